@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// One command in one distribution's root, as data: it can be printed, tested and dry-run. Knows
+// nothing of packages. bubblewrap runs it today; Docker will take the same plan. Plain values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/process.hpp"
+#include "base/result.hpp"
+
+namespace sf::sandbox {
+
+struct Bind {
+    std::filesystem::path source;  // on this machine
+    std::string target;            // absolute, in the sandbox
+    bool writable = false;
+};
+
+struct SandboxLimits {
+    std::chrono::seconds time{7200};
+    std::uint64_t memory_bytes = std::uint64_t{16} << 30;   // address space of each process
+    std::uint64_t processes = 4096;
+    std::uint64_t file_bytes = std::uint64_t{4} << 30;      // one file
+    std::uint64_t disk_bytes = std::uint64_t{20} << 30;     // all writable binds together
+    std::uint64_t tmp_bytes = std::uint64_t{2} << 30;       // the tmpfs on /tmp
+};
+
+struct SandboxPlan {
+    std::filesystem::path root;              // unpacked root: only usr, etc, var/lib/dpkg are seen, read-only
+    std::vector<Bind> binds;                 // nothing else of this machine is seen
+    base::Environment environment;           // complete: nothing is inherited
+    std::string directory = "/";             // working directory
+    std::vector<std::string> argv;           // absolute program in the sandbox
+    std::string hostname = "builder";
+    std::vector<base::PassedFd> pass;        // the jobserver's two ends, if any
+    SandboxLimits limits;
+};
+
+// The bwrap command line for a plan. Pure. `sources` maps each of root and binds (in this order) to
+// the path bwrap will see (they differ when root first moves them into a private mount namespace).
+[[nodiscard]] std::vector<std::string> bwrap_arguments(const SandboxPlan& plan,
+                                                       const std::vector<std::filesystem::path>& sources);
+
+// For --explain and logs: one item a line.
+[[nodiscard]] std::string to_text(const SandboxPlan& plan);
+
+}  // namespace sf::sandbox
