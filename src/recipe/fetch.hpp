@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The folder of sources: bytes from outside, each known by its digest before it is asked for. A file
+// is visible there only whole, durable and with the right digest (docs/formats/sources.md). Knows
+// nothing of recipes beyond model::SourceFile. Thread-safe; several processes may share the folder.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "model/source.hpp"
+#include "net/http.hpp"
+#include "recipe/availability.hpp"
+
+namespace sf::recipe {
+
+// The network as the store sees it: one attempt at one place. Implementations are thread-safe.
+class Downloader {
+public:
+    virtual ~Downloader() = default;
+    virtual base::Status download(const net::Request& request, net::Receiver& to) = 0;
+    // Success if the place says that it has the file (of that length, where both are known).
+    virtual base::Status probe(const net::Request& request) = 0;
+};
+
+// http(s) by an HttpClient, file: by the file system.
+class NetDownloader : public Downloader {
+public:
+    explicit NetDownloader(net::HttpClient& client) : x_client(client) {}
+    base::Status download(const net::Request& request, net::Receiver& to) override;
+    base::Status probe(const net::Request& request) override;
+
+private:
+    net::HttpClient& x_client;
+};
+
+// Addresses of a distribution's archives, main first, then security; asked at most when needed.
+using ArchiveResolver = std::function<std::vector<std::string>(const std::string& family)>;
+
+struct FetchOptions {
+    // file:// or http(s):// prefixes tried before a source's own places, in this order; below each
+    // sha256/<hex>/<file>, then <file>. A plain absolute path is a file:// prefix.
+    std::vector<std::string> mirrors;
+    bool offline = false;  // the store and file:// mirrors only
+    unsigned jobs = 4;     // downloads at once
+    // Told while bytes arrive, from several threads: file, bytes so far, bytes in all (0: not known).
+    std::function<void(const std::string& file, std::uint64_t done, std::uint64_t total)> progress;
+};
+
+class SourceStore {
+public:
+    // `directory` is <state>/sources; made when first needed.
+    SourceStore(std::filesystem::path directory, Downloader& downloader, ArchiveResolver archives,
+                base::Reporter& reporter);
+
+    // All of them, or an error that names each that failed. The paths are in the order of `sources`;
+    // each file's digest was checked in this call.
+    [[nodiscard]] base::Result<std::vector<std::filesystem::path>> fetch(
+        std::span<const model::SourceFile> sources, const FetchOptions& options = {});
+    [[nodiscard]] base::Result<std::filesystem::path> fetch_one(const model::SourceFile& source,
+                                                                const FetchOptions& options = {});
+
+    // The path if the store has it, its digest checked now; nullopt if not. A wrong one is an error.
+    [[nodiscard]] base::Result<std::optional<std::filesystem::path>> find(
+        const model::SourceFile& source) const;
+
+    // Can the bytes be had, without downloading them? An error only if the question could not be
+    // put (a stop request, an unusable folder).
+    [[nodiscard]] base::Result<Availability> probe(const model::SourceFile& source,
+                                                   const FetchOptions& options = {});
+
+    // Where a source lies once fetched: <directory>/sha256/<hex>/<file>.
+    [[nodiscard]] std::filesystem::path path_of(const model::SourceFile& source) const;
+
+    // Every address that would be tried, in order.
+    [[nodiscard]] std::vector<std::string> addresses(const model::SourceFile& source,
+                                                     const FetchOptions& options) const;
+
+private:
+    std::filesystem::path x_directory;
+    Downloader& x_downloader;
+    ArchiveResolver x_archives;
+    base::Reporter& x_reporter;
+};
+
+}  // namespace sf::recipe
