@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# One-word wishes; the work is in the CMake presets and in tools/.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BOOTSTRAP := sh tools/bootstrap.sh
+# Sanitizer and test builds share one compiler cache where there is one.
+with_ccache = env CMAKE_CXX_COMPILER_LAUNCHER="$$(command -v ccache)"
+
+.PHONY: help build test asan tsan tidy format fuzz acceptance nightly bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## the program, in build/release
+	@$(BOOTSTRAP) build
+	@cmake --workflow --preset release
+
+test: ## everything that belongs to a change: lint, unit, golden, asan, tidy, end to end
+	@sh tools/test.sh
+
+asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(BOOTSTRAP) build test
+	@$(with_ccache) cmake --workflow --preset asan
+
+tsan: ## unit tests under ThreadSanitizer
+	@$(BOOTSTRAP) build test
+	@$(with_ccache) cmake --workflow --preset tsan
+
+tidy: ## clang-tidy over src/
+	@$(BOOTSTRAP) build test
+	@sh tools/tidy.sh
+
+format: ## lay the sources out with clang-format
+	@$(BOOTSTRAP) test
+	@git ls-files -z --cached --others --exclude-standard '*.cpp' '*.hpp' | xargs -0 -r clang-format -i
+
+fuzz: ## the libFuzzer targets, each for a short while
+	@$(BOOTSTRAP) build test fuzz
+	@cmake --workflow --preset fuzz
+
+acceptance: ## a fresh clone, both README commands, docs/evidence/first-light.json
+	@sh tools/acceptance.sh
+
+nightly: ## what takes too long for every change
+	@sh tools/nightly.sh
+
+bench: ## the measures, written beside their baselines into bench/results/
+	@sh bench/run.sh
+
+clean: ## everything built here
+	rm -rf build

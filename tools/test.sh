@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# make test: everything that belongs to a change, in one ctest run. What is cheap (label unit, golden,
+# lint) is a fixture of what is dear (asan, tidy, e2e): if it fails, the rest does not start.
+#
+#   tools/test.sh [ctest arguments]        for instance: tools/test.sh -L unit
+set -eu
+cd "$(dirname "$0")/.."
+
+sh tools/bootstrap.sh build run test
+
+CMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache)
+export CMAKE_CXX_COMPILER_LAUNCHER
+cmake --preset dev
+cmake --build --preset dev
+
+log=build/dev/ctest.log
+rc=build/dev/ctest.rc
+# A passed test's output is kept whole, for check-not-run.sh.
+{
+    code=0
+    ctest --preset dev -j "$(nproc)" --test-output-size-passed 100000000 \
+        --test-output-size-failed 100000000 "$@" 2>&1 || code=$?
+    echo "$code" >"$rc"
+} | tee "$log"
+
+echo
+sh tools/check-not-run.sh tests/not-run.txt build/dev/Testing/Temporary/LastTest.log "$log"
+code=$(cat "$rc")
+grep -E '^[0-9]+% tests passed' "$log"
+exit "$code"
