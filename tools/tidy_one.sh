@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One file's part of tools/tidy.sh: tidy_one.sh DATABASE FILE, with $passed and $base from there.
 set -eu
+: "${base:?set by tidy.sh}" "${passed:?set by tidy.sh}"
 database=$1
 file=$2
 
