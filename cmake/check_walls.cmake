@@ -2,6 +2,7 @@
 # Checks each #include "room/file.hpp" in src/ against the uses declared in src/CMakeLists.txt.
 # Run by the build: cmake -DPLAN=… -DROOT=… -DSTAMP=… -P check_walls.cmake
 # grep does the reading: CMake's own file(STRINGS) drops empty lines, and with them line numbers.
+cmake_minimum_required(VERSION 3.25)
 include("${PLAN}")
 set(broken "")
 foreach(room IN LISTS rooms)

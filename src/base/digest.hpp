@@ -21,7 +21,9 @@ public:
 
     [[nodiscard]] static Result<Digest> parse(std::string_view hex);
     [[nodiscard]] std::string hex() const;
-    [[nodiscard]] std::string short_hex(std::size_t digits = 8) const { return hex().substr(0, digits); }
+    [[nodiscard]] std::string short_hex(std::size_t digits = 8) const {
+        return hex().substr(0, digits);
+    }
     [[nodiscard]] std::string base32() const;  // RFC 4648 alphabet, lower case, no padding
 
     auto operator<=>(const Digest&) const = default;
@@ -51,6 +53,7 @@ private:
 
 [[nodiscard]] Digest sha256(std::string_view text);
 [[nodiscard]] Result<Digest> sha256_file(const std::filesystem::path& path);
-[[nodiscard]] Result<Digest> sha256_fd(int descriptor);  // from offset 0; the offset is left at the end
+[[nodiscard]] Result<Digest> sha256_fd(
+    int descriptor);  // from offset 0; the offset is left at the end
 
 }  // namespace sf::base

@@ -30,13 +30,14 @@ namespace fs = std::filesystem;
     const fs::path& path, std::uint64_t limit = std::uint64_t{64} << 20);
 
 // Appears whole and durable, or not at all (AtomicFile).
-[[nodiscard]] Status write_file(const fs::path& path, std::string_view content, unsigned mode = 0644);
+[[nodiscard]] Status write_file(const fs::path& path, std::string_view content,
+                                unsigned mode = 0644);
 
 [[nodiscard]] Status write_all(int descriptor, Bytes bytes, const fs::path& path_for_errors);
 
 [[nodiscard]] Status make_dirs(const fs::path& path, unsigned mode = 0755);
-[[nodiscard]] bool exists(const fs::path& path);     // without following a last symlink
-[[nodiscard]] bool is_dir(const fs::path& path);     // likewise
+[[nodiscard]] bool exists(const fs::path& path);  // without following a last symlink
+[[nodiscard]] bool is_dir(const fs::path& path);  // likewise
 [[nodiscard]] Result<std::vector<std::string>> list_dir(const fs::path& path);  // names, sorted
 
 // Deletes a tree without following symlinks, making folders writable on the way. Absent is success.

@@ -43,11 +43,11 @@ struct Identity {
 };
 
 struct Limits {
-    std::optional<std::uint64_t> processes;    // RLIMIT_NPROC, of the child's real uid
-    std::optional<std::uint64_t> file_bytes;   // RLIMIT_FSIZE
-    std::optional<std::uint64_t> memory_bytes; // RLIMIT_AS, each process
-    std::optional<std::uint64_t> open_files;   // RLIMIT_NOFILE
-    bool no_core = true;                       // RLIMIT_CORE 0
+    std::optional<std::uint64_t> processes;     // RLIMIT_NPROC, of the child's real uid
+    std::optional<std::uint64_t> file_bytes;    // RLIMIT_FSIZE
+    std::optional<std::uint64_t> memory_bytes;  // RLIMIT_AS, each process
+    std::optional<std::uint64_t> open_files;    // RLIMIT_NOFILE
+    bool no_core = true;                        // RLIMIT_CORE 0
 };
 
 struct PassedFd {
@@ -56,17 +56,17 @@ struct PassedFd {
 };
 
 struct Command {
-    std::vector<std::string> argv;              // argv[0]: absolute, or looked up in our PATH
+    std::vector<std::string> argv;  // argv[0]: absolute, or looked up in our PATH
     Environment environment = current_environment();
-    std::filesystem::path directory;            // empty: ours
-    int stdin_fd = -1;                          // -1: /dev/null
-    int stdout_fd = -1;                         // -1: captured by run(), inherited by spawn()
+    std::filesystem::path directory;  // empty: ours
+    int stdin_fd = -1;                // -1: /dev/null
+    int stdout_fd = -1;               // -1: captured by run(), inherited by spawn()
     int stderr_fd = -1;
-    std::vector<PassedFd> pass;                 // every other descriptor is closed (close_range)
-    bool new_session = false;                   // setsid instead of setpgid
-    bool foreground = false;                    // stay in our process group: interactive shells
-    std::optional<PrivateMounts> mounts;        // needs root
-    std::optional<Identity> identity;           // setgroups, setresgid, setresuid; needs root
+    std::vector<PassedFd> pass;           // every other descriptor is closed (close_range)
+    bool new_session = false;             // setsid instead of setpgid
+    bool foreground = false;              // stay in our process group: interactive shells
+    std::optional<PrivateMounts> mounts;  // needs root
+    std::optional<Identity> identity;     // setgroups, setresgid, setresuid; needs root
     Limits limits;
     std::optional<std::chrono::milliseconds> deadline;  // run() only
 };
@@ -115,7 +115,8 @@ struct Finished {
 };
 
 // Runs to the end, capturing what stdout_fd/stderr_fd leave open. `input` is written to stdin.
-// Fails only if the program could not be started or a stop was requested; look at exit for the rest.
+// Fails only if the program could not be started or a stop was requested; look at exit for the
+// rest.
 [[nodiscard]] Result<Finished> run(const Command& command, std::string_view input = {});
 
 // The absolute path of a program, looked up in our PATH plus the usual sbin folders.

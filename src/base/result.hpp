@@ -4,9 +4,9 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <tl/expected.hpp>
 
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -50,8 +50,8 @@ template <class... Args>
 // The same with the next step for the reader.
 [[nodiscard]] tl::unexpected<Error> fail_hint(Code code, std::string message, std::string hint);
 
-// An errno as an error: "cannot <what>: <strerror>"; ENOSPC, EDQUOT, EMFILE, ENOMEM, EAGAIN from fork
-// become Code::exhausted, ENOENT becomes Code::absent.
+// An errno as an error: "cannot <what>: <strerror>"; ENOSPC, EDQUOT, EMFILE, ENOMEM, EAGAIN from
+// fork become Code::exhausted, ENOENT becomes Code::absent.
 [[nodiscard]] tl::unexpected<Error> fail_errno(int error, std::string_view what);
 
 // Adds the frame "while <doing>" to an error on its way up.
@@ -68,14 +68,14 @@ template <class T>
 
 // SF_TRY(auto bytes, read_file(path)): declare from a Result, or return its error.
 #define SF_TRY(declaration, ...) SF_TRY_(SF_JOIN(sf_try_, __LINE__), declaration, __VA_ARGS__)
-#define SF_TRY_(name, declaration, ...)                               \
-    auto name = (__VA_ARGS__);                                        \
-    if (!name) return tl::unexpected(std::move(name).error());        \
+#define SF_TRY_(name, declaration, ...)                        \
+    auto name = (__VA_ARGS__);                                 \
+    if (!name) return tl::unexpected(std::move(name).error()); \
     declaration = std::move(*name)
 
 // SF_CHECK(write(...)): return the error of a Status, if it is one.
-#define SF_CHECK(...)                                                                        \
-    do {                                                                                     \
-        if (auto sf_status = (__VA_ARGS__); !sf_status)                                      \
-            return tl::unexpected(std::move(sf_status).error());                             \
+#define SF_CHECK(...)                                            \
+    do {                                                         \
+        if (auto sf_status = (__VA_ARGS__); !sf_status)          \
+            return tl::unexpected(std::move(sf_status).error()); \
     } while (false)

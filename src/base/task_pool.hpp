@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a batch of tasks on a few threads and joins them. All failures of the batch are reported, not
-// only the first.
+// Runs a batch of tasks on a few threads and joins them. All failures of the batch are reported,
+// not only the first.
 #pragma once
 
 #include <functional>

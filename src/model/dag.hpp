@@ -25,7 +25,8 @@ struct Spec {
     std::string target;  // "x86_64_v3"
     std::vector<NodeId> build_dependencies;
     std::vector<NodeId> link_dependencies;
-    // SHA-256 over canonical JSON of everything that can change the result; computed by the planner.
+    // SHA-256 over canonical JSON of everything that can change the result; computed by the
+    // planner.
     base::Digest identity;
     // That JSON: --explain compares it with the recorded one, key by key.
     std::string identity_text;
@@ -44,8 +45,8 @@ public:
     [[nodiscard]] std::vector<NodeId> dependencies(NodeId id) const;
     // Everything needed to run `id`, itself last: the closure over link dependencies.
     [[nodiscard]] std::vector<NodeId> runtime_closure(NodeId id) const;
-    // Everything visible while building `id`: direct build dependencies with their runtime closures,
-    // and the runtime closure of its link dependencies.
+    // Everything visible while building `id`: direct build dependencies with their runtime
+    // closures, and the runtime closure of its link dependencies.
     [[nodiscard]] std::vector<NodeId> build_closure(NodeId id) const;
     [[nodiscard]] std::optional<NodeId> find(std::string_view name) const;
     // Weight of the heaviest path from each node to the end: `weight[i]` seconds for node i.

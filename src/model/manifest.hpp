@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a package says about itself, and what a bundle says about its packages (docs/formats/manifest.md).
-// Plain values; to_json/from_json are total: hostile text gives an error, never a crash.
+// What a package says about itself, and what a bundle says about its packages
+// (docs/formats/manifest.md). Plain values; to_json/from_json are total: hostile text gives an
+// error, never a crash.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,10 @@ enum class EntryType { file, symlink, directory };
 struct FileEntry {
     std::string path;  // relative to the package's folder, normalised
     EntryType type = EntryType::file;
-    unsigned mode = 0644;      // 0644 or 0755; directories 0755
-    std::uint64_t size = 0;    // files
-    base::Digest sha256;       // files
-    std::string target;        // symlinks
+    unsigned mode = 0644;    // 0644 or 0755; directories 0755
+    std::uint64_t size = 0;  // files
+    base::Digest sha256;     // files
+    std::string target;      // symlinks
 };
 
 struct ArchiveRecord {
@@ -59,13 +60,13 @@ struct Package {  // manifests/<...>.json in the store, one per built package
     [[nodiscard]] std::string store_name() const;
 };
 
-struct Bundle {  // manifests/<exact>.json inside a bundle, signed beside it
-    std::string name;       // "slurm"
-    std::string version;    // exact
+struct Bundle {           // manifests/<exact>.json inside a bundle, signed beside it
+    std::string name;     // "slurm"
+    std::string version;  // exact
     std::string toolchain;
     std::string architecture;  // "amd64"
     std::string target;
-    std::string builder;    // "slurm-factory 0.1.0"
+    std::string builder;            // "slurm-factory 0.1.0"
     std::vector<Package> packages;  // runtime closure, dependencies first
     std::vector<FileEntry> view;    // entries of views/<exact>
 };

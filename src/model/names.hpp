@@ -11,8 +11,9 @@
 
 namespace sf::model {
 
-// The build prefix's root: a token found nowhere else, so that any trace of it in a shipped file can
-// be found, by fragments of 8 bytes too. Part of every identity: changing it rebuilds everything.
+// The build prefix's root: a token found nowhere else, so that any trace of it in a shipped file
+// can be found, by fragments of 8 bytes too. Part of every identity: changing it rebuilds
+// everything.
 inline constexpr std::string_view placeholder_root = "/sfQ7xKv9ZtLb4NwR2mJd";
 
 // [a-z0-9][a-z0-9._+-]*, at most 64 bytes, no "..".

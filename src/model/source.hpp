@@ -10,12 +10,13 @@
 
 namespace sf::model {
 
-// One place that may hold the bytes: a full URL, or a path in a distribution's archive whose address
-// is found at run time.
+// One place that may hold the bytes: a full URL, or a path in a distribution's archive whose
+// address is found at run time.
 struct Place {
     std::string url;      // empty if `archive` is set
     std::string archive;  // "debian" | "ubuntu"
-    std::string pool;     // below <archive>/pool/, for instance "main/m/munge/munge_0.5.16.orig.tar.gz"
+    std::string
+        pool;  // below <archive>/pool/, for instance "main/m/munge/munge_0.5.16.orig.tar.gz"
 };
 
 struct SourceFile {
