@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust/signer.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/text.hpp"
+#include "trust/armor.hpp"
+
+namespace sf::trust {
+
+namespace fs = std::filesystem;
+
+base::Result<Signer> Signer::create(const Keyring& keyring, const Fingerprint& fingerprint,
+                                    Passphrase passphrase) {
+    SF_TRY(Key key, keyring.find(fingerprint));
+    if (!key.secret) {
+        return base::fail(base::Code::absent, "the key {} is public only: it cannot sign",
+                          fingerprint.text());
+    }
+    const KeyPart* part = key.part(fingerprint.text());
+    if (part->revoked || part->expired || key.primary.revoked || key.primary.expired) {
+        return base::fail(base::Code::refused, "the key {} is {}: it does not sign any more",
+                          fingerprint.text(),
+                          part->revoked || key.primary.revoked ? "revoked" : "expired");
+    }
+    if (!strong_enough(*part) || !strong_enough(key.primary)) {
+        return base::fail(base::Code::refused, "the key {} is too weak: {}", fingerprint.text(),
+                          algorithm_text(*part));
+    }
+    return Signer(keyring.home(), std::move(key), fingerprint, std::move(passphrase));
+}
+
+base::Result<std::string> Signer::sign(int descriptor) const {
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+    SF_TRY(GpgSession session, GpgSession::open(x_home));
+    const fs::path output = session.room() / "signature.asc";
+    std::string user = x_fingerprint.text();
+    if (x_fingerprint != x_key.primary.fingerprint) user += '!';  // this subkey and no other
+    SF_TRY(const base::Finished finished,
+           session.run({.arguments = {"--status-fd", "1", "--digest-algo", "SHA512",
+                                      "--no-emit-version", "--no-comments", "--local-user", user,
+                                      "--armor", "--output", output.string(), "--detach-sign"},
+                        .stdin_fd = descriptor,
+                        .passphrase = &x_passphrase,
+                        .deadline = std::chrono::minutes(30)}));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+    if (!finished.exit.ok()) {
+        if (finished.err.find("Bad passphrase") != std::string::npos ||
+            finished.err.find("No passphrase") != std::string::npos) {
+            return base::fail_hint(
+                base::Code::refused,
+                fmt::format("the passphrase of {} is wrong or missing", x_fingerprint.text()),
+                "--passphrase-fd N, --passphrase-file FILE or an agent");
+        }
+        return base::fail(base::Code::failed, "gpg could not sign ({}): {}", finished.exit.text(),
+                          base::escape_untrusted(base::trim(finished.err)));
+    }
+    SF_TRY(std::string signature, base::read_file(output, 2 * max_signature_bytes));
+    // [GNUPG:] SIG_CREATED D <key algorithm> <hash> <class> <time> <fingerprint>
+    bool created = false;
+    for (const std::string& line : base::split(finished.out, '\n')) {
+        const std::vector<std::string> words = base::split(line, ' ');
+        if (words.size() == 8 && words[1] == "SIG_CREATED") {
+            created = words[2] == "D" && words[4] == "10" && words[5] == "00" &&
+                      x_key.part(words[7]) != nullptr;
+        }
+    }
+    if (!created) return base::fail(base::Code::failed, "gpg signed otherwise than asked");
+    SF_CHECK(dearmor_signature(signature).map([](const std::string&) {}));
+    return signature;
+}
+
+base::Result<std::string> Signer::sign_bytes(std::string_view bytes) const {
+    SF_TRY(const base::TempDir room, short_temporary_folder());
+    const fs::path path = room.path() / "bytes";
+    SF_CHECK(base::write_file(path, bytes, 0600));
+    SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY));
+    return sign(descriptor.get());
+}
+
+base::Status Signer::sign_file(const fs::path& file) const {
+    SF_TRY(const base::Fd descriptor, base::open_file(file, O_RDONLY | O_NOFOLLOW));
+    SF_TRY(
+        const std::string signature,
+        base::during(sign(descriptor.get()), "signing " + base::escape_untrusted(file.string())));
+    return base::write_file(file.string() + ".asc", signature);
+}
+
+}  // namespace sf::trust

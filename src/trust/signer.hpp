@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes detached signatures, by gpg in a process of its own that has never run anything of
+// upstream. Forces SHA-512. Knows nothing of what is signed. One thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "trust/keyring.hpp"
+
+namespace sf::trust {
+
+class Signer {
+public:
+    // `fingerprint`: of a primary key (its newest signing subkey signs) or of one subkey.
+    [[nodiscard]] static base::Result<Signer> create(const Keyring& keyring,
+                                                     const Fingerprint& fingerprint,
+                                                     Passphrase passphrase);
+
+    [[nodiscard]] const Fingerprint& fingerprint() const { return x_fingerprint; }
+
+    // The armoured signature of a whole regular file; the offset is rewound.
+    [[nodiscard]] base::Result<std::string> sign(int descriptor) const;
+    [[nodiscard]] base::Result<std::string> sign_bytes(std::string_view bytes) const;
+    // Writes `<file>.asc`, whole or not at all.
+    base::Status sign_file(const std::filesystem::path& file) const;
+
+private:
+    Signer(std::filesystem::path home, Key key, Fingerprint fingerprint, Passphrase passphrase)
+        : x_home(std::move(home)),
+          x_key(std::move(key)),
+          x_fingerprint(std::move(fingerprint)),
+          x_passphrase(std::move(passphrase)) {}
+    std::filesystem::path x_home;
+    Key x_key;
+    Fingerprint x_fingerprint;
+    Passphrase x_passphrase;
+};
+
+}  // namespace sf::trust

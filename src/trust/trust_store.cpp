@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust/trust_store.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <set>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "trust/gpg.hpp"
+
+namespace sf::trust {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t max_trust_file = std::uint64_t{1} << 20;
+constexpr std::uint64_t max_key_file = std::uint64_t{4} << 20;
+constexpr std::size_t max_label = 200;
+constexpr std::string_view list_name = "trust.json";
+
+base::Status check_safe(const struct stat& status, const fs::path& path) {
+    const std::string name = base::escape_untrusted(path.string());
+    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+        return base::fail(base::Code::refused, "{} belongs to user {}: trust is not read from it",
+                          name, status.st_uid);
+    }
+    if ((status.st_mode & 022U) != 0) {
+        return base::fail_hint(base::Code::refused,
+                               name + " can be written by others: trust is not read from it",
+                               "chmod go-w " + base::shell_quote(name));
+    }
+    return {};
+}
+
+// A file that only root or we can have written; absent is nullopt.
+base::Result<std::optional<std::string>> read_safe(const fs::path& path, std::uint64_t limit) {
+    auto fd = base::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) {
+        if (fd.error().code == base::Code::absent) return std::nullopt;
+        return tl::unexpected(std::move(fd).error());
+    }
+    struct stat status {};
+    if (::fstat(fd->get(), &status) != 0) return base::fail_errno(errno, "read " + path.string());
+    if (!S_ISREG(status.st_mode)) {
+        return base::fail(base::Code::refused, "{} is not a file",
+                          base::escape_untrusted(path.string()));
+    }
+    SF_CHECK(check_safe(status, path));
+    std::string content;
+    std::vector<std::byte> room(std::size_t{64} << 10);
+    base::FdSource source(fd->get(), path);
+    for (;;) {
+        SF_TRY(const std::size_t got, source.read(room));
+        if (got == 0) return content;
+        content.append(reinterpret_cast<const char*>(room.data()), got);
+        if (content.size() > limit) {
+            return base::fail(base::Code::corrupt, "{} is too large",
+                              base::escape_untrusted(path.string()));
+        }
+    }
+}
+
+auto bad_list(std::string_view what) {
+    return base::fail(base::Code::corrupt, "the trust file is not understood: {}", what);
+}
+
+// Imports all into an empty home: merged keys, without secrets and without what GnuPG cannot read.
+base::Result<GpgSession> merge(const std::vector<std::string>& public_keys) {
+    SF_TRY(GpgSession session, GpgSession::scratch());
+    for (const std::string& text : public_keys) {
+        // gpg's exit status tells little here; what came in is listed afterwards.
+        SF_TRY(const base::Finished finished,
+               session.run(
+                   {.arguments = {"--import-options",
+                                  "no-repair-keys,keep-ownertrust,no-import-clean", "--import"},
+                    .input = text}));
+        if (finished.exit.signal != 0) {
+            return base::fail(base::Code::failed, "gpg: {}", finished.exit.text());
+        }
+    }
+    return session;
+}
+
+base::Result<std::vector<Key>> list(GpgSession& session) {
+    SF_TRY(const base::Finished finished,
+           session.run_ok({.arguments = {"--with-colons", "--fixed-list-mode",
+                                         "--with-subkey-fingerprint", "--list-keys"}}));
+    return parse_key_listing(finished.out);
+}
+
+base::Result<std::string> export_keys(GpgSession& session, const std::vector<Key>& keys,
+                                      bool armored) {
+    GpgCall call;
+    if (armored) call.arguments.emplace_back("--armor");
+    call.arguments.emplace_back("--export");
+    for (const Key& key : keys) call.arguments.push_back(key.primary.fingerprint.text());
+    if (keys.empty()) return std::string();
+    SF_TRY(base::Finished finished, session.run_ok(call));
+    return std::move(finished.out);
+}
+
+// The public part of one key from what was known and what is new.
+base::Result<std::pair<Key, std::string>> merged_key(const Fingerprint& fingerprint,
+                                                     const std::vector<std::string>& texts) {
+    SF_TRY(GpgSession session, merge(texts));
+    SF_TRY(std::vector<Key> keys, list(session));
+    std::erase_if(keys, [&](const Key& key) { return key.primary.fingerprint != fingerprint; });
+    if (keys.empty()) {
+        return base::fail(base::Code::absent,
+                          "the public key {} is not there (a subkey's fingerprint cannot be "
+                          "trusted, only its primary key's)",
+                          fingerprint.text());
+    }
+    SF_TRY(std::string text, export_keys(session, keys, true));
+    return std::pair(std::move(keys.front()), std::move(text));
+}
+
+}  // namespace
+
+base::Result<std::vector<TrustEntry>> parse_trust_file(std::string_view text) {
+    SF_TRY(const base::Json root, base::parse_json(text, 4));
+    if (!root.is_object() || root.size() != 2 || !root.contains("trust") ||
+        !root.contains("keys")) {
+        return bad_list("it must hold \"trust\" and \"keys\", nothing else");
+    }
+    if (!root["trust"].is_number_unsigned() || root["trust"].get<std::uint64_t>() != 1) {
+        return bad_list("its version is not 1");
+    }
+    if (!root["keys"].is_array()) return bad_list("\"keys\" is not a list");
+    std::vector<TrustEntry> entries;
+    std::set<Fingerprint> seen;
+    for (const base::Json& item : root["keys"]) {
+        if (!item.is_object() || !item.contains("fingerprint") ||
+            !item["fingerprint"].is_string()) {
+            return bad_list("a key without a \"fingerprint\"");
+        }
+        std::string label;
+        for (const auto& [name, value] : item.items()) {
+            if (name == "fingerprint") continue;
+            if (name != "label" || !value.is_string()) {
+                return bad_list("a key may hold \"fingerprint\" and \"label\", nothing else");
+            }
+            label = value.get<std::string>();
+        }
+        if (label.size() > max_label) return bad_list("a label is too long");
+        SF_TRY(Fingerprint fingerprint, Fingerprint::parse(item["fingerprint"].get<std::string>()));
+        if (!seen.insert(fingerprint).second) return bad_list("a fingerprint is there twice");
+        entries.push_back({std::move(fingerprint), std::move(label)});
+    }
+    return entries;
+}
+
+base::Result<std::string> trust_file_text(const std::vector<TrustEntry>& entries) {
+    // By hand, a key on a line: people read and compare this file.
+    std::string text = "{\n  \"trust\": 1,\n  \"keys\": [";
+    bool first = true;
+    for (const TrustEntry& entry : entries) {
+        SF_TRY(const std::string label, base::canonical_json(base::Json(entry.label)));
+        text += first ? "\n" : ",\n";
+        first = false;
+        text += fmt::format("    {{\"fingerprint\": \"{}\", \"label\": {}}}",
+                            entry.fingerprint.text(), label);
+    }
+    text += entries.empty() ? "]\n}\n" : "\n  ]\n}\n";
+    SF_TRY([[maybe_unused]] const auto again, parse_trust_file(text));
+    return text;
+}
+
+std::string TrustedKeys::label_of(const Fingerprint& primary) const {
+    const auto found = std::ranges::find(entries, primary, &TrustEntry::fingerprint);
+    return found == entries.end() ? std::string() : found->label;
+}
+
+base::Result<TrustStore> TrustStore::open(fs::path folder) {
+    struct stat status {};
+    if (::lstat(folder.c_str(), &status) != 0) {
+        if (errno == ENOENT) return TrustStore(std::move(folder), {});
+        return base::fail_errno(errno, "read " + base::escape_untrusted(folder.string()));
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return base::fail(base::Code::refused, "{} is not a folder",
+                          base::escape_untrusted(folder.string()));
+    }
+    SF_CHECK(check_safe(status, folder));
+    SF_TRY(const auto text, read_safe(folder / list_name, max_trust_file));
+    if (!text) return TrustStore(std::move(folder), {});
+    auto entries = base::during(parse_trust_file(*text),
+                                "reading " + base::escape_untrusted((folder / list_name).string()));
+    if (!entries) return tl::unexpected(std::move(entries).error());
+    return TrustStore(std::move(folder), std::move(*entries));
+}
+
+fs::path TrustStore::key_file(const Fingerprint& fingerprint) const {
+    return x_folder / (fingerprint.text() + ".asc");
+}
+
+base::Status TrustStore::add(const TrustEntry& entry, std::string_view public_key) {
+    std::vector<std::string> texts{std::string(public_key)};
+    SF_TRY(auto known, read_safe(key_file(entry.fingerprint), max_key_file));
+    if (known) texts.push_back(std::move(*known));
+    SF_TRY(const auto merged, merged_key(entry.fingerprint, texts));
+    const Key& key = merged.first;
+    if (key.primary.revoked) {
+        return base::fail(base::Code::refused, "the key {} is revoked", entry.fingerprint.text());
+    }
+    if (!strong_enough(key.primary)) {
+        return base::fail(base::Code::refused,
+                          "the key {} is too weak: {} (RSA of 3072 bits, ECDSA or EdDSA is the "
+                          "least)",
+                          entry.fingerprint.text(), algorithm_text(key.primary));
+    }
+    std::vector<TrustEntry> entries = x_entries;
+    const auto found = std::ranges::find(entries, entry.fingerprint, &TrustEntry::fingerprint);
+    if (found == entries.end()) {
+        entries.push_back(entry);
+    } else {
+        found->label = entry.label;
+    }
+    std::ranges::sort(entries, {}, &TrustEntry::fingerprint);
+    SF_TRY(const std::string text, trust_file_text(entries));
+    SF_CHECK(base::make_dirs(x_folder));
+    SF_CHECK(base::write_file(key_file(entry.fingerprint), merged.second));
+    SF_CHECK(base::write_file(x_folder / list_name, text));
+    x_entries = std::move(entries);
+    return {};
+}
+
+base::Result<bool> TrustStore::refresh(const Fingerprint& fingerprint,
+                                       std::string_view public_key) {
+    if (std::ranges::find(x_entries, fingerprint, &TrustEntry::fingerprint) == x_entries.end()) {
+        return false;
+    }
+    std::vector<std::string> texts{std::string(public_key)};
+    SF_TRY(auto known, read_safe(key_file(fingerprint), max_key_file));
+    if (known) texts.push_back(std::move(*known));
+    SF_TRY(const auto merged, merged_key(fingerprint, texts));
+    SF_CHECK(base::write_file(key_file(fingerprint), merged.second));
+    return true;
+}
+
+base::Result<bool> TrustStore::remove(const Fingerprint& fingerprint) {
+    std::vector<TrustEntry> entries = x_entries;
+    const auto gone = std::erase_if(
+        entries, [&](const TrustEntry& entry) { return entry.fingerprint == fingerprint; });
+    if (gone == 0) return false;
+    SF_TRY(const std::string text, trust_file_text(entries));
+    SF_CHECK(base::write_file(x_folder / list_name, text));
+    x_entries = std::move(entries);
+    // The public part stays: with it, a revocation learnt earlier is not lost when the key returns.
+    return true;
+}
+
+base::Result<TrustedKeys> trusted_from(const std::vector<TrustEntry>& entries,
+                                       const std::vector<std::string>& public_keys) {
+    TrustedKeys trusted;
+    trusted.entries = entries;
+    if (entries.empty()) return trusted;
+    SF_TRY(GpgSession session, merge(public_keys));
+    SF_TRY(std::vector<Key> all, list(session));
+    for (const TrustEntry& entry : entries) {
+        const auto found = std::ranges::find_if(
+            all, [&](const Key& key) { return key.primary.fingerprint == entry.fingerprint; });
+        if (found == all.end()) {
+            trusted.warnings.push_back(
+                fmt::format("the trusted key {} has no usable public part here: its signatures "
+                            "count as unknown",
+                            entry.fingerprint.text()));
+        } else {
+            trusted.keys.push_back(*found);
+        }
+    }
+    SF_TRY(trusted.keyring, export_keys(session, trusted.keys, false));
+    return trusted;
+}
+
+base::Result<TrustedKeys> load_trusted(const std::vector<fs::path>& folders) {
+    std::vector<TrustEntry> entries;
+    std::vector<std::string> texts;
+    for (const fs::path& folder : folders) {
+        SF_TRY(const TrustStore store, TrustStore::open(folder));
+        for (const TrustEntry& entry : store.entries()) {
+            if (std::ranges::find(entries, entry.fingerprint, &TrustEntry::fingerprint) ==
+                entries.end()) {
+                entries.push_back(entry);
+            }
+            SF_TRY(auto text, read_safe(store.key_file(entry.fingerprint), max_key_file));
+            if (text) texts.push_back(std::move(*text));
+        }
+    }
+    return trusted_from(entries, texts);
+}
+
+}  // namespace sf::trust

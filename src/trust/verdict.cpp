@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust/verdict.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/process.hpp"
+#include "base/text.hpp"
+#include "trust/armor.hpp"
+#include "trust/gpg.hpp"
+
+namespace sf::trust {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t clock_tolerance = 600;  // seconds
+constexpr unsigned no_public_key = 9;          // ERRSIG's reason
+constexpr unsigned bad_hash_algorithm = 5;
+
+bool strong_hash(unsigned algorithm) {  // SHA-256, SHA-384, SHA-512
+    return algorithm == 8 || algorithm == 9 || algorithm == 10;
+}
+
+const Key* owner_of(std::string_view key, const std::vector<Key>& listed) {
+    for (const Key& candidate : listed) {
+        if (candidate.part(key) != nullptr) return &candidate;
+    }
+    return nullptr;
+}
+
+Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_t now) {
+    const KeyPart* part = key.part(signature.key);
+    if (part == nullptr || key.primary.fingerprint.text() != signature.primary) {
+        return Finding::unknown_signer;
+    }
+    if (!strong_enough(*part) || !strong_enough(key.primary)) return Finding::weak_key;
+    if (!strong_hash(signature.hash_algorithm)) return Finding::weak_hash;
+    if (signature.signature_class != 0) return Finding::wrong_kind;
+    if (signature.created > now + clock_tolerance) return Finding::future;
+    if (signature.created < part->created || signature.created < key.primary.created) {
+        return Finding::uncheckable;
+    }
+    return Finding::good;
+}
+
+Finding judge_one(const SignatureStatus& signature, const std::vector<Key>& listed,
+                  std::int64_t now) {
+    const Key* key =
+        owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
+    if (key == nullptr) return Finding::unknown_signer;
+    switch (signature.state) {
+        case SignatureState::good: return judge_good(signature, *key, now);
+        case SignatureState::bad: return Finding::tampered;
+        case SignatureState::expired_signature: return Finding::expired_signature;
+        case SignatureState::expired_key: return Finding::expired_key;
+        case SignatureState::revoked_key: return Finding::revoked_key;
+        case SignatureState::unchecked: break;
+    }
+    if (signature.error == bad_hash_algorithm || !strong_hash(signature.hash_algorithm)) {
+        return Finding::weak_hash;
+    }
+    return signature.error == no_public_key ? Finding::unknown_signer : Finding::uncheckable;
+}
+
+// These refuse whatever else is there, the first of them first.
+constexpr Finding fatal[] = {Finding::tampered, Finding::revoked_key, Finding::expired_key,
+                             Finding::expired_signature};
+// Without a good signature, the first of these says why.
+constexpr Finding reasons[] = {Finding::weak_key,   Finding::weak_hash,   Finding::future,
+                               Finding::wrong_kind, Finding::uncheckable, Finding::unknown_signer};
+
+}  // namespace
+
+Verdict judge(const GpgStatus& status, const std::vector<Key>& listed, std::int64_t now) {
+    std::vector<Verdict> verdicts;
+    for (const SignatureStatus& signature : status.signatures) {
+        const Finding finding = judge_one(signature, listed, now);
+        const Key* key =
+            owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
+        verdicts.push_back({finding, signature.key,
+                            key == nullptr ? std::string() : key->primary.fingerprint.text(),
+                            signature.created});
+    }
+    const auto first = [&](Finding wanted) -> const Verdict* {
+        const auto found = std::ranges::find(verdicts, wanted, &Verdict::finding);
+        return found == verdicts.end() ? nullptr : &*found;
+    };
+    for (Finding finding : fatal) {
+        if (const Verdict* verdict = first(finding)) return *verdict;
+    }
+    if (status.no_data || status.unexpected) return {};
+    if (const Verdict* verdict = first(Finding::good)) return *verdict;
+    for (Finding finding : reasons) {
+        if (const Verdict* verdict = first(finding)) return *verdict;
+    }
+    return {};
+}
+
+std::string verdict_text(const Verdict& verdict, std::string_view file) {
+    const std::string name = base::escape_untrusted(file);
+    const std::string& signer = verdict.primary.empty() ? verdict.key : verdict.primary;
+    switch (verdict.finding) {
+        case Finding::good: return {};
+        case Finding::no_signature: return fmt::format("{} carries no usable signature", name);
+        case Finding::tampered:
+            return fmt::format("{} is not what {} signed: it was changed after signing", name,
+                               signer);
+        case Finding::revoked_key:
+            return fmt::format("{} is signed with a revoked key: {}", name, signer);
+        case Finding::expired_key:
+            return fmt::format("{} is signed with an expired key: {}", name, signer);
+        case Finding::expired_signature:
+            return fmt::format("the signature of {} by {} has expired", name, signer);
+        case Finding::weak_key:
+            return fmt::format(
+                "{} is signed with a key that is too weak: {} (RSA of 3072 bits, ECDSA or EdDSA "
+                "is the least)",
+                name, signer);
+        case Finding::weak_hash:
+            return fmt::format(
+                "the signature of {} by {} uses a hash that is too weak (SHA-256 is the least)",
+                name, signer);
+        case Finding::future:
+            return fmt::format("the signature of {} by {} was made in the future: a clock is wrong",
+                               name, signer);
+        case Finding::wrong_kind:
+            return fmt::format("the signature of {} by {} is not one of a file's bytes", name,
+                               signer);
+        case Finding::uncheckable:
+            return fmt::format("the signature of {} by {} cannot be checked", name, signer);
+        case Finding::unknown_signer:
+            return fmt::format("{} is signed by a key that is not trusted: {}", name,
+                               verdict.key.empty() ? "unknown" : verdict.key);
+    }
+    return fmt::format("{} is refused", name);
+}
+
+base::Result<Verifier> Verifier::create(const TrustedKeys& trusted, VerifierOptions options) {
+    if (trusted.keys.empty()) {
+        return base::fail_hint(base::Code::refused, "no key is trusted here yet",
+                               "slurm-factory key import FILE, compare the fingerprint with one "
+                               "from another channel, then slurm-factory key trust FINGERPRINT");
+    }
+    SF_CHECK(check_program(options.gpgv.string()));
+    SF_TRY(base::TempDir room, short_temporary_folder());
+    SF_CHECK(base::write_file(room.path() / "keyring.gpg", trusted.keyring, 0600));
+    SF_CHECK(make_private_folder(room.path() / "home"));
+    return Verifier(trusted, std::move(options), std::move(room));
+}
+
+base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view armored,
+                                             std::string_view file) const {
+    const std::string name = base::escape_untrusted(file);
+    SF_TRY(const std::string packets,
+           base::during(dearmor_signature(armored), "checking the signature of " + name));
+    // A name per call is not needed: a Verifier serves one thread at a time.
+    const fs::path signature = x_room.path() / "signature";
+    SF_CHECK(base::write_file(signature, packets, 0600));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
+
+    base::Command command;
+    const fs::path home = x_room.path() / "home";
+    command.argv = {x_options.gpgv.string(),
+                    "--homedir",
+                    home.string(),
+                    "--keyring",
+                    (x_room.path() / "keyring.gpg").string(),
+                    "--status-fd",
+                    "1",
+                    "--",
+                    signature.string(),
+                    "-"};
+    command.environment = gpg_environment(home);
+    command.directory = home;
+    command.stdin_fd = descriptor;
+    command.deadline = x_options.deadline;
+    SF_TRY(const base::Finished finished, base::run(command));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
+    if (finished.timed_out) {
+        return base::fail(
+            base::Code::refused,
+            "the signature of {} is not verified: gpgv did not finish within {}", name,
+            base::human_seconds(static_cast<double>(x_options.deadline.count()) / 1e3));
+    }
+    if (finished.exit.signal != 0 || finished.exit.code > 2) {
+        return base::fail(base::Code::refused, "the signature of {} is not verified: gpgv: {}",
+                          name, finished.exit.text());
+    }
+    SF_TRY(const GpgStatus status,
+           base::during(parse_status(finished.out), "checking the signature of " + name));
+    const std::int64_t now = x_options.now != 0 ? x_options.now : std::time(nullptr);
+    const Verdict verdict = judge(status, x_trusted.keys, now);
+    if (verdict.finding != Finding::good) {
+        std::string hint;
+        if (verdict.finding == Finding::unknown_signer) {
+            hint =
+                "if you expect this signer, get its public key and compare the fingerprint "
+                "through another channel, then: slurm-factory key import FILE && "
+                "slurm-factory key trust FINGERPRINT";
+        }
+        return base::fail_hint(base::Code::refused, verdict_text(verdict, file), std::move(hint));
+    }
+    SF_TRY(Fingerprint primary, Fingerprint::parse(verdict.primary));
+    SF_TRY(Fingerprint key, Fingerprint::parse(verdict.key));
+    std::string label = x_trusted.label_of(primary);
+    return GoodSignature{std::move(primary), std::move(key), std::move(label), verdict.created};
+}
+
+base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::string_view armored,
+                                                   std::string_view file) const {
+    const fs::path path = x_room.path() / "bytes";
+    SF_CHECK(base::write_file(path, bytes, 0600));
+    SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY | O_NOFOLLOW));
+    return verify(descriptor.get(), armored, file);
+}
+
+}  // namespace sf::trust

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Is this file signed by somebody we trust? gpgv checks the mathematics in a process of its own,
+// with an empty home and a deadline; the verdict rests on its status lines alone, because its exit
+// status is 0 for revoked, expired and weak keys, and not 0 beside one signature of an unknown key.
+// docs/formats/trust.md has the rules. A Verifier may be used by one thread at a time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.hpp"
+#include "trust/gpg.hpp"
+#include "trust/key.hpp"
+#include "trust/status.hpp"
+#include "trust/trust_store.hpp"
+
+namespace sf::trust {
+
+enum class Finding {
+    good,
+    no_signature,  // there is none, or its file is damaged
+    tampered,      // the bytes are not those that were signed
+    revoked_key,
+    expired_key,
+    expired_signature,
+    weak_key,
+    weak_hash,
+    future,       // made later than our clock allows
+    wrong_kind,   // of a text or a key, not of a file's bytes
+    uncheckable,  // by a trusted key, but gpgv cannot check it
+    unknown_signer,
+};
+
+struct Verdict {
+    Finding finding = Finding::no_signature;
+    std::string key;      // fingerprint of the key that signed, or its id if that is all we know
+    std::string primary;  // fingerprint of its primary key, if listed
+    std::int64_t created = 0;
+};
+
+// The rules. Signatures of keys that are not listed count neither for nor against.
+[[nodiscard]] Verdict judge(const GpgStatus& status, const std::vector<Key>& listed,
+                            std::int64_t now);
+
+// One line for people; "" for Finding::good.
+[[nodiscard]] std::string verdict_text(const Verdict& verdict, std::string_view file);
+
+struct VerifierOptions {
+    std::filesystem::path gpgv{std::string(gpgv_program)};
+    std::chrono::milliseconds deadline = std::chrono::seconds(30);
+    std::int64_t now = 0;  // seconds since 1970; 0: this machine's clock
+};
+
+struct GoodSignature {
+    Fingerprint primary;
+    Fingerprint key;  // the subkey, or the primary itself
+    std::string label;
+    std::int64_t created = 0;
+};
+
+class Verifier {
+public:
+    // Code::refused if nobody is trusted at all.
+    [[nodiscard]] static base::Result<Verifier> create(const TrustedKeys& trusted,
+                                                       VerifierOptions options = {});
+
+    // Of the whole of a regular file, from its first byte; the offset is rewound. `file` is for
+    // messages only: bytes are read from `descriptor`. Everything but a good signature is an error.
+    [[nodiscard]] base::Result<GoodSignature> verify(int descriptor, std::string_view armored,
+                                                     std::string_view file) const;
+    [[nodiscard]] base::Result<GoodSignature> verify_bytes(std::string_view bytes,
+                                                           std::string_view armored,
+                                                           std::string_view file) const;
+
+private:
+    Verifier(TrustedKeys trusted, VerifierOptions options, base::TempDir room)
+        : x_trusted(std::move(trusted)), x_options(std::move(options)), x_room(std::move(room)) {}
+    TrustedKeys x_trusted;
+    VerifierOptions x_options;
+    base::TempDir x_room;
+};
+
+}  // namespace sf::trust
