@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where distributions keep their packages and source, found on this machine at run time: no address
-// of an archive is ever written down in the program. Looked for in this order: what the caller gives,
-// apt's configuration, the configuration of prepared roots, debootstrap's scripts. Parsers are pure
-// and total; ArchiveFinder reads files and runs apt-get, remembers what it found, and is thread-safe.
+// of an archive is ever written down in the program. Looked for in this order: what the caller
+// gives, apt's configuration, the configuration of prepared roots, debootstrap's scripts. Parsers
+// are pure and total; ArchiveFinder reads files and runs apt-get, remembers what it found, and is
+// thread-safe.
 #pragma once
 
 #include <filesystem>
@@ -23,7 +24,8 @@ struct AptSource {
     bool operator==(const AptSource&) const = default;
 };
 
-// One-line style: "deb [options] uri suite component…"; comments, deb-src and other lines are skipped.
+// One-line style: "deb [options] uri suite component…"; comments, deb-src and other lines are
+// skipped.
 [[nodiscard]] std::vector<AptSource> parse_sources_list(std::string_view text);
 // deb822 style (*.sources); disabled stanzas are skipped.
 [[nodiscard]] std::vector<AptSource> parse_deb822(std::string_view text);
@@ -49,7 +51,7 @@ struct ArchiveOptions {
     std::map<std::string, std::vector<std::string>> given;
     std::map<std::string, std::vector<std::string>> given_security;
     std::vector<std::filesystem::path> roots;  // prepared roots, unpacked
-    std::vector<std::string> suites;  // whose debootstrap scripts are asked first
+    std::vector<std::string> suites;           // whose debootstrap scripts are asked first
     // Where to look; tests point elsewhere.
     std::filesystem::path machine = "/";
     bool ask_apt = true;  // run apt-get indextargets before reading files

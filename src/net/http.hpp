@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests over HTTP(S) with limits: bounded time, bounded bytes, bounded redirects, bounded retries,
-// and errors that tell absent, unreachable and corrupt apart and never show a secret. Does not know
-// what it fetches, and does not trust it: whoever asks compares digests. A client is thread-safe;
-// each request runs on the calling thread.
+// Requests over HTTP(S) with limits: bounded time, bounded bytes, bounded redirects, bounded
+// retries, and errors that tell absent, unreachable and corrupt apart and never show a secret. Does
+// not know what it fetches, and does not trust it: whoever asks compares digests. A client is
+// thread-safe; each request runs on the calling thread.
 //
-// Never done: netrc, cookies, content decoding (bytes arrive as they were sent), HTTP/0.9, redirects
-// to another kind of address or from https to http, credentials to another origin. The proxies of
-// the environment (http_proxy, https_proxy, all_proxy, no_proxy) are honoured, by libcurl.
+// Never done: netrc, cookies, content decoding (bytes arrive as they were sent), HTTP/0.9,
+// redirects to another kind of address or from https to http, credentials to another origin. The
+// proxies of the environment (http_proxy, https_proxy, all_proxy, no_proxy) are honoured, by
+// libcurl.
 #pragma once
 
 #include <chrono>
@@ -63,7 +64,7 @@ struct HttpOptions {
     std::chrono::seconds low_speed_time{30};
     std::chrono::milliseconds deadline{30 * 60'000};  // of one request with all its retries
     unsigned attempts = 5;
-    std::chrono::milliseconds first_pause{500};  // doubled each time, ±50 %
+    std::chrono::milliseconds first_pause{500};       // doubled each time, ±50 %
     std::chrono::milliseconds longest_pause{30'000};  // Retry-After included
     unsigned max_redirects = 5;
     std::string ca_file;  // empty: the system's

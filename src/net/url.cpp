@@ -37,7 +37,8 @@ bool is_host(std::string_view host) {
                            [](char c) { return is_hex(c) || c == ':' || c == '.'; });
     }
     return host.front() != '-' && host.front() != '.' &&
-           std::all_of(host.begin(), host.end(), [](char c) { return is_unreserved(c) && c != '~'; });
+           std::all_of(host.begin(), host.end(),
+                       [](char c) { return is_unreserved(c) && c != '~'; });
 }
 
 bool is_port(std::string_view port) {
@@ -50,10 +51,12 @@ bool is_port(std::string_view port) {
 }  // namespace
 
 base::Result<Url> Url::parse(std::string_view text) {
-    if (text.size() > max_length) return fail(Code::usage, "an address longer than {} bytes", max_length);
-    // Visible ASCII only: no CR, LF, NUL, blank or other byte can reach a request line or a terminal.
-    // A backslash is a slash to some parsers and not to others.
-    if (!std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127 && c != '\\'; })) {
+    if (text.size() > max_length)
+        return fail(Code::usage, "an address longer than {} bytes", max_length);
+    // Visible ASCII only: no CR, LF, NUL, blank or other byte can reach a request line or a
+    // terminal. A backslash is a slash to some parsers and not to others.
+    if (!std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 127 && c != '\\'; })) {
         return fail(Code::usage, "an address with white space, control or non-ASCII characters");
     }
     const std::size_t colon = text.find("://");
@@ -108,7 +111,8 @@ std::string Url::file_name() const {
 
 base::Result<std::string> Url::file_path() const {
     std::string path = percent_decode(x_path);
-    if (path.find('\0') != std::string::npos) return fail(Code::absent, "a file name that holds a NUL");
+    if (path.find('\0') != std::string::npos)
+        return fail(Code::absent, "a file name that holds a NUL");
     return path;
 }
 

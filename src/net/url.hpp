@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An address, taken apart once and checked: http, https or file, no control characters, no spaces.
-// It prints redacted unless asked otherwise by name, so that user info and query secrets cannot slip
-// into a message. Knows nothing of requests. Values, any thread.
+// It prints redacted unless asked otherwise by name, so that user info and query secrets cannot
+// slip into a message. Knows nothing of requests. Values, any thread.
 #pragma once
 
 #include <string>
@@ -19,9 +19,11 @@ public:
     [[nodiscard]] static base::Result<Url> parse(std::string_view text);
 
     [[nodiscard]] const std::string& scheme() const { return x_scheme; }  // lower case
-    [[nodiscard]] const std::string& host() const { return x_host; }      // lower case, [v6] with brackets
-    [[nodiscard]] int port() const;                                       // the scheme's own if not given
-    [[nodiscard]] const std::string& path() const { return x_path; }      // as written, "/" at least
+    [[nodiscard]] const std::string& host() const {
+        return x_host;
+    }                                // lower case, [v6] with brackets
+    [[nodiscard]] int port() const;  // the scheme's own if not given
+    [[nodiscard]] const std::string& path() const { return x_path; }  // as written, "/" at least
     [[nodiscard]] bool is_file() const { return x_scheme == "file"; }
     [[nodiscard]] bool has_user() const { return !x_user.empty(); }
     // The last component of the path, percent-decoded; empty if it ends with "/".

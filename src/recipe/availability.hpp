@@ -17,7 +17,7 @@ struct Attempt {
 
 struct Availability {
     bool available = false;
-    std::string where;  // the place that has it
+    std::string where;           // the place that has it
     std::vector<Attempt> tried;  // those that do not
 
     // unreachable if some place might have it later; else corrupt if some place has other bytes;

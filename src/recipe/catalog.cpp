@@ -56,9 +56,10 @@ base::Result<bool> version_in_range(const std::string& version, const std::strin
         }
         limit = base::trim(limit.substr(sign.size()));
         if (sign.empty() || !model::check_version(limit)) {
-            return base::fail(base::Code::usage,
-                              "\"{}\" is not a version range such as \">=25.05\" or \">=24.11,<26\"",
-                              base::escape_untrusted(range));
+            return base::fail(
+                base::Code::usage,
+                "\"{}\" is not a version range such as \">=25.05\" or \">=24.11,<26\"",
+                base::escape_untrusted(range));
         }
         const int order = base::compare_versions(version, limit);
         inside = inside && ((sign == ">=" && order >= 0) || (sign == "<=" && order <= 0) ||

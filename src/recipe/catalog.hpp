@@ -17,10 +17,10 @@ namespace sf::recipe {
 struct Stack {
     std::filesystem::path path;
     std::string series;
-    std::string released;     // ISO dates as written
-    std::string end_of_life;  // upstream's support ends
-    std::vector<std::string> slurm;                           // newest first
-    std::map<std::string, std::vector<std::string>> packages; // name -> versions, newest first
+    std::string released;                                      // ISO dates as written
+    std::string end_of_life;                                   // upstream's support ends
+    std::vector<std::string> slurm;                            // newest first
+    std::map<std::string, std::vector<std::string>> packages;  // name -> versions, newest first
 };
 
 struct Advisory {
@@ -54,6 +54,7 @@ struct Catalog {
 [[nodiscard]] base::Result<Catalog> load_catalog(const std::filesystem::path& directory);
 
 // ">=25.05", "<26.05", ">=24.11,<26", "" (always).
-[[nodiscard]] base::Result<bool> version_in_range(const std::string& version, const std::string& range);
+[[nodiscard]] base::Result<bool> version_in_range(const std::string& version,
+                                                  const std::string& range);
 
 }  // namespace sf::recipe

@@ -39,7 +39,8 @@ struct SlurmChoice : Choice {
 };
 
 // `wanted`: "25.11" (the newest pinned release that can be had) or "25.11.7" (exactly that).
-[[nodiscard]] base::Result<SlurmChoice> choose_slurm(const Catalog& catalog, std::string_view wanted,
+[[nodiscard]] base::Result<SlurmChoice> choose_slurm(const Catalog& catalog,
+                                                     std::string_view wanted,
                                                      const AvailabilityCheck& can_be_had,
                                                      const ChooseOptions& options = {});
 

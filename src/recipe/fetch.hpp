@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The folder of sources: bytes from outside, each known by its digest before it is asked for. A file
-// is visible there only whole, durable and with the right digest (docs/formats/sources.md). Knows
-// nothing of recipes beyond model::SourceFile. Thread-safe; several processes may share the folder.
+// The folder of sources: bytes from outside, each known by its digest before it is asked for. A
+// file is visible there only whole, durable and with the right digest (docs/formats/sources.md).
+// Knows nothing of recipes beyond model::SourceFile. Thread-safe; several processes may share the
+// folder.
 #pragma once
 
 #include <filesystem>
@@ -48,7 +49,8 @@ struct FetchOptions {
     std::vector<std::string> mirrors;
     bool offline = false;  // the store and file:// mirrors only
     unsigned jobs = 4;     // downloads at once
-    // Told while bytes arrive, from several threads: file, bytes so far, bytes in all (0: not known).
+    // Told while bytes arrive, from several threads: file, bytes so far, bytes in all (0: not
+    // known).
     std::function<void(const std::string& file, std::uint64_t done, std::uint64_t total)> progress;
 };
 
@@ -58,14 +60,15 @@ public:
     SourceStore(std::filesystem::path directory, Downloader& downloader, ArchiveResolver archives,
                 base::Reporter& reporter);
 
-    // All of them, or an error that names each that failed. The paths are in the order of `sources`;
-    // each file's digest was checked in this call.
+    // All of them, or an error that names each that failed. The paths are in the order of
+    // `sources`; each file's digest was checked in this call.
     [[nodiscard]] base::Result<std::vector<std::filesystem::path>> fetch(
         std::span<const model::SourceFile> sources, const FetchOptions& options = {});
     [[nodiscard]] base::Result<std::filesystem::path> fetch_one(const model::SourceFile& source,
                                                                 const FetchOptions& options = {});
 
-    // The path if the store has it, its digest checked now; nullopt if not. A wrong one is an error.
+    // The path if the store has it, its digest checked now; nullopt if not. A wrong one is an
+    // error.
     [[nodiscard]] base::Result<std::optional<std::filesystem::path>> find(
         const model::SourceFile& source) const;
 

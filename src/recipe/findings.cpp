@@ -19,7 +19,8 @@ MapReader::MapReader(const YamlNode& node, Findings& findings, std::string what)
     if (node.is_map()) {
         x_node = &node;
     } else {
-        x_findings.add(node.line, fmt::format("{} must be a map, not {}", x_what, node.kind_name()));
+        x_findings.add(node.line,
+                       fmt::format("{} must be a map, not {}", x_what, node.kind_name()));
     }
 }
 
@@ -127,9 +128,9 @@ std::map<std::string, std::string> MapReader::text_map(std::string_view key) {
     }
     for (const YamlMember& member : node->members) {
         if (!member.value.is_scalar()) {
-            x_findings.add(member.line, fmt::format("{}: \"{}.{}\" must be text, not {}", x_what, key,
-                                                    escape_untrusted(member.key),
-                                                    member.value.kind_name()));
+            x_findings.add(member.line,
+                           fmt::format("{}: \"{}.{}\" must be text, not {}", x_what, key,
+                                       escape_untrusted(member.key), member.value.kind_name()));
             continue;
         }
         result.emplace(member.key, member.value.scalar);
@@ -152,9 +153,10 @@ std::uint64_t MapReader::need_number(std::string_view key) {
     std::uint64_t value = 0;
     const std::string& text = node->scalar;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (!node->is_scalar() || error != std::errc() || end != text.data() + text.size() || value == 0) {
-        x_findings.add(node->line, fmt::format("{}: \"{}\" must be a whole number above 0", x_what,
-                                               key));
+    if (!node->is_scalar() || error != std::errc() || end != text.data() + text.size() ||
+        value == 0) {
+        x_findings.add(node->line,
+                       fmt::format("{}: \"{}\" must be a whole number above 0", x_what, key));
         return 0;
     }
     return value;

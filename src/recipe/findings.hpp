@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading one map of a YAML tree strictly: each key is asked for once, and whatever was not asked for
-// is reported, with what may have been meant. Problems are collected, not returned, so that lint shows
-// all of them at once. Knows YAML nodes, not recipes. Not thread-safe.
+// Reading one map of a YAML tree strictly: each key is asked for once, and whatever was not asked
+// for is reported, with what may have been meant. Problems are collected, not returned, so that
+// lint shows all of them at once. Knows YAML nodes, not recipes. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ public:
     const YamlNode* need(std::string_view key);
 
     // Empty text counts as missing. One line, no white space at its ends.
-    std::string text(std::string_view key);      // optional: ""
+    std::string text(std::string_view key);  // optional: ""
     std::string need_text(std::string_view key);
     std::vector<std::string> texts(std::string_view key);       // optional list
     std::vector<std::string> need_texts(std::string_view key);  // at least one
@@ -57,7 +57,8 @@ public:
     std::uint64_t need_number(std::string_view key);
     base::Digest need_digest(std::string_view key);
     // The index of the value in `choices`; `otherwise` if absent, -1: then it is needed.
-    int choice(std::string_view key, std::initializer_list<const char*> choices, int otherwise = -1);
+    int choice(std::string_view key, std::initializer_list<const char*> choices,
+               int otherwise = -1);
 
     // Reports keys nobody asked for. Call last.
     void finish();

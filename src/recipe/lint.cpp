@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads all data below one folder, and checks what one file alone cannot show: names that must exist
-// elsewhere, cycles, pins that are missing. lint() gives the findings, load_catalog() the catalog or
-// the first of them.
+// Reads all data below one folder, and checks what one file alone cannot show: names that must
+// exist elsewhere, cycles, pins that are missing. lint() gives the findings, load_catalog() the
+// catalog or the first of them.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -162,7 +162,8 @@ void check_source_files(Loaded& all) {
             const std::string who = name + " " + version.version;
             const auto [entry, fresh] =
                 known.try_emplace(version.source.file, version.source.sha256, who);
-            if (fresh || version.source.file.empty() || entry->second.first == version.source.sha256) {
+            if (fresh || version.source.file.empty() ||
+                entry->second.first == version.source.sha256) {
                 continue;
             }
             all.add(read.recipe.path, read.source_lines.at(version.version),
@@ -176,14 +177,16 @@ void check_host_libraries(Loaded& all) {
     if (all.catalog.toolchains.empty()) return;
     for (const auto& [name, read] : all.recipes) {
         for (const auto& [soname, line] : read.host_lines) {
-            const bool provided = std::any_of(
-                all.catalog.toolchains.begin(), all.catalog.toolchains.end(), [&](const auto& each) {
-                    const auto& list = each.second.host_libraries;
-                    return std::find(list.begin(), list.end(), soname) != list.end();
-                });
+            const bool provided =
+                std::any_of(all.catalog.toolchains.begin(), all.catalog.toolchains.end(),
+                            [&](const auto& each) {
+                                const auto& list = each.second.host_libraries;
+                                return std::find(list.begin(), list.end(), soname) != list.end();
+                            });
             if (provided) continue;
-            all.add(read.recipe.path, line,
-                    fmt::format("no toolchain lists {} in host_libraries", escape_untrusted(soname)));
+            all.add(
+                read.recipe.path, line,
+                fmt::format("no toolchain lists {} in host_libraries", escape_untrusted(soname)));
         }
     }
 }
@@ -192,8 +195,9 @@ void check_pin(Loaded& all, const ReadStack& read, const std::string& name,
                const std::vector<std::string>& versions, int line) {
     const auto recipe = all.recipes.find(name);
     if (recipe == all.recipes.end()) {
-        all.add(read.stack.path, line, fmt::format("there is no recipe \"{}\"{}", escape_untrusted(name),
-                                                   meant(name, all.recipe_names())));
+        all.add(read.stack.path, line,
+                fmt::format("there is no recipe \"{}\"{}", escape_untrusted(name),
+                            meant(name, all.recipe_names())));
         return;
     }
     std::vector<std::string> known;
@@ -239,20 +243,22 @@ void check_stacks(Loaded& all) {
     }
 }
 
+// A package without a recipe may have advisories: they wait for the day it gets one. A slip of the
+// keys must not look like that.
 void check_advisories(Loaded& all) {
     for (const auto& [package, line] : all.advisories.package_lines) {
         if (all.recipes.contains(package)) continue;
-        all.add(all.advisories_file, line,
-                fmt::format("there is no recipe \"{}\"{}", escape_untrusted(package),
-                            meant(package, all.recipe_names())));
+        if (const std::string hint = meant(package, all.recipe_names()); !hint.empty()) {
+            all.add(all.advisories_file, line,
+                    fmt::format("there is no recipe \"{}\"{}", escape_untrusted(package), hint));
+        }
     }
 }
 
 base::Result<Loaded> load(const fs::path& directory) {
     if (!base::is_dir(directory)) {
         return base::fail_hint(
-            Code::absent,
-            fmt::format("no data folder {}", escape_untrusted(directory.string())),
+            Code::absent, fmt::format("no data folder {}", escape_untrusted(directory.string())),
             "it holds recipes/, stacks/, toolchains/ and advisories.yaml");
     }
     Loaded all;

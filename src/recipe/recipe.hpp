@@ -38,10 +38,10 @@ struct Build {
     BuildSystem system = BuildSystem::autotools;
     std::string subdir;
     bool out_of_tree = false;
-    std::vector<std::string> bootstrap;      // shell lines
-    std::vector<std::string> configure;      // arguments; script: shell lines
-    std::vector<std::string> compile;        // likewise
-    std::vector<std::string> install;        // likewise
+    std::vector<std::string> bootstrap;  // shell lines
+    std::vector<std::string> configure;  // arguments; script: shell lines
+    std::vector<std::string> compile;    // likewise
+    std::vector<std::string> install;    // likewise
     std::map<std::string, std::string> env;
     Jobs jobs = Jobs::jobserver;
     bool ccache = true;

@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 6> known_endings = {".tar.gz",  ".tgz",  
                                                            ".tar.bz2", ".tar.zst", ".tar"};
 
 bool is_plain_file_name(std::string_view name) {
-    if (name.empty() || name.size() > 200 || name.front() == '.' || name.front() == '-') return false;
+    if (name.empty() || name.size() > 200 || name.front() == '.' || name.front() == '-')
+        return false;
     return std::all_of(name.begin(), name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                c == '.' || c == '_' || c == '+' || c == '-' || c == '~';
@@ -66,8 +67,9 @@ private:
         const int line = map.find("name")->line;
         const std::string folder = x_findings.file().parent_path().filename().string();
         if (!is_recipe_name(x_recipe.name)) {
-            x_findings.add(line, fmt::format("name \"{}\" must be of a-z, 0-9 and -, at most 64 long",
-                                             escape_untrusted(x_recipe.name)));
+            x_findings.add(line,
+                           fmt::format("name \"{}\" must be of a-z, 0-9 and -, at most 64 long",
+                                       escape_untrusted(x_recipe.name)));
         } else if (x_recipe.name != folder) {
             x_findings.add(line, fmt::format("name \"{}\" is not the folder's name \"{}\"",
                                              x_recipe.name, escape_untrusted(folder)));
@@ -120,9 +122,9 @@ private:
         source.file = map.need_text("file");
         if (!source.file.empty()) {
             const int line = map.find("file")->line;
-            const bool known = std::any_of(
-                known_endings.begin(), known_endings.end(),
-                [&](std::string_view ending) { return source.file.ends_with(ending); });
+            const bool known =
+                std::any_of(known_endings.begin(), known_endings.end(),
+                            [&](std::string_view ending) { return source.file.ends_with(ending); });
             if (!is_plain_file_name(source.file)) {
                 x_findings.add(line, fmt::format("file \"{}\" must be a plain file name",
                                                  escape_untrusted(source.file)));
@@ -159,8 +161,9 @@ private:
         } else if (!archive && !place.pool.empty()) {
             x_findings.add(node.line, "\"pool\" without \"archive\"");
         } else if (archive && (!is_inner_path(place.pool) || place.pool.starts_with("pool/"))) {
-            x_findings.add(node.line, fmt::format("pool \"{}\" must be a path below the archive's pool/",
-                                                  escape_untrusted(place.pool)));
+            x_findings.add(node.line,
+                           fmt::format("pool \"{}\" must be a path below the archive's pool/",
+                                       escape_untrusted(place.pool)));
         } else if (!archive) {
             const auto url = net::Url::parse(place.url);
             if (!url || url->is_file()) {
@@ -175,7 +178,8 @@ private:
 
     void read_patches(const YamlNode& node, Version& version) {
         if (!node.is_list()) {
-            x_findings.add(node.line, fmt::format("patches must be a list, not {}", node.kind_name()));
+            x_findings.add(node.line,
+                           fmt::format("patches must be a list, not {}", node.kind_name()));
             return;
         }
         for (const YamlNode& item : node.items) {
@@ -187,8 +191,10 @@ private:
             map.finish();
             if (patch.file.empty()) continue;
             if (!is_inner_path(patch.file)) {
-                x_findings.add(item.line, fmt::format("patch \"{}\" must be a path below the recipe's "
-                                                      "folder", escape_untrusted(patch.file)));
+                x_findings.add(item.line,
+                               fmt::format("patch \"{}\" must be a path below the recipe's "
+                                           "folder",
+                                           escape_untrusted(patch.file)));
                 continue;
             }
             patch.path = x_findings.file().parent_path() / patch.file;
@@ -202,7 +208,8 @@ private:
         if (!digest && digest.error().code == base::Code::absent) {
             x_findings.add(line, fmt::format("patch \"{}\" is missing", patch.file));
         } else if (!digest) {
-            x_findings.add(line, fmt::format("patch \"{}\": {}", patch.file, digest.error().text()));
+            x_findings.add(line,
+                           fmt::format("patch \"{}\": {}", patch.file, digest.error().text()));
         } else if (*digest != patch.sha256) {
             x_findings.add(line, fmt::format("patch \"{}\" has sha256 {}, not {}", patch.file,
                                              digest->hex(), patch.sha256.hex()));
@@ -215,12 +222,12 @@ private:
         x_recipe.build_dependencies = read_dependencies(map, "build");
         x_recipe.link_dependencies = read_dependencies(map, "link");
         if (const YamlNode* host = map.find("host")) {
-            read_pairs(*host, "a host library", "soname", [&](std::string name, std::string reason,
-                                                              int line) {
-                check_soname(name, line);
-                x_out.host_lines.emplace(name, line);
-                x_recipe.host_libraries.push_back({std::move(name), std::move(reason)});
-            });
+            read_pairs(*host, "a host library", "soname",
+                       [&](std::string name, std::string reason, int line) {
+                           check_soname(name, line);
+                           x_out.host_lines.emplace(name, line);
+                           x_recipe.host_libraries.push_back({std::move(name), std::move(reason)});
+                       });
         }
         map.finish();
     }
@@ -243,8 +250,8 @@ private:
     template <class Take>
     void read_pairs(const YamlNode& node, const char* what, const char* key, Take take) {
         if (!node.is_list()) {
-            x_findings.add(node.line, fmt::format("{} stands in a list, not in {}", what,
-                                                  node.kind_name()));
+            x_findings.add(node.line,
+                           fmt::format("{} stands in a list, not in {}", what, node.kind_name()));
             return;
         }
         for (const YamlNode& item : node.items) {
@@ -266,7 +273,8 @@ private:
     void check_inner(const std::string& path, int line, const char* what) {
         if (!is_inner_path(path)) {
             x_findings.add(line, fmt::format("{} \"{}\" must be a path below its folder, without "
-                                             "\"..\"", what, escape_untrusted(path)));
+                                             "\"..\"",
+                                             what, escape_untrusted(path)));
         }
     }
 
@@ -340,19 +348,20 @@ private:
         if (const YamlNode* list = map.find("dlopens")) read_dlopens(*list);
         if (const YamlNode* list = map.need("expect")) read_expect(*list);
         if (const YamlNode* list = map.find("placeholder_exceptions")) {
-            read_pairs(*list, "a placeholder exception", "file",
-                       [&](std::string file, std::string reason, int line) {
-                           check_inner(file, line, "file");
-                           package.placeholder_exceptions.push_back(
-                               {std::move(file), std::move(reason)});
-                       });
+            read_pairs(
+                *list, "a placeholder exception", "file",
+                [&](std::string file, std::string reason, int line) {
+                    check_inner(file, line, "file");
+                    package.placeholder_exceptions.push_back({std::move(file), std::move(reason)});
+                });
         }
         map.finish();
     }
 
     void read_dlopens(const YamlNode& node) {
         if (!node.is_list()) {
-            x_findings.add(node.line, fmt::format("dlopens must be a list, not {}", node.kind_name()));
+            x_findings.add(node.line,
+                           fmt::format("dlopens must be a list, not {}", node.kind_name()));
             return;
         }
         for (const YamlNode& item : node.items) {
@@ -396,8 +405,10 @@ private:
 }  // namespace
 
 bool is_inner_path(std::string_view path) {
-    if (path.empty() || path.size() > 1024 || path.front() == '/' || path.back() == '/') return false;
-    if (base::escape_untrusted(path) != path || path.find('\\') != std::string_view::npos) return false;
+    if (path.empty() || path.size() > 1024 || path.front() == '/' || path.back() == '/')
+        return false;
+    if (base::escape_untrusted(path) != path || path.find('\\') != std::string_view::npos)
+        return false;
     for (const std::string& part : base::split(path, '/')) {
         if (part.empty() || part == "." || part == "..") return false;
     }

@@ -43,8 +43,8 @@ std::vector<std::string> read_versions(const YamlNode& node, Findings& findings,
             continue;
         }
         if (!versions.empty() && base::compare_versions(versions.back(), version) <= 0) {
-            findings.add(item.line, fmt::format("{}: {} stands after {}: the newest comes first", what,
-                                                version, versions.back()));
+            findings.add(item.line, fmt::format("{}: {} stands after {}: the newest comes first",
+                                                what, version, versions.back()));
         }
         if (lines != nullptr) lines->emplace(version, item.line);
         versions.push_back(std::move(version));
@@ -55,7 +55,8 @@ std::vector<std::string> read_versions(const YamlNode& node, Findings& findings,
 std::string read_date(MapReader& map, const char* key, Findings& findings) {
     std::string date = map.need_text(key);
     if (!date.empty() && !is_iso_date(date)) {
-        findings.add(map.find(key)->line, fmt::format("\"{}\" must be a day such as 2027-05-31", key));
+        findings.add(map.find(key)->line,
+                     fmt::format("\"{}\" must be a day such as 2027-05-31", key));
     }
     return date;
 }
@@ -91,7 +92,8 @@ void read_advisory(const YamlNode& node, Findings& findings, std::vector<Advisor
 bool is_iso_date(std::string_view text) {
     if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
     std::array<int, 3> parts{};
-    constexpr std::array<std::pair<std::size_t, std::size_t>, 3> places = {{{0, 4}, {5, 2}, {8, 2}}};
+    constexpr std::array<std::pair<std::size_t, std::size_t>, 3> places = {
+        {{0, 4}, {5, 2}, {8, 2}}};
     for (std::size_t i = 0; i < parts.size(); ++i) {
         for (const char c : text.substr(places.at(i).first, places.at(i).second)) {
             if (c < '0' || c > '9') return false;
@@ -138,7 +140,8 @@ ReadStack read_stack(std::string_view text, Findings& findings) {
     if (const YamlNode* node = map.need("packages")) {
         out.packages_line = node->line;
         if (!node->is_map()) {
-            findings.add(node->line, fmt::format("packages must be a map, not {}", node->kind_name()));
+            findings.add(node->line,
+                         fmt::format("packages must be a map, not {}", node->kind_name()));
         }
         for (const YamlMember& member : node->members) {
             out.package_lines.emplace(member.key, member.line);
@@ -201,8 +204,8 @@ model::Toolchain read_toolchain(std::string_view text, Findings& findings) {
         std::set<std::string> seen;
         for (const std::string& entry : *list) {
             if (seen.insert(entry).second) continue;
-            findings.add(map.find(what)->line, fmt::format("\"{}\" stands in {} twice",
-                                                           escape_untrusted(entry), what));
+            findings.add(map.find(what)->line,
+                         fmt::format("\"{}\" stands in {} twice", escape_untrusted(entry), what));
         }
     }
     map.finish();

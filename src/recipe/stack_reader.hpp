@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// stacks/*.yaml, toolchains/*.yaml and advisories.yaml to values, with what is wrong in that one file
-// (docs/formats/recipe.md). Names of recipes and versions are checked by lint, which knows them all.
-// Pure, any thread.
+// stacks/*.yaml, toolchains/*.yaml and advisories.yaml to values, with what is wrong in that one
+// file (docs/formats/recipe.md). Names of recipes and versions are checked by lint, which knows
+// them all. Pure, any thread.
 #pragma once
 
 #include <map>

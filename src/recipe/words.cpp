@@ -18,8 +18,8 @@ const std::vector<std::string>& plain_words() {
 
 bool looks_like_a_word(std::string_view word) {
     return !word.empty() && word.size() <= 80 && std::all_of(word.begin(), word.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '_' ||
-               c == '.' || c == '+';
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ':' || c == '-' ||
+               c == '_' || c == '.' || c == '+';
     });
 }
 

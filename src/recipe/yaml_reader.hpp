@@ -46,6 +46,7 @@ struct YamlDocument {
 };
 
 // At most `limit` bytes and 64 levels; more is a problem.
-[[nodiscard]] YamlDocument read_yaml(std::string_view text, std::size_t limit = std::size_t{1} << 20);
+[[nodiscard]] YamlDocument read_yaml(std::string_view text,
+                                     std::size_t limit = std::size_t{1} << 20);
 
 }  // namespace sf::recipe
