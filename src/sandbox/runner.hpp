@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs sandbox plans. The interface is shared by every isolation engine; tests use a recording fake.
-// Thread-safe: several plans may run at once.
+// Runs sandbox plans. The interface is shared by every isolation engine; tests use a recording
+// fake. Thread-safe: several plans may run at once.
 #pragma once
 
 #include <memory>
@@ -37,7 +37,8 @@ public:
     virtual base::Result<std::unique_ptr<Lease>> lease() = 0;
     // stdout and stderr go to `log_fd`. When this returns, no process of the sandbox is alive.
     // An error means the sandbox could not be started; what became of the command is the result.
-    virtual base::Result<RunResult> run(const Lease& lease, const SandboxPlan& plan, int log_fd) = 0;
+    virtual base::Result<RunResult> run(const Lease& lease, const SandboxPlan& plan,
+                                        int log_fd) = 0;
 };
 
 }  // namespace sf::sandbox

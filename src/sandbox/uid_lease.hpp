@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unprivileged uids lent to builds started by root, one each, so that limits and signals of one
+// build reach no other. A lock file a uid makes the loan exclusive on the whole machine; the kernel
+// ends the loan when its holder dies. Thread-safe.
+#pragma once
+
+#include <memory>
+
+#include "base/files.hpp"
+#include "sandbox/runner.hpp"
+
+namespace sf::sandbox {
+
+// A uid of [first, first + count) that nobody holds, that names no user of this machine and under
+// which no process runs. Its gid has the same number.
+[[nodiscard]] base::Result<std::unique_ptr<Lease>> lease_uid(const base::fs::path& folder,
+                                                             uid_t first, unsigned count);
+
+// For an ordinary user: there is nobody else to become.
+[[nodiscard]] std::unique_ptr<Lease> own_user();
+
+// The live processes (no zombies) with `uid` as one of their user ids.
+[[nodiscard]] base::Result<std::vector<pid_t>> processes_of(uid_t uid);
+
+// How many tasks (threads, as RLIMIT_NPROC counts) run with `uid` as their real user id.
+[[nodiscard]] base::Result<std::uint64_t> tasks_of(uid_t uid);
+
+// Kills them until none is left; Code::failed if some still live after `patience`.
+[[nodiscard]] base::Status end_processes_of(uid_t uid, std::chrono::milliseconds patience);
+
+}  // namespace sf::sandbox
