@@ -25,7 +25,7 @@ struct Availability {
     [[nodiscard]] base::Code code() const;
 };
 
-// "  https://host/file: 404 Not Found" a line each.
+// For each a new line "  https://host/file: 404 Not Found".
 [[nodiscard]] std::string list_attempts(const std::vector<Attempt>& attempts);
 
 }  // namespace sf::recipe
