@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "build/builder.hpp"
+
+#include <sys/stat.h>
+
+#include <chrono>
+#include <deque>
+#include <fcntl.h>
+#include <fstream>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "pack/gate.hpp"
+#include "pack/package_writer.hpp"
+#include "pack/source_archive.hpp"
+#include "recipe/catalog.hpp"
+
+namespace sf::build {
+
+using base::Code;
+using base::Error;
+using base::fail;
+using base::Result;
+using base::Status;
+using model::NodeId;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int jobserver_read = 3;  // numbers in the sandbox
+constexpr int jobserver_write = 4;
+constexpr std::size_t shown_log_lines = 25;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Hands a tree to another user without following a single link. Nothing runs in it meanwhile.
+Status give_tree(const fs::path& path, const base::Identity& owner) {
+    if (::lchown(path.c_str(), owner.uid, owner.gid) != 0)
+        return base::fail_errno(errno, "change the owner of " + path.string());
+    std::error_code error;
+    for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
+         it.increment(error))
+        if (::lchown(it->path().c_str(), owner.uid, owner.gid) != 0)
+            return base::fail_errno(
+                errno, "change the owner of " + base::escape_untrusted(it->path().native()));
+    if (error) return base::fail_errno(error.value(), "walk " + path.string());
+    return {};
+}
+
+std::string last_lines(const fs::path& log) {
+    std::ifstream file(log);
+    std::deque<std::string> lines;
+    for (std::string line; std::getline(file, line);) {
+        lines.push_back("    " + base::escape_untrusted(line));
+        if (lines.size() > shown_log_lines) lines.pop_front();
+    }
+    return base::join({lines.begin(), lines.end()}, "\n");
+}
+
+// One package being built: the folders it works in, and the steps in their order.
+class PackageBuild {
+public:
+    PackageBuild(const BuildContext& context, NodeId id, JobBudget::Share& share)
+        : x_context(context),
+          x_id(id),
+          x_share(share),
+          x_spec(context.plan.dag.at(id)),
+          x_recipe(context.plan.recipe(id)),
+          x_name(x_spec.store_name()),
+          x_work(context.state.work() / x_name),
+          x_logs(context.state.logs() / context.options.run_id / x_name) {}
+
+    Result<Built> run() {
+        Result<Built> built = run_in_work_folder();
+        const bool keep = !built && x_context.options.keep_failed;
+        if (!keep) {
+            // Litter is not a failure of the build: the next one of this package deletes it.
+            const Status cleaned = base::remove_tree(x_work);
+            if (!cleaned && built) return tl::unexpected(cleaned.error());
+        } else if (built.error().hint.empty()) {
+            built.error().hint = "the build folder was kept: " + x_work.string();
+        }
+        return built;
+    }
+
+private:
+    [[nodiscard]] fs::path out() const { return x_work / "out"; }
+    [[nodiscard]] fs::path build_folder() const { return x_work / "build"; }
+
+    Result<Built> run_in_work_folder() {
+        SF_CHECK(base::remove_tree(x_work));
+        SF_CHECK(base::make_dirs(x_logs));
+        for (const char* folder : {"build/src", "build/obj", "out", "patches", "package"})
+            SF_CHECK(base::make_dirs(x_work / folder));
+        SF_TRY(x_lease, x_context.runner.lease());
+
+        SF_CHECK(timed("unpack", [&] { return unpack(); }));
+        StepOptions options{x_context.options.jobs, x_context.options.ccache};
+        if (x_recipe.build.jobs == recipe::Jobs::serial) options.fixed_jobs = 1;
+        SF_TRY(x_environment, environment_of(x_context.plan, x_id, options));
+        SF_TRY(const std::vector<Step> steps, steps_of(x_context.plan, x_id, options));
+        for (const Step& step : steps) SF_CHECK(run_step(step));
+
+        if (const auto owner = x_lease->identity()) {
+            SF_CHECK(give_tree(out(), {::geteuid(), ::getegid()}));
+        }
+        x_lease.reset();
+        return finish();
+    }
+
+    template <class Work>
+    Status timed(const std::string& step, Work work) {
+        x_context.observer.step_started(x_name, step);
+        const auto start = std::chrono::steady_clock::now();
+        Status status = base::during(Status(work()), step + " of " + x_name);
+        x_steps[step].wall_seconds += seconds_since(start);
+        return status;
+    }
+
+    Status unpack() {
+        const fs::path& archive = x_context.sources.at(model::index(x_id));
+        SF_TRY(const base::Fd file, base::open_file(archive, O_RDONLY));
+        SF_TRY(const base::Fd folder,
+               base::open_file(build_folder() / "src", O_RDONLY | O_DIRECTORY));
+        SF_TRY([[maybe_unused]] const pack::ArchiveTotals totals,
+               pack::unpack_source({file.get(), archive.filename().string()}, {}, folder.get()));
+        for (const recipe::Patch& patch : x_context.plan.version(x_id).patches) {
+            SF_TRY(const std::string text, base::read_file(patch.path));
+            if (base::sha256(text) != patch.sha256)
+                return fail(Code::corrupt, "{} is not the patch that {} names: its sha256 is {}",
+                            patch.path.string(), x_recipe.path.string(), base::sha256(text).hex());
+            SF_CHECK(base::write_file(x_work / "patches" / patch.path.filename(), text));
+        }
+        if (const auto owner = x_lease->identity()) {
+            SF_CHECK(give_tree(build_folder(), *owner));
+            SF_CHECK(give_tree(out(), *owner));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Result<sandbox::SandboxPlan> plan_of(const Step& step) {
+        sandbox::SandboxPlan plan;
+        plan.root = x_context.root;
+        plan.binds = {{build_folder(), inside::build, true},
+                      {out(), placeholder_prefix(x_spec), true},
+                      {x_work / "patches", inside::patches, false},
+                      {x_context.sandbox_files, inside::wrappers, false}};
+        const PackageStore store(x_context.state);
+        for (const NodeId dependency : x_context.plan.dag.build_closure(x_id)) {
+            const model::Spec& spec = x_context.plan.dag.at(dependency);
+            plan.binds.push_back({store.tree(spec.store_name()), placeholder_prefix(spec), false});
+        }
+        if (x_context.options.ccache && x_recipe.build.ccache) {
+            const fs::path cache = x_context.state.ccache() / x_spec.toolchain / x_spec.name;
+            SF_CHECK(base::make_dirs(cache));
+            // The uid differs from lease to lease; what is inside follows it.
+            if (const auto owner = x_lease->identity(); owner && !x_ccache_given) {
+                SF_CHECK(give_tree(cache, *owner));
+                x_ccache_given = true;
+            }
+            plan.binds.push_back({cache, inside::ccache, true});
+        }
+        plan.environment = x_environment;
+        if (x_recipe.build.jobs == recipe::Jobs::jobserver) {
+            plan.environment["MAKEFLAGS"] =
+                fmt::format(" -j --jobserver-auth={},{}", jobserver_read, jobserver_write);
+            plan.pass = {{x_share.read_end(), jobserver_read},
+                         {x_share.write_end(), jobserver_write}};
+        }
+        plan.directory = step.directory;
+        plan.argv = {"/bin/sh", "-euc", step.script};
+        plan.limits = x_context.options.limits;
+        return plan;
+    }
+
+    Status run_step(const Step& step) {
+        x_context.observer.step_started(x_name, step.name);
+        SF_TRY(sandbox::SandboxPlan plan, plan_of(step));
+        const bool own_jobs = x_recipe.build.jobs == recipe::Jobs::fixed ||
+                              x_recipe.build.system == recipe::BuildSystem::cmake ||
+                              x_recipe.build.system == recipe::BuildSystem::meson;
+        x_share.set_hungry(step.compiles && !own_jobs);
+        if (step.compiles && own_jobs) {
+            // ninja reads its -j from the command line: say what we could get.
+            const unsigned got = x_share.hold_fixed(x_context.options.jobs);
+            const std::string wanted = fmt::format(" -j{}", x_context.options.jobs);
+            plan.argv.back() =
+                base::replace_all(plan.argv.back(), wanted, fmt::format(" -j{}", got));
+        }
+
+        const fs::path log = x_logs / fmt::format("{:02}-{}.log", ++x_step_number, step.name);
+        SF_TRY(const base::Fd log_file,
+               base::open_file(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND));
+        const std::string heading = fmt::format("# {} of {}, in {}\n{}\n\n", step.name, x_name,
+                                                step.directory, step.script);
+        SF_CHECK(base::write_all(log_file.get(), base::as_bytes(heading), log));
+        Result<sandbox::RunResult> result = x_context.runner.run(*x_lease, plan, log_file.get());
+        x_share.release_fixed();
+        x_share.set_hungry(false);
+        if (!result) return tl::unexpected(std::move(result).error());
+        StepTime& time = x_steps[step.name];
+        time.wall_seconds += result->wall_seconds;
+        time.cpu_seconds += result->resources.user_seconds + result->resources.system_seconds;
+        return verdict(step, *result, log);
+    }
+
+    Status verdict(const Step& step, const sandbox::RunResult& result, const fs::path& log) const {
+        if (result.outcome == sandbox::Outcome::ok) return {};
+        if (result.outcome == sandbox::Outcome::stopped)
+            return fail(Code::interrupted, "{} of {} was stopped", step.name, x_name);
+        const std::string why =
+            result.outcome == sandbox::Outcome::failed
+                ? result.exit.text() + (result.detail.empty() ? "" : ", ") + result.detail
+                : result.detail;
+        const Code code =
+            result.outcome == sandbox::Outcome::failed ? Code::failed : Code::exhausted;
+        return base::fail_hint(code,
+                               fmt::format("{} of {} failed: {}\n  last lines of {}:\n{}",
+                                           step.name, x_name, why, log.string(), last_lines(log)),
+                               "the whole log is " + log.string());
+    }
+
+    Result<pack::GateRequest> gate_request() const {
+        pack::GateRequest request;
+        request.prefix = out();
+        request.store_name = x_name;
+        const PackageStore store(x_context.state);
+        for (const NodeId dependency : x_context.plan.dag.runtime_closure(x_id)) {
+            if (dependency == x_id) continue;
+            const std::string name = x_context.plan.dag.at(dependency).store_name();
+            request.dependencies.push_back({name, store.tree(name)});
+        }
+        request.root = x_context.root;
+        request.host_sonames = x_context.host_libraries;
+        for (const auto& each : x_recipe.host_libraries)
+            request.host_sonames.push_back(each.soname);
+        for (const auto& each : x_recipe.package.public_sonames)
+            request.public_sonames.push_back(each.soname);
+        for (const auto& each : x_recipe.package.dlopens)
+            request.dlopens.push_back({each.files, each.sonames});
+        for (const auto& each : x_recipe.package.expect) {
+            SF_TRY(const bool holds, recipe::version_in_range(x_spec.version, each.when));
+            if (holds)
+                request.expected.insert(request.expected.end(), each.paths.begin(),
+                                        each.paths.end());
+        }
+        for (const auto& each : x_recipe.package.placeholder_exceptions)
+            request.placeholder_exceptions.push_back(each.file);
+        return request;
+    }
+
+    Result<Built> finish() {
+        Built built;
+        model::Package& package = built.package;
+        package.name = x_spec.name;
+        package.version = x_spec.version;
+        package.toolchain = x_spec.toolchain;
+        package.target = x_spec.target;
+        package.identity = x_spec.identity;
+        package.identity_text = x_spec.identity_text;
+        package.license = x_recipe.license;
+        package.ccache_used = x_context.options.ccache && x_recipe.build.ccache;
+        for (const NodeId dependency : x_spec.link_dependencies)
+            package.dependencies.push_back(x_context.plan.dag.at(dependency).store_name());
+        std::sort(package.dependencies.begin(), package.dependencies.end());
+
+        pack::GateReport report;
+        SF_CHECK(timed("gate", [&]() -> Status {
+            SF_TRY(const pack::GateRequest request, gate_request());
+            SF_TRY(report, pack::run_gate(request));
+            return {};
+        }));
+        report.fill(package);
+        SF_CHECK(timed("pack", [&]() -> Status {
+            SF_TRY(pack::PackageArchives archives,
+                   pack::write_package(out(), x_name, report, x_work / "package",
+                                       x_context.options.compression_level, source_date_epoch));
+            package.run = archives.run;
+            package.dev = archives.dev;
+            package.dbg = archives.dbg;
+            return {};
+        }));
+        SF_CHECK(timed("commit", [&] {
+            return PackageStore(x_context.state).commit(package, out(), x_work / "package");
+        }));
+        built.steps = x_steps;
+        return built;
+    }
+
+    const BuildContext& x_context;
+    NodeId x_id;
+    JobBudget::Share& x_share;
+    const model::Spec& x_spec;
+    const recipe::Recipe& x_recipe;
+    std::string x_name;
+    fs::path x_work;
+    fs::path x_logs;
+    std::unique_ptr<sandbox::Lease> x_lease;
+    base::Environment x_environment;
+    std::map<std::string, StepTime> x_steps;
+    int x_step_number = 0;
+    bool x_ccache_given = false;
+};
+
+}  // namespace
+
+Result<Built> build_package(const BuildContext& context, NodeId id, JobBudget::Share& share) {
+    return PackageBuild(context, id, share).run();
+}
+
+}  // namespace sf::build

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "build/package_store.hpp"
+
+namespace sf::build {
+
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr const char* manifest_file = "manifest.json";
+
+bool archive_is_there(const std::filesystem::path& folder, const model::ArchiveRecord& record) {
+    std::error_code error;
+    return std::filesystem::file_size(folder / record.file, error) == record.size && !error;
+}
+
+// Puts `staged` in place of `target`, which may exist: moved aside first, deleted after.
+Status replace_folder(const std::filesystem::path& staged, const std::filesystem::path& target) {
+    SF_CHECK(base::make_dirs(target.parent_path()));
+    if (base::exists(target)) {
+        SF_TRY(base::TempDir aside, base::TempDir::create(target.parent_path(), ".old-"));
+        SF_CHECK(base::rename(target, aside.path() / "it"));
+        SF_CHECK(base::rename(staged, target));
+    } else {
+        SF_CHECK(base::rename(staged, target));
+    }
+    return base::fsync_dir(target.parent_path());
+}
+
+}  // namespace
+
+Result<std::optional<model::Package>> PackageStore::find(const std::string& store_name) const {
+    SF_TRY(const auto text, base::read_file_if_exists(folder(store_name) / manifest_file));
+    if (!text) return std::optional<model::Package>();
+    Result<model::Package> package = model::package_from_json(*text);
+    if (!package || package->store_name() != store_name) return std::optional<model::Package>();
+    bool whole =
+        base::is_dir(tree(store_name)) && archive_is_there(folder(store_name), package->run);
+    if (package->dev) whole = whole && archive_is_there(folder(store_name), *package->dev);
+    if (package->dbg) whole = whole && archive_is_there(folder(store_name), *package->dbg);
+    if (!whole) return std::optional<model::Package>();
+    return std::optional<model::Package>(std::move(*package));
+}
+
+std::optional<model::Package> PackageStore::relative_of(const std::string& name,
+                                                        const std::string& version) const {
+    const std::string prefix = name + "-" + version + "-";
+    const Result<std::vector<std::string>> names = base::list_dir(x_state.packages());
+    if (!names) return std::nullopt;
+    std::optional<model::Package> newest;
+    std::filesystem::file_time_type newest_time{};
+    for (const std::string& each : *names) {
+        if (!each.starts_with(prefix)) continue;
+        std::error_code error;
+        const auto time = std::filesystem::last_write_time(folder(each) / manifest_file, error);
+        if (error || (newest && time <= newest_time)) continue;
+        Result<std::optional<model::Package>> package = find(each);
+        if (!package || !*package) continue;
+        newest = std::move(*package);
+        newest_time = time;
+    }
+    return newest;
+}
+
+Status PackageStore::commit(const model::Package& package, const std::filesystem::path& staged_tree,
+                            const std::filesystem::path& staged_folder) const {
+    SF_TRY(const std::string json, model::to_json(package));
+    SF_CHECK(base::write_file(staged_folder / manifest_file, json));
+    SF_CHECK(base::fsync_tree(staged_tree));
+    SF_CHECK(base::fsync_tree(staged_folder));
+    const std::string name = package.store_name();
+    // The manifest is what makes a package visible, so its folder goes last.
+    SF_CHECK(replace_folder(staged_tree, tree(name)));
+    return replace_folder(staged_folder, folder(name));
+}
+
+Result<base::FileLock> PackageStore::lock(const std::string& store_name,
+                                          const std::function<void()>& waiting) const {
+    return base::FileLock::acquire(x_state.locks() / (store_name + ".lock"), waiting);
+}
+
+}  // namespace sf::build

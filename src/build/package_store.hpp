@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packages built on this machine: <state>/packages/<store name>/ holds manifest and archives,
+// <state>/store/<store name>/ the same unpacked (run and dev) for builds that depend on it. A
+// package is there if and only if its manifest is: the tree goes in first, the package folder last,
+// each by one rename. Several processes may share it; per-package locks save double work.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/files.hpp"
+#include "build/state_dir.hpp"
+#include "model/manifest.hpp"
+
+namespace sf::build {
+
+class PackageStore {
+public:
+    explicit PackageStore(StateDir state) : x_state(std::move(state)) {}
+
+    // The package, its manifest read and its archives' sizes compared; nullopt if it is not there
+    // or not whole (it is then built again).
+    [[nodiscard]] base::Result<std::optional<model::Package>> find(
+        const std::string& store_name) const;
+
+    // The manifest of another build of the same name and version, for --explain; the newest.
+    [[nodiscard]] std::optional<model::Package> relative_of(const std::string& name,
+                                                            const std::string& version) const;
+
+    [[nodiscard]] std::filesystem::path folder(const std::string& store_name) const {
+        return x_state.packages() / store_name;
+    }
+    [[nodiscard]] std::filesystem::path tree(const std::string& store_name) const {
+        return x_state.store() / store_name;
+    }
+
+    // Takes over a finished tree and a folder with archives; writes the manifest; both become
+    // visible whole and durable. What was there under the name is replaced.
+    [[nodiscard]] base::Status commit(const model::Package& package,
+                                      const std::filesystem::path& staged_tree,
+                                      const std::filesystem::path& staged_folder) const;
+
+    [[nodiscard]] base::Result<base::FileLock> lock(const std::string& store_name,
+                                                    const std::function<void()>& waiting) const;
+
+private:
+    StateDir x_state;
+};
+
+}  // namespace sf::build
