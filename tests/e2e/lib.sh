@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh disable=SC2034,SC2154  # variables of the scripts that source this, and for them
+# What the end-to-end tests share; sourced, with $test_name set. Makes $work, a scratch folder that is
+# readable for all users, and takes away everything that was started: processes by pid, mounts, files.
+set -eu
+
+repository=$(git rev-parse --show-toplevel)
+# What outlives one test: the state folder of the real build, and what build.sh says about it.
+e2e=${SF_E2E_DIR:-$repository/build/e2e}
+state=$e2e/state
+facts=$e2e/built.env
+
+umask 022
+work=$(mktemp -d /var/tmp/sf-e2e.XXXXXX)
+chmod 755 "$work"
+x_pids=
+x_mounts=
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'FAILED: %s: %s\n' "$test_name" "$*"
+    x_show_logs
+    exit 1
+}
+not_run() {  # not_run REASON [TEST]: the whole test, or only the named part of it
+    printf 'NOT RUN: %s: %s\n' "${2:-$test_name}" "$1"
+    [ -n "${2:-}" ] || exit 77
+}
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# The public command line, on the test's own state folder.
+sf() { SLURM_FACTORY_CACHE_DIR="$state" "$repository/slurm-factory" "$@"; }
+
+# expect CODE COMMAND...: runs it, keeps both outputs in $work/out and $work/err, compares the exit code.
+expect() {
+    x_wanted=$1
+    shift
+    x_got=0
+    "$@" >"$work/out" 2>"$work/err" </dev/null || x_got=$?
+    [ "$x_got" = "$x_wanted" ] && return 0
+    sed 's/^/  out: /' "$work/out" | tail -n 30
+    sed 's/^/  err: /' "$work/err" | tail -n 30
+    fail "exit code $x_got instead of $x_wanted: $*"
+}
+# expect_said PATTERN...: each extended regular expression matches a line of the last expect's outputs.
+expect_said() {
+    for x_pattern; do
+        grep -qiE -- "$x_pattern" "$work/out" "$work/err" && continue
+        sed 's/^/  said: /' "$work/out" "$work/err" | tail -n 30
+        fail "nothing said that matches: $x_pattern"
+    done
+}
+
+# keep_pid PID: ended with the test, if it still runs.
+keep_pid() { x_pids="$x_pids $1"; }
+alive() { kill -0 "$1" 2>/dev/null; }
+# end_pid PID [SIGNAL]: ends a child of ours and waits for it.
+end_pid() {
+    if alive "$1"; then kill "-${2:-TERM}" "$1"; fi
+    x_tries=0
+    while alive "$1" && [ "$x_tries" -lt 100 ]; do
+        # A zombie of ours is still "alive" for kill -0 until it is waited for.
+        case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) in Z | '') break ;; esac
+        sleep 0.1
+        x_tries=$((x_tries + 1))
+    done
+    [ "$x_tries" -lt 100 ] || kill -KILL "$1"
+    wait "$1" 2>/dev/null || x_code=$?  # the code of a process we ended says nothing
+}
+keep_mount() { x_mounts="$1 $x_mounts"; }
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    x_deadline=$(($(date +%s) + $1))
+    x_what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$x_deadline" ] || fail "waited in vain for $x_what"
+        sleep 0.1
+    done
+}
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+x_log_folder=
+show_logs_of() { x_log_folder=$1; }
+x_show_logs() {
+    for x_log in ${x_log_folder:+"$x_log_folder"/*.log}; do
+        [ -s "$x_log" ] || continue
+        printf -- '--- the end of %s\n' "$x_log"
+        tail -n 15 "$x_log"
+    done
+}
+
+x_cleanup() {
+    x_status=$?
+    trap - EXIT
+    set +e
+    for x_pid in $x_pids; do
+        if alive "$x_pid"; then end_pid "$x_pid"; fi
+    done
+    for x_mount in $x_mounts; do umount "$x_mount"; done
+    if [ "$x_status" != 0 ] && [ "$x_status" != 77 ] && [ -n "${SF_E2E_KEEP:-}" ]; then
+        echo "kept: $work"
+    else
+        chmod -R u+rwX "$work" 2>/dev/null
+        rm -rf "$work"
+    fi
+    exit "$x_status"
+}
+trap x_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
