@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The real build, by the public command line: a key, Slurm 25.11 for bookworm, its signed bundle, verified.
+# Sources and roots of earlier runs are used again; all that is built is built anew. What the other tests
+# need to know is left in $facts.
+test_name=e2e.build
+. "$(dirname "$0")/lib.sh"
+
+mkdir -p "$e2e"
+rm -rf "$state/packages" "$state/store" "$state/work" "$state/builds" "$state/ccache" "$state/keys" "$facts"
+
+expect 0 sf key create --name 'End to end' --email e2e@example.org
+key=$(grep -oE '\b[0-9A-F]{40}\b' "$work/out" | head -n 1)
+[ -n "$key" ] || fail 'key create prints no fingerprint'
+expect 0 sf key trust "$key"
+
+begin=$(now_ms)
+if ! sf build-slurm --slurm-version 25.11 --toolchain bookworm --signing-key "$key" \
+    >"$work/out" 2>"$work/err" </dev/null; then
+    tail -n 60 "$work/out" "$work/err"
+    fail 'build-slurm failed'
+fi
+seconds=$((($(now_ms) - begin) / 1000))
+cat "$work/out"
+say "build-slurm took $seconds s on $(nproc) cores"
+
+bundle=$(readlink -f "$state/builds/slurm-25.11-bookworm-software.tar.gz")
+[ -f "$bundle" ] || fail "there is no bundle at the path that every series has"
+version=$(basename "$bundle" | sed -n 's/^slurm-\(25\.11\.[0-9]*\)-bookworm-amd64-software\.tar\.gz$/\1/p')
+[ -n "$version" ] || fail "the bundle's name is odd: $bundle"
+for beside in asc sha256; do
+    [ -s "$bundle.$beside" ] || fail "missing beside the bundle: .$beside"
+done
+(cd "${bundle%/*}" && sha256sum -c "$bundle.sha256") >/dev/null || fail 'the digest beside the bundle is wrong'
+expect 0 sf bundle verify "$bundle"
+expect_said "$key|End to end"
+
+# The archive has one plain layout, and nothing in it knows where it was made.
+tar -tzf "$bundle" >"$work/list"
+for path in "views/$version/bin/srun" "views/$version/sbin/slurmctld" "views/$version/sbin/munged" \
+    "manifests/$version.json" "manifests/$version.json.asc"; do
+    grep -qx -- "\(\./\)\?$path" "$work/list" || fail "not in the bundle: $path"
+done
+if grep -E '(^|/)\.\.(/|$)|^/' "$work/list"; then fail 'the bundle has paths that lead out of it'; fi
+mkdir "$work/unpacked"
+tar -xzf "$bundle" -C "$work/unpacked"
+placeholder=$(sed -n 's/.*placeholder_root = "\([^"]*\)".*/\1/p' "$repository/src/model/names.hpp")
+[ -n "$placeholder" ] || fail 'the placeholder is not where it was'
+if grep -rlaF -e "$placeholder" -e "$state" -e "$repository" "$work/unpacked"; then
+    fail 'these files know where they were made'
+fi
+
+# A second call has nothing to do.
+begin=$(now_ms)
+expect 0 sf build-slurm --slurm-version 25.11 --toolchain bookworm --signing-key "$key"
+say "build-slurm again took $(($(now_ms) - begin)) ms"
+
+printf "bundle='%s'\nversion='%s'\nkey='%s'\nplaceholder='%s'\nseconds='%s'\n" \
+    "$bundle" "$version" "$key" "$placeholder" "$seconds" >"$facts.new"
+mv "$facts.new" "$facts"
