@@ -2,6 +2,7 @@
 #include "sandbox/bwrap_status.hpp"
 
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <cerrno>

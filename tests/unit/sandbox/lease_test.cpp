@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "sandbox/uid_lease.hpp"
+#include "unit/sandbox/harness.hpp"
+
+namespace sf::sandbox {
+namespace {
+
+class LeaseTest : public testing::Test {
+protected:
+    base::TempDir x_folder =
+        base::TempDir::create(base::fs::temp_directory_path(), "sf-lease-").value();
+};
+
+TEST_F(LeaseTest, LendsEachUidOnce) {
+    auto one = lease_uid(x_folder.path(), 60990, 2).value();
+    auto two = lease_uid(x_folder.path(), 60990, 2).value();
+    EXPECT_EQ(one->identity()->uid, 60990U);
+    EXPECT_EQ(one->identity()->gid, 60990U);
+    EXPECT_EQ(two->identity()->uid, 60991U);
+    const auto none = lease_uid(x_folder.path(), 60990, 2);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, base::Code::exhausted);
+    EXPECT_EQ(none.error().message,
+              "every uid from 60990 to 60991 is lent to another build or in use");
+    one.reset();
+    EXPECT_EQ(lease_uid(x_folder.path(), 60990, 2).value()->identity()->uid, 60990U);
+}
+
+TEST_F(LeaseTest, LendsNoUsersUidAndNoneWithProcesses) {
+    // uid 0 is a user's; our own runs this very test.
+    EXPECT_FALSE(lease_uid(x_folder.path(), 0, 1));
+    if (::geteuid() != 0) GTEST_SKIP() << "NOT RUN: only root can start a process of another uid";
+    base::Command command;
+    command.argv = {"/usr/bin/sleep", "60"};
+    command.identity = base::Identity{60990, 60990};
+    auto child = base::Child::spawn(command).value();
+    EXPECT_THAT(processes_of(60990).value(), testing::ElementsAre(child.pid()));
+    EXPECT_EQ(tasks_of(60990).value(), 1U);
+    EXPECT_EQ(lease_uid(x_folder.path(), 60990, 2).value()->identity()->uid, 60991U);
+    EXPECT_TRUE(end_processes_of(60990, std::chrono::seconds(5)));
+    EXPECT_EQ(child.wait().value().signal, 9);
+    EXPECT_EQ(lease_uid(x_folder.path(), 60990, 2).value()->identity()->uid, 60990U);
+}
+
+}  // namespace
+}  // namespace sf::sandbox
