@@ -98,7 +98,9 @@ x_cleanup() {
     for x_pid in $x_pids; do
         if alive "$x_pid"; then end_pid "$x_pid"; fi
     done
-    for x_mount in $x_mounts; do umount "$x_mount"; done
+    for x_mount in $x_mounts; do
+        while mountpoint -q "$x_mount"; do umount "$x_mount" || break; done
+    done
     if [ "$x_status" != 0 ] && [ "$x_status" != 77 ] && [ -n "${SF_E2E_KEEP:-}" ]; then
         echo "kept: $work"
     else

@@ -20,7 +20,7 @@ own_state() {
     done
 }
 own_sf() { SLURM_FACTORY_CACHE_DIR=${own:-$work/state} "$repository/slurm-factory" "$@"; }
-build() { own_sf build-slurm --slurm-version "$version" --toolchain bookworm "$@"; }
+build() { own_sf build-slurm --slurm-version "$version" --toolchain bookworm; }
 program=$repository/build/release/slurm-factory
 # without COMMAND NAME...: runs COMMAND with a PATH that holds everything but the named programs.
 path_without() {
@@ -149,7 +149,7 @@ case_flipped_bit() {
     expect 0 sf bundle verify "$copy"
     # At the start, in the middle, at the end, and at some random places.
     for place in 0 10 $((size / 2)) $((size - 1)) \
-        $(od -An -N32 -tu4 /dev/urandom | tr -s ' ' '\n' | awk -v size="$size" 'NF { print $1 % size }'); do
+        $(od -An -v -w4 -N$(((${SF_ROUNDS:-8}) * 4)) -tu4 /dev/urandom | awk -v size="$size" '{ print $1 % size }'); do
         cp "$bundle" "$copy"
         flip "$copy" "$place"
         expect 1 sf bundle verify "$copy"
@@ -209,14 +209,15 @@ case_odd_paths() {
     cp "$work/out" "$work/key.asc"
     if is_root; then chown 12345:12345 "$own" "$work/targets"; fi
     cp "$program" "$work/slurm-factory"
+    # shellcheck disable=SC2086,SC2317  # words of a command; called through expect
     as() {
-        # shellcheck disable=SC2086
         (cd / && env -i PATH=/usr/bin:/bin HOME="$own" SLURM_FACTORY_CACHE_DIR="$own" \
             SLURM_FACTORY_DATA_DIR="$data" $as_user "$work/slurm-factory" "$@")
     }
     own_data
     expect 0 as key import "$work/key.asc"
     expect 0 as key trust "$key"
+    # shellcheck disable=SC2016  # names, not commands
     for name in 'a space' "it's" 'a "quote"' 'ünï/größe' '$HOME;rm -rf x`id`' '-dash' 'tab	in'; do
         target=$work/targets/$name
         expect 0 as bundle install "$work/${bundle##*/}" --prefix "$target"
@@ -257,17 +258,22 @@ case_two_at_once() {
     done
 }
 
+# SF_ROUNDS more pauses, up to ten seconds; the nightly run asks for some.
+random_pauses() {
+    od -An -v -w2 -N$((${SF_ROUNDS:-0} * 2)) -tu2 /dev/urandom | awk '{ print $1 / 6553.6 }'
+}
+
 case_killed() {
     own_state packages
     drop lz4 munge zlib
     # At moments spread over the build; each time, what is visible is whole, and at last it completes.
-    for pause in 0.2 0.7 1.5 3 5 8; do
+    for pause in 0.2 0.7 1.5 3 5 8 $(random_pauses); do
         build >"$work/killed" 2>&1 </dev/null &
         victim=$!
         sleep "$pause"
         if ! alive "$victim"; then break; fi
         kill -KILL "$victim"
-        wait "$victim" 2>/dev/null || x_code=$?
+        end_pid "$victim"
         for folder in "$own"/packages/*; do
             [ -d "$folder" ] || continue
             find "$folder" -name '*.json' -size +0 | grep -q . || fail "half made: $folder"
