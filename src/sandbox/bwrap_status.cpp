@@ -20,6 +20,15 @@ namespace sf::sandbox {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+// Older systems' headers, on which the program is built to run everywhere, do not name these.
+constexpr long pidfd_open_call = 434;
+constexpr long pidfd_send_signal_call = 424;
+constexpr auto pidfd_id = static_cast<idtype_t>(3);
+
+}  // namespace
+
 base::Result<std::pair<BwrapStatus, base::Fd>> BwrapStatus::create() {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return base::fail_errno(errno, "make a pipe");
@@ -58,7 +67,7 @@ void BwrapStatus::take(std::string_view line) {
     if (!pid || x_child > 0) return;
     x_child = static_cast<pid_t>(*pid);
     x_namespace = fmt::format("pid:[{}]", pid_namespace.value_or(0));
-    x_child_fd = base::Fd(static_cast<int>(::syscall(SYS_pidfd_open, x_child, 0)));
+    x_child_fd = base::Fd(static_cast<int>(::syscall(pidfd_open_call, x_child, 0)));
     // By now the child may have ended and its number be another's, whom we must not kill.
     if (!is_ours()) x_child_fd.reset();
 }
@@ -79,7 +88,7 @@ void BwrapStatus::wait_for_child(base::Child& bwrap, milliseconds patience) {
 
 void BwrapStatus::kill_child() const {
     if (x_child_fd.valid())
-        ::syscall(SYS_pidfd_send_signal, x_child_fd.get(), SIGKILL, nullptr, 0);
+        ::syscall(pidfd_send_signal_call, x_child_fd.get(), SIGKILL, nullptr, 0);
     else if (x_child > 0 && is_ours())
         ::kill(x_child, SIGKILL);
 }
