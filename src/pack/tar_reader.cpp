@@ -33,6 +33,11 @@ tl::unexpected<base::Error> TarReader::broken(const base::Error& error) const {
     return violation(error.code, x_name, x_entry, error.message);
 }
 
+// Of a header that cannot be read, only the entry before it has a name.
+std::string TarReader::behind(std::string_view rule) const {
+    return x_entry.empty() ? std::string(rule) : fmt::format("{} (in the header behind it)", rule);
+}
+
 Status TarReader::read_exactly(std::span<std::byte> room) {
     while (!room.empty()) {
         SF_TRY(const auto n, x_stream.read(room));
@@ -119,7 +124,9 @@ Result<std::optional<TarHeader>> TarReader::next() {
         if (first == 0 && x_dialect == TarDialect::any && !described && !x_entry.empty()) {
             return std::nullopt;
         }
-        if (first == 0) return violation(Code::corrupt, x_name, x_entry, "truncated archive");
+        if (first == 0) {
+            return violation(Code::corrupt, x_name, x_entry, behind("truncated archive"));
+        }
         SF_CHECK(read_exactly(std::as_writable_bytes(std::span(block)).subspan(first)));
         if (is_zero(block)) {
             if (described) {
@@ -129,7 +136,10 @@ Result<std::optional<TarHeader>> TarReader::next() {
             return std::nullopt;
         }
         auto parsed = parse_tar_header(block, x_dialect);
-        if (!parsed) return broken(parsed.error());
+        if (!parsed) {
+            const auto& error = parsed.error();
+            return violation(error.code, x_name, x_entry, behind(error.message));
+        }
         auto& header = *parsed;
         x_entry = header.path;
 

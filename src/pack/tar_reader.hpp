@@ -45,6 +45,7 @@ private:
     base::Status expect_end();
     base::Result<std::string> read_block();
     base::Result<std::string> read_extra(const TarHeader& header);
+    [[nodiscard]] std::string behind(std::string_view rule) const;
     tl::unexpected<base::Error> broken(const base::Error& error) const;
 
     base::Source& x_stream;
