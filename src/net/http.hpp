@@ -47,7 +47,8 @@ struct Request {
     std::uint64_t offset = 0;  // bytes the receiver has; a server that cannot resume starts at 0
     std::optional<std::uint64_t> length;  // of the whole, if known: anything else is corrupt
     std::uint64_t max_length = std::uint64_t{16} << 30;  // where the length is not known
-    std::vector<std::string> headers;  // "Name: value"; not sent to another origin
+    std::vector<std::string> headers;  // "Name: value"; not sent to another origin; with
+                                       // If-None-Match the answer may be 304, without a body
 };
 
 struct Response {

@@ -26,6 +26,7 @@ public:
     [[nodiscard]] const std::string& path() const { return x_path; }  // as written, "/" at least
     [[nodiscard]] bool is_file() const { return x_scheme == "file"; }
     [[nodiscard]] bool has_user() const { return !x_user.empty(); }
+    [[nodiscard]] const std::string& user() const { return x_user; }  // secret: for the wire only
     // The last component of the path, percent-decoded; empty if it ends with "/".
     [[nodiscard]] std::string file_name() const;
     // file: only: the path, percent-decoded. Absent if it holds a NUL.

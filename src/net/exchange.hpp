@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request and its one answer, by libcurl: no redirect is followed, nothing is tried twice. The
+// only file that knows libcurl is exchange.cpp. HttpClient makes decisions; this does what it is
+// told. An ExchangePool is thread-safe; connections are kept for reuse.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/stream.hpp"
+#include "net/url.hpp"
+
+namespace sf::net {
+
+struct ExchangeRequest {
+    Url url;
+    bool head = false;        // HEAD instead of GET
+    std::string range;        // "100-" or "0-0"; empty: everything
+    bool credentials = true;  // send the address's user info
+    std::vector<std::string> headers;
+    std::chrono::milliseconds connect_timeout;
+    std::chrono::milliseconds deadline;
+    std::uint64_t low_speed_bytes;
+    std::chrono::seconds low_speed_time;
+    std::string ca_file;
+    std::string user_agent;
+};
+
+// The head of an answer. Names in lower case; a name that comes twice holds both, joined by ", ".
+struct ExchangeHead {
+    int status = 0;
+    std::map<std::string, std::string> fields;
+    [[nodiscard]] std::string field(const char* name) const;
+};
+
+// Takes the answer.
+class ExchangeReceiver {
+public:
+    virtual ~ExchangeReceiver() = default;
+    // Once, before any body. False: the body is not wanted.
+    virtual base::Result<bool> head(const ExchangeHead& head) = 0;
+    virtual base::Status body(base::Bytes bytes) = 0;
+};
+
+enum class Trouble {
+    none,
+    connect,      // no such host, refused, no answer
+    cut_off,      // the connection broke while data was due
+    cut_short,    // it ended properly, before the announced length
+    too_slow,     // below the limits of speed, or past the deadline
+    tls,          // the other side is not who it should be
+    protocol,     // what came is not HTTP
+    receiver,     // the receiver failed: see `failure`
+    interrupted,  // a stop was requested
+};
+
+struct ExchangeResult {
+    Trouble trouble = Trouble::none;
+    std::string message;                 // of the trouble, safe to print
+    std::optional<base::Error> failure;  // of the receiver
+    ExchangeHead head;
+    std::string redirect;  // where a 3xx points, made absolute; not checked yet
+    std::chrono::seconds retry_after{0};
+};
+
+class ExchangePool {
+public:
+    ExchangePool();
+    ~ExchangePool();
+    ExchangePool(const ExchangePool&) = delete;
+    ExchangePool& operator=(const ExchangePool&) = delete;
+
+    [[nodiscard]] ExchangeResult run(const ExchangeRequest& request, ExchangeReceiver& receiver);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> x_impl;
+};
+
+}  // namespace sf::net
