@@ -149,6 +149,26 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
     return 0;
 }
 
+struct FreeUrl {
+    void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+
+// `location` as seen from `base`; as it is where that makes no address. CURLINFO_REDIRECT_URL would
+// carry the user along.
+std::string resolve(const std::string& base, const std::string& location) {
+    const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
+    constexpr unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS;
+    char* text = nullptr;
+    if (!url || curl_url_set(url.get(), CURLUPART_URL, base.c_str(), flags) != CURLUE_OK ||
+        curl_url_set(url.get(), CURLUPART_URL, location.c_str(), flags) != CURLUE_OK ||
+        curl_url_get(url.get(), CURLUPART_URL, &text, flags) != CURLUE_OK) {
+        return location;
+    }
+    std::string result(text);
+    curl_free(text);
+    return result;
+}
+
 void set_limits(CURL* handle, const ExchangeRequest& request) {
     const long connect = request.connect_timeout.count();
     const long deadline = std::max<long>(1, request.deadline.count());
@@ -175,8 +195,7 @@ void set_limits(CURL* handle, const ExchangeRequest& request) {
     }
 }
 
-void set_credentials(CURL* handle, const Url& url) {
-    const std::string user = url.user();
+void set_credentials(CURL* handle, const std::string& user) {
     const std::size_t colon = user.find(':');
     const std::string name = percent_decode(user.substr(0, colon));
     const std::string password =
@@ -209,7 +228,7 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
     curl_easy_setopt(curl, CURLOPT_USERAGENT, request.user_agent.c_str());
     if (request.head) curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     if (!request.range.empty()) curl_easy_setopt(curl, CURLOPT_RANGE, request.range.c_str());
-    if (request.credentials && request.url.has_user()) set_credentials(curl, request.url);
+    if (!request.user.empty()) set_credentials(curl, request.user);
     set_limits(curl, request);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -246,10 +265,8 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
     }
     if (result.trouble == Trouble::none && !transfer.tell_head())
         result.trouble = Trouble::receiver;
-    if (const char* location = nullptr;
-        curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &location) == CURLE_OK &&
-        location != nullptr) {
-        result.redirect = location;
+    if (const std::string location = result.head.field("location"); !location.empty()) {
+        result.redirect = resolve(address, location);
     }
     if (curl_off_t seconds = 0;
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0) {

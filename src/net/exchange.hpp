@@ -19,9 +19,9 @@ namespace sf::net {
 
 struct ExchangeRequest {
     Url url;
-    bool head = false;        // HEAD instead of GET
-    std::string range;        // "100-" or "0-0"; empty: everything
-    bool credentials = true;  // send the address's user info
+    bool head = false;  // HEAD instead of GET
+    std::string range;  // "100-" or "0-0"; empty: everything
+    std::string user;   // "name:password", percent-encoded; secret. The address's own is not sent
     std::vector<std::string> headers;
     std::chrono::milliseconds connect_timeout;
     std::chrono::milliseconds deadline;

@@ -157,9 +157,11 @@ struct HttpClient::Impl {
                                         Clock::time_point deadline, Make make_receiver) {
         for (unsigned redirects = 0;; ++redirects) {
             exchange.url = url;
-            exchange.credentials = url.same_origin(request.url);
             // What belongs to the first origin stays there.
-            if (!exchange.credentials) {
+            if (url.same_origin(request.url)) {
+                exchange.user = request.url.user();
+            } else {
+                exchange.user.clear();
                 std::erase_if(exchange.headers, [&](const std::string& header) {
                     return std::find(request.headers.begin(), request.headers.end(), header) !=
                            request.headers.end();
@@ -191,7 +193,7 @@ struct HttpClient::Impl {
         return {.url = request.url,
                 .head = false,
                 .range = {},
-                .credentials = true,
+                .user = {},
                 .headers = request.headers,
                 .connect_timeout = options.connect_timeout,
                 .deadline = options.deadline,

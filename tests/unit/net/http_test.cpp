@@ -427,7 +427,8 @@ TEST_F(Http, CredentialsStayWithTheirOrigin) {
     Request request =
         request_for("http://user:geheim%21@127.0.0.1:" + std::to_string(server.port()) + "/file");
     request.headers = {"Authorization-Token: streng-geheim"};
-    ASSERT_TRUE(x_client.get(request, x_body));
+    const auto result = x_client.get(request, x_body);
+    ASSERT_TRUE(result) << result.error().text();
     for (const auto& seen : server.seen()) {
         EXPECT_EQ(seen.field("Authorization"), "Basic dXNlcjpnZWhlaW0h");
         EXPECT_EQ(seen.field("Authorization-Token"), "streng-geheim");
