@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/bundle_layout.hpp"
+
+#include <map>
+
+#include "base/text.hpp"
+
+namespace sf::model {
+
+namespace {
+
+class Tree {
+public:
+    base::Status add(FileEntry entry) {
+        SF_CHECK(add_folders_above(entry.path));
+        const std::string path = entry.path;
+        const bool folder = entry.type == EntryType::directory;
+        const auto [at, fresh] = x_entries.emplace(path, std::move(entry));
+        if (fresh || (folder && at->second.type == EntryType::directory)) return {};
+        return base::fail(base::Code::corrupt, "the manifest names {} twice",
+                          base::escape_untrusted(path));
+    }
+
+    base::Status add_folder(std::string path) {
+        FileEntry entry;
+        entry.path = std::move(path);
+        entry.type = EntryType::directory;
+        entry.mode = 0755;
+        return add(std::move(entry));
+    }
+
+    std::vector<FileEntry> take() {
+        std::vector<FileEntry> entries;
+        entries.reserve(x_entries.size());
+        for (auto& [path, entry] : x_entries) entries.push_back(std::move(entry));
+        return entries;
+    }
+
+private:
+    base::Status add_folders_above(const std::string& path) {
+        const std::size_t slash = path.rfind('/');
+        if (slash == std::string::npos) return {};
+        const auto found = x_entries.find(path.substr(0, slash));
+        if (found == x_entries.end()) return add_folder(path.substr(0, slash));
+        if (found->second.type == EntryType::directory) return {};
+        return base::fail(base::Code::corrupt, "the manifest names {} below something not a folder",
+                          base::escape_untrusted(path));
+    }
+
+    std::map<std::string, FileEntry> x_entries;
+};
+
+base::Status add_all(Tree& tree, const std::string& folder, const std::vector<FileEntry>& entries) {
+    SF_CHECK(tree.add_folder(folder));
+    for (FileEntry entry : entries) {
+        entry.path = folder + '/' + entry.path;
+        SF_CHECK(tree.add(std::move(entry)));
+    }
+    return {};
+}
+
+std::string_view type_name(EntryType type) {
+    switch (type) {
+        case EntryType::file: return "a file";
+        case EntryType::symlink: return "a symlink";
+        case EntryType::directory: return "a folder";
+    }
+    return "something";
+}
+
+}  // namespace
+
+std::string bundle_store_path(std::string_view store_name) {
+    return fmt::format("{}/{}", bundle_store_folder, store_name);
+}
+
+std::string bundle_view_path(std::string_view version) {
+    return fmt::format("{}/{}", bundle_views_folder, version);
+}
+
+std::string bundle_manifest_path(std::string_view version) {
+    return fmt::format("{}/{}.json", bundle_manifests_folder, version);
+}
+
+std::string bundle_manifest_signature_path(std::string_view version) {
+    return bundle_manifest_path(version) + ".asc";
+}
+
+base::Result<std::vector<FileEntry>> bundle_tree(const Bundle& bundle) {
+    Tree tree;
+    SF_CHECK(tree.add_folder(std::string(bundle_store_folder)));
+    for (const Package& package : bundle.packages) {
+        const std::string name = package.store_name();
+        SF_CHECK(add_all(tree, bundle_store_path(name), package.files));
+    }
+    SF_CHECK(add_all(tree, bundle_view_path(bundle.version), bundle.view));
+    FileEntry link;
+    link.path = bundle_view_link;
+    link.type = EntryType::symlink;
+    link.mode = 0777;
+    link.target = bundle_view_path(bundle.version);
+    SF_CHECK(tree.add(std::move(link)));
+    return tree.take();
+}
+
+std::string entry_difference(const FileEntry& expected, const FileEntry& found) {
+    if (expected.type != found.type) {
+        return fmt::format("is {}, not {}", type_name(found.type), type_name(expected.type));
+    }
+    if (expected.type == EntryType::symlink && expected.target != found.target) {
+        return fmt::format("points to {}, not {}", base::escape_untrusted(found.target),
+                           base::escape_untrusted(expected.target));
+    }
+    if (expected.type != EntryType::file) return {};
+    if (expected.size != found.size) {
+        return fmt::format("has {} bytes, not {}", found.size, expected.size);
+    }
+    if (expected.mode != found.mode) {
+        return fmt::format("has mode {:o}, not {:o}", found.mode, expected.mode);
+    }
+    if (expected.sha256 != found.sha256) {
+        return fmt::format("has SHA-256 {}, not {}", found.sha256.hex(), expected.sha256.hex());
+    }
+    return {};
+}
+
+}  // namespace sf::model

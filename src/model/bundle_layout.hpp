@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things are inside a bundle and inside a prefix a bundle was installed to: the one place
+// that makes these names (docs/formats/bundle.md). Pure, any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/manifest.hpp"
+
+namespace sf::model {
+
+inline constexpr std::string_view bundle_store_folder = "store";
+inline constexpr std::string_view bundle_views_folder = "views";
+inline constexpr std::string_view bundle_manifests_folder = "manifests";
+inline constexpr std::string_view bundle_view_link = "view";  // to the view installed last
+
+[[nodiscard]] std::string bundle_store_path(std::string_view store_name);  // "store/<store name>"
+[[nodiscard]] std::string bundle_view_path(std::string_view version);      // "views/<exact>"
+[[nodiscard]] std::string bundle_manifest_path(
+    std::string_view version);  // "manifests/<exact>.json"
+[[nodiscard]] std::string bundle_manifest_signature_path(std::string_view version);
+
+// Every entry of a bundle except the folder manifests/, sorted by path, folders included. Two
+// things at one path, or a thing below a file, are Code::corrupt.
+[[nodiscard]] base::Result<std::vector<FileEntry>> bundle_tree(const Bundle& bundle);
+
+// "" if `found` is what `expected` describes, else what is different, for a message.
+[[nodiscard]] std::string entry_difference(const FileEntry& expected, const FileEntry& found);
+
+}  // namespace sf::model
