@@ -169,7 +169,6 @@ public:
         // Appended, not supported: libarchive then neither guesses nor stacks filters.
         if (archive_read_append_filter(x_archive, filter) != ARCHIVE_OK ||
             archive_read_support_format_raw(x_archive) != ARCHIVE_OK ||
-            archive_read_support_format_empty(x_archive) != ARCHIVE_OK ||
             archive_read_open(x_archive, this, nullptr, &ArchiveDecompressor::give, nullptr) !=
                 ARCHIVE_OK) {
             return trouble();

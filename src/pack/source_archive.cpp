@@ -27,6 +27,7 @@ namespace {
 enum class Kind { directory, file, symlink };
 
 struct Link {
+    std::string entry;  // as the archive says, for messages
     std::string path;
     std::string target;
     std::int64_t mtime;
@@ -87,7 +88,7 @@ public:
         switch (header.type) {
             case tar_symlink:
                 x_kinds.emplace(*path, Kind::symlink);
-                x_links.push_back({*path, header.target, header.mtime});
+                x_links.push_back({header.path, *path, header.target, header.mtime});
                 return {};
             case tar_hardlink: return add_hardlink(*path, header);
             default: x_kinds.emplace(*path, Kind::file); return write_file(*path, header, content);
@@ -97,7 +98,7 @@ public:
     Result<ArchiveTotals> finish() {
         for (const auto& link : x_links) {
             const auto rule = link_rule_broken(link);
-            if (!rule.empty()) return refuse(link.path, rule);
+            if (!rule.empty()) return refuse(link.entry, rule);
         }
         for (const auto& link : x_links) {
             SF_CHECK(x_jail.make_symlink(link.path, link.target));
