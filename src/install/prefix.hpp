@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// May software be installed to this folder? Root runs what is in there, so nobody else may be able
+// to change it or to put something else in its place. Looks only; makes nothing. Any thread.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace sf::install {
+
+// The absolute, normalised path with every symlink resolved by us. Refused, naming the folder:
+// - a folder on the way that others may write to, unless it is sticky (like /tmp);
+// - a folder or symlink on the way that belongs neither to root nor to us;
+// - a prefix that exists and is not ours, or that others may write to, sticky or not.
+// What does not exist yet is left for the installer to make.
+[[nodiscard]] base::Result<std::filesystem::path> check_prefix(const std::filesystem::path& prefix);
+
+// Code::failed if a path below `prefix` would be longer than the kernel takes.
+[[nodiscard]] base::Status check_path_length(const std::filesystem::path& prefix,
+                                             std::string_view longest_below);
+
+}  // namespace sf::install
