@@ -208,9 +208,12 @@ private:
                      bool needed) {
         if (!elf.dynamic || elf.kind == ElfKind::relocatable) return;
         if (!elf.runpath && !elf.rpath && !needed) return;
-        const auto status = rewrite_runpath(x_request.prefix / path, wanted);
+        const auto disk = x_request.prefix / path;
+        const auto status = rewrite_runpath(disk, wanted);
         if (!status) {
-            x_findings.add(status.error().text());
+            const auto front = base::escape_untrusted(disk.native()) + ": ";
+            const auto text = status.error().text();
+            x_findings.add(path, text.starts_with(front) ? text.substr(front.size()) : text);
             return;
         }
         x_report.rewritten.push_back(fmt::format("{}: {}", path, wanted));
