@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,37 +14,17 @@
 
 #include "base/log.hpp"
 #include "model/source.hpp"
-#include "net/http.hpp"
 #include "recipe/availability.hpp"
+#include "recipe/downloader.hpp"
 
 namespace sf::recipe {
-
-// The network as the store sees it: one attempt at one place. Implementations are thread-safe.
-class Downloader {
-public:
-    virtual ~Downloader() = default;
-    virtual base::Status download(const net::Request& request, net::Receiver& to) = 0;
-    // Success if the place says that it has the file (of that length, where both are known).
-    virtual base::Status probe(const net::Request& request) = 0;
-};
-
-// http(s) by an HttpClient, file: by the file system.
-class NetDownloader : public Downloader {
-public:
-    explicit NetDownloader(net::HttpClient& client) : x_client(client) {}
-    base::Status download(const net::Request& request, net::Receiver& to) override;
-    base::Status probe(const net::Request& request) override;
-
-private:
-    net::HttpClient& x_client;
-};
 
 // Addresses of a distribution's archives, main first, then security; asked at most when needed.
 using ArchiveResolver = std::function<std::vector<std::string>(const std::string& family)>;
 
 struct FetchOptions {
     // file:// or http(s):// prefixes tried before a source's own places, in this order; below each
-    // sha256/<hex>/<file>, then <file>. A plain absolute path is a file:// prefix.
+    // sha256/<hex>/<file>, then <file>. A plain path is a file:// prefix.
     std::vector<std::string> mirrors;
     bool offline = false;  // the store and file:// mirrors only
     unsigned jobs = 4;     // downloads at once
@@ -80,11 +59,17 @@ public:
     // Where a source lies once fetched: <directory>/sha256/<hex>/<file>.
     [[nodiscard]] std::filesystem::path path_of(const model::SourceFile& source) const;
 
-    // Every address that would be tried, in order.
-    [[nodiscard]] std::vector<std::string> addresses(const model::SourceFile& source,
-                                                     const FetchOptions& options) const;
-
 private:
+    // One place as it would be asked: an address, or why there is none.
+    struct Candidate {
+        std::optional<net::Url> url;
+        Attempt otherwise;
+    };
+    [[nodiscard]] base::Result<std::vector<Candidate>> candidates(
+        const model::SourceFile& source, const FetchOptions& options) const;
+    [[nodiscard]] base::Result<std::filesystem::path> download(const model::SourceFile& source,
+                                                               const FetchOptions& options);
+
     std::filesystem::path x_directory;
     Downloader& x_downloader;
     ArchiveResolver x_archives;
