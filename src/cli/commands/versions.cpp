@@ -110,7 +110,7 @@ base::Status run_versions(Session& session, const VersionsOptions& options) {
             "slurm-factory versions");
     }
     std::unique_ptr<Sources> sources;
-    if (options.available) sources = std::make_unique<Sources>(session, nullptr, options.request);
+    if (options.available) sources = std::make_unique<Sources>(session, catalog, options.request);
     for (auto stack = catalog.stacks.rbegin(); stack != catalog.stacks.rend(); ++stack) {
         if (!options.series.empty() && stack->first != options.series) continue;
         SF_CHECK(show_series(session, catalog, stack->second, sources.get()));

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/build_inputs.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <fcntl.h>
+#include <thread>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "cli/archive_places.hpp"
+#include "model/names.hpp"
+
+namespace sf::cli {
+
+using base::Code;
+using base::Result;
+namespace fs = std::filesystem;
+
+void add_build_options(CLI::App& app, BuildRequest& request) {
+    app.add_option(
+           "--slurm-version", request.slurm_version,
+           "A series (25.11: its newest release that can be had) or an exact release (25.11.2)")
+        ->capture_default_str()
+        ->envname("SLURM_FACTORY_SLURM_VERSION")
+        ->type_name("VERSION");
+    app.add_option("--toolchain", request.toolchain,
+                   "The distribution to build for (default: this machine's); see toolchain list")
+        ->envname("SLURM_FACTORY_TOOLCHAIN")
+        ->type_name("NAME");
+    app.add_option("--target", request.target, "The CPU level to build for")
+        ->capture_default_str()
+        ->type_name("TARGET");
+    app.add_option("--package", request.packages,
+                   "Only this package and what it needs (repeatable)")
+        ->type_name("NAME");
+    app.add_option("--source-mirror", request.mirrors,
+                   "A folder or URL to look for sources in first (repeatable)")
+        ->envname("SLURM_FACTORY_SOURCE_MIRROR")
+        ->type_name("URL");
+    app.add_flag("--offline", request.offline,
+                 "Use what is on this machine; never ask the network");
+    app.add_flag("--allow-vulnerable", request.allow_vulnerable,
+                 "Build a release that a known advisory affects; never for publishing");
+    app.add_option("-j,--jobs", request.jobs, "Jobs at once, over all packages (default: all CPUs)")
+        ->check(CLI::Range(1, 4096))
+        ->type_name("N");
+}
+
+Sources::Sources(Session& session, const recipe::Catalog& catalog, const BuildRequest& request)
+    : x_finder(archive_options(session, catalog)),
+      x_downloader(x_client) {
+    x_options.mirrors = request.mirrors;
+    x_options.offline = request.offline;
+    x_store = std::make_unique<recipe::SourceStore>(
+        session.state().sources(), x_downloader,
+        [this](const std::string& family) {
+            std::vector<std::string> all = x_finder.archive_addresses(family);
+            for (std::string& each : x_finder.security_addresses(family))
+                if (std::find(all.begin(), all.end(), each) == all.end())
+                    all.push_back(std::move(each));
+            return all;
+        },
+        session.voice);
+}
+
+Result<const model::Toolchain*> choose_toolchain(Session& session, const recipe::Catalog& catalog,
+                                                 const BuildRequest& request) {
+    std::string name = request.toolchain;
+    if (name.empty()) {
+        SF_TRY(const auto text, base::read_file_if_exists("/etc/os-release"));
+        const recipe::ToolchainGuess guess = recipe::default_toolchain(text.value_or(""), catalog);
+        name = guess.name;
+        session.voice.info("toolchain {}: {}", guess.name, guess.reason);
+    }
+    const auto found = catalog.toolchains.find(name);
+    if (found != catalog.toolchains.end()) return &found->second;
+    std::vector<std::string> names;
+    for (const auto& [each, toolchain] : catalog.toolchains) names.push_back(each);
+    std::string message = fmt::format("unknown toolchain '{}'", base::escape_untrusted(name));
+    if (const auto better = base::did_you_mean(name, names))
+        message += fmt::format("; did you mean '{}'?", *better);
+    return base::fail_hint(Code::usage, message + " There are: " + base::join(names, ", "),
+                           "slurm-factory toolchain list");
+}
+
+Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog,
+                                const BuildRequest& request, Sources& sources) {
+    recipe::ChooseOptions options;
+    options.allow_vulnerable = request.allow_vulnerable;
+    const auto can_be_had = [&](const model::SourceFile& source) {
+        return sources.store().probe(source, sources.options());
+    };
+    Choices choices;
+    SF_TRY(choices.slurm,
+           recipe::choose_slurm(catalog, request.slurm_version, can_be_had, options));
+    const recipe::Stack& stack = catalog.stacks.at(choices.slurm.series);
+    const std::vector<std::string> roots =
+        request.packages.empty() ? std::vector<std::string>{"slurm"} : request.packages;
+    for (const std::string& name : roots) {
+        if (catalog.recipes.contains(name)) continue;
+        std::vector<std::string> names;
+        for (const auto& [each, recipe] : catalog.recipes) names.push_back(each);
+        const auto better = base::did_you_mean(name, names);
+        return base::fail_hint(
+            Code::usage,
+            fmt::format("there is no recipe '{}'{}", base::escape_untrusted(name),
+                        better ? "; did you mean '" + *better + "'?" : ""),
+            "the recipes are: " + base::join(names, ", "));
+    }
+    SF_TRY(const std::vector<std::string> names, recipe::closure(catalog, roots));
+    std::vector<std::string> libraries;
+    for (const std::string& name : names)
+        if (name != "slurm") libraries.push_back(name);
+    SF_TRY(const auto chosen,
+           recipe::choose_packages(catalog, stack, libraries, can_be_had, options));
+    for (const std::string& name : names)
+        choices.packages.emplace_back(
+            name, name == "slurm" ? choices.slurm.version : chosen.at(name).version);
+    for (const std::string& notice : choices.slurm.notices) session.voice.notice("{}", notice);
+    for (const auto& [name, choice] : chosen)
+        for (const std::string& notice : choice.notices) session.voice.notice("{}", notice);
+    return choices;
+}
+
+fs::path sandbox_files(const Session& session) {
+    return session.options.data_dir / "templates" / "sandbox";
+}
+
+Result<base::Digest> digest_of_folder(const fs::path& folder) {
+    std::vector<fs::path> files;
+    std::error_code error;
+    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error))
+        if (it->is_regular_file()) files.push_back(it->path());
+    if (error) return base::fail_errno(error.value(), "read " + folder.string());
+    std::sort(files.begin(), files.end());
+    base::Sha256 hash;
+    for (const fs::path& file : files) {
+        SF_TRY(const base::Digest digest, base::sha256_file(file));
+        const bool program = ::access(file.c_str(), X_OK) == 0;
+        hash.update(fmt::format("{} {} {}\n", digest.hex(), program ? "x" : "-",
+                                file.lexically_relative(folder).generic_string()));
+    }
+    return hash.finish();
+}
+
+Result<build::Plan> plan_build(Session& session, const recipe::Catalog& catalog,
+                               const BuildRequest& request, const Choices& choices,
+                               const model::RootRecord& root) {
+    build::PlanInput input;
+    input.catalog = &catalog;
+    input.packages = choices.packages;
+    input.root = root;
+    input.target = request.target;
+    SF_TRY(input.sandbox_files, digest_of_folder(sandbox_files(session)));
+    return build::make_plan(input);
+}
+
+Result<std::vector<fs::path>> fetch_sources(Session& session, const build::Plan& plan,
+                                            Sources& sources) {
+    std::vector<model::SourceFile> files;
+    for (const model::NodeId id : plan.dag.nodes()) files.push_back(plan.version(id).source);
+    session.voice.info("sources: {} archives", files.size());
+    return sources.store().fetch(files, sources.options());
+}
+
+}  // namespace sf::cli

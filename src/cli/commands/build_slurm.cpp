@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// build-slurm: the main job. Choose versions, prepare the root, fetch, build, gate, pack, bundle,
+// sign.
+#include <CLI/CLI.hpp>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <ctime>
+#include <unistd.h>
+
+#include "base/text.hpp"
+#include "build/engine.hpp"
+#include "cli/build_inputs.hpp"
+#include "cli/bundle_making.hpp"
+#include "cli/commands.hpp"
+#include "cli/progress.hpp"
+#include "cli/root_preparation.hpp"
+#include "cli/signing_key.hpp"
+#include "sandbox/bwrap_runner.hpp"
+
+namespace sf::cli {
+
+using base::Result;
+using base::Status;
+
+namespace {
+
+struct Options {
+    BuildRequest request;
+    SigningRequest signing;
+    bool keep_going = false;
+    bool keep_failed = false;
+    bool no_cache = false;
+    bool no_ccache = false;
+    bool explain = false;
+};
+
+// "20261031-235959-12345": sorts by time, and two runs of one second differ.
+std::string run_id() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &parts);
+    return fmt::format("{}-{}", text, ::getpid());
+}
+
+unsigned processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return static_cast<unsigned>(std::max(CPU_COUNT(&set), 1));
+}
+
+Result<build::BuildReport> build_all(Session& session, const Options& options,
+                                     const build::Plan& plan, const model::Toolchain& toolchain,
+                                     const sandbox::PreparedRoot& root,
+                                     std::vector<std::filesystem::path> sources,
+                                     build::History& history) {
+    const unsigned jobs = options.request.jobs > 0 ? options.request.jobs : processors();
+    sandbox::BwrapRunner runner;
+    const build::PackageStore store(session.state());
+    const std::vector<double> seconds = build::estimate(plan, history);
+    std::map<std::string, double> expected;
+    bool something_to_build = false;
+    for (const model::NodeId id : plan.dag.nodes()) {
+        const model::Spec& spec = plan.dag.at(id);
+        SF_TRY(const std::string reason, build::reason_to_build(store, spec, options.no_cache));
+        expected[spec.store_name()] = reason.empty() ? 0 : seconds[model::index(id)];
+        something_to_build = something_to_build || !reason.empty();
+        if (options.explain)
+            session.voice.line(
+                fmt::format("{}: {}", spec.store_name(), reason.empty() ? "in the store" : reason));
+    }
+    // Better a clear word now than a failure of the first package.
+    if (something_to_build) SF_CHECK(runner.probe());
+
+    Progress progress(session, std::move(expected), jobs);
+    build::BuilderOptions builder;
+    builder.jobs = jobs;
+    builder.ccache = !options.no_ccache && !options.no_cache;
+    builder.keep_failed = options.keep_failed;
+    builder.run_id = run_id();
+    const build::BuildContext context{plan,
+                                      session.state(),
+                                      root.tree,
+                                      toolchain.host_libraries,
+                                      sandbox_files(session),
+                                      std::move(sources),
+                                      runner,
+                                      progress,
+                                      builder};
+    return build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache}, history);
+}
+
+Status run_build(Session& session, const Options& options) {
+    SF_TRY(const recipe::Catalog catalog, session.catalog());
+    SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
+    SF_TRY([[maybe_unused]] const std::string flags, build::target_flags(options.request.target));
+    Sources sources(session, catalog, options.request);
+    SF_TRY(const Choices choices, choose_versions(session, catalog, options.request, sources));
+    session.voice.info("Slurm {} for {} ({})", choices.slurm.version, toolchain->name,
+                       toolchain->title);
+
+    SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, *toolchain));
+    SF_TRY(const build::Plan plan,
+           plan_build(session, catalog, options.request, choices, root.record));
+    SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));
+
+    build::History history(session.state().logs() / "times.json");
+    SF_TRY(const build::BuildReport report,
+           build_all(session, options, plan, *toolchain, root, std::move(files), history));
+    SF_CHECK(report.status());
+    session.voice.info("packages are up to date after {}",
+                       base::human_seconds(report.wall_seconds));
+    if (!plan.dag.find("slurm")) {
+        for (const build::NodeOutcome& node : report.nodes)
+            session.voice.line((session.state().packages() / node.package.store_name()).string());
+        return {};
+    }
+    return make_signed_bundle(session, plan, report, options.signing);
+}
+
+}  // namespace
+
+void add_build_slurm(CLI::App& app, Session& session) {
+    CLI::App* command = app.add_subcommand(
+        "build-slurm", "Build Slurm and what it needs; leave a signed, relocatable bundle");
+    command->alias("build");
+    const auto options = std::make_shared<Options>();
+    add_build_options(*command, options->request);
+    add_signing_options(*command, options->signing);
+    command->add_flag("-k,--keep-going", options->keep_going,
+                      "After a failure, build what does not depend on it");
+    command->add_flag("--keep-failed", options->keep_failed,
+                      "Leave the build folder of a failed package for a look");
+    command->add_flag("--no-cache", options->no_cache,
+                      "Ignore stored packages and the compiler cache; build everything");
+    command->add_flag("--no-ccache", options->no_ccache, "Do not use the compiler cache");
+    command->add_flag("--explain", options->explain, "Say why each package is built or taken");
+    command->fallthrough();
+    command->footer(
+        "Examples:\n"
+        "  slurm-factory build-slurm\n"
+        "  slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm\n"
+        "  slurm-factory build-slurm --slurm-version 25.11.2 --jobs 8 --explain\n"
+        "  slurm-factory build-slurm --package munge --offline");
+    command->callback([&session, options] {
+        session.action = [&session, options] { return run_build(session, *options); };
+    });
+}
+
+}  // namespace sf::cli

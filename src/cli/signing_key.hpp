@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which key signs what is built here: the one named, else the only secret key there is, else one
+// that is made now, and said so. Used by commands that sign.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/session.hpp"
+#include "trust/signer.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace sf::cli {
+
+struct SigningRequest {
+    std::string fingerprint;      // --signing-key
+    std::string passphrase_file;  // --passphrase-file
+    int passphrase_fd = -1;       // --passphrase-fd
+};
+
+void add_signing_options(CLI::App& app, SigningRequest& request);
+
+[[nodiscard]] trust::Keyring keyring_of(const Session& session);
+[[nodiscard]] std::filesystem::path trust_folder(const Session& session);
+
+// A key made here is trusted here, so that what it signs can be verified at once on this machine;
+// other machines must be told its fingerprint.
+[[nodiscard]] base::Result<trust::Signer> choose_signer(Session& session,
+                                                        const SigningRequest& request);
+
+}  // namespace sf::cli
