@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# make nightly: everything of make test, the unit tests under ThreadSanitizer, and more rounds of what is
-# random (SF_ROUNDS: kills at random moments, flipped bits).
+# make nightly: the unit tests under ThreadSanitizer, Clang's static analyzer, and everything of make test
+# with more rounds of what is random (SF_ROUNDS: kills at random moments, flipped bits).
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/bootstrap.sh build run test
@@ -10,6 +10,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER
 cmake --preset tsan
 cmake --build --preset tsan
 ctest --preset tsan -j "$(nproc)"
+SF_TIDY_CHECKS='clang-analyzer-*,-clang-analyzer-optin.*' sh tools/tidy.sh
 SF_ROUNDS=${SF_ROUNDS:-20}
 export SF_ROUNDS
 exec sh tools/test.sh

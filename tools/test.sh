@@ -25,7 +25,11 @@ rc=build/dev/ctest.rc
 } | tee "$log"
 
 echo
-sh tools/check-not-run.sh tests/not-run.txt build/dev/Testing/Temporary/LastTest.log "$log"
+set -- build/dev/Testing/Temporary/LastTest.log
+if [ -e build/asan/Testing/Temporary/LastTest.log ]; then
+    set -- "$@" build/asan/Testing/Temporary/LastTest.log
+fi
+sh tools/check-not-run.sh tests/not-run.txt "$@"
 code=$(cat "$rc")
 grep -E '^[0-9]+% tests passed' "$log"
 exit "$code"

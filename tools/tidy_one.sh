@@ -18,8 +18,8 @@ key=$({ echo "$base"; cat "$text"; } | sha256sum | cut -c1-64)
 [ ! -e "$passed/$key" ] || exit 0
 
 # The database is g++'s: clang does not know all of its warnings.
-if clang-tidy --quiet -p "${database%/*}" --extra-arg=-Wno-unknown-warning-option "$file" \
-    >"$found" 2>&1; then
+if clang-tidy --quiet -p "${database%/*}" --extra-arg=-Wno-unknown-warning-option \
+    ${SF_TIDY_CHECKS:+"--checks=$SF_TIDY_CHECKS"} "$file" >"$found" 2>&1; then
     : >"$passed/$key"
 else
     cat "$found"

@@ -17,10 +17,16 @@ expect() {  # expect RC NAME <OUTPUT
         exit 1
     fi
 }
-echo 'all well' | expect 0 'nothing to say'
-echo 'x NOT RUN: alpha: it rains ' | expect 0 'a listed one'
-echo 'NOT RUN: alpha: it snows' | expect 1 'another reason'
-echo 'NOT RUN: beta: it rains' | expect 1 'another test'
-printf 'NOT RUN: alpha: it rains\n\t  7 - alpha (Skipped)\n' | expect 0 'skipped with a word'
-printf '\t  7 - gamma (Skipped)\n' | expect 1 'skipped in silence'
-printf '\t  7 - gamma (Not Run)\n' | expect 1 'not run in silence'
+log() { printf '1/2 Test: %s\nCommand: x\n%s\nTest Passed.\n2/2 Test: other\nTest Passed.\n' "$@"; }
+log alpha 'all well' | expect 0 'nothing to say'
+log alpha 'x NOT RUN: alpha: it rains ' | expect 0 'a listed one'
+log alpha 'NOT RUN: it rains' | expect 0 'a listed one that does not name itself'
+log alpha 'NOT RUN: it snows' | expect 1 'another reason'
+log beta 'NOT RUN: it rains' | expect 1 'another test'
+log alpha '[  SKIPPED ] a.b
+NOT RUN: it rains' | expect 0 'skipped with a word'
+log alpha '[  SKIPPED ] a.b (0 ms)' | expect 1 'skipped in silence'
+log alpha 'Command: "echo" "NOT RUN: it snows"' | expect 0 'a command line is not an output'
+echo '1:alpha' >"$work/LastTestsDisabled.log"
+log alpha 'all well' | expect 1 'left out in silence'
+log alpha 'NOT RUN: it rains' | expect 0 'left out with a word'
