@@ -146,12 +146,14 @@ Result<PreparedRoot> RootStore::make(const RootRequest& request) {
     SF_CHECK(check_root_tools(request, as_root));
     const auto folder = folder_of(request.toolchain.name);
     const auto before = now_text();
+    bool waited = false;
     SF_TRY(const auto lock, base::FileLock::acquire(folder / root_names::lock, [&] {
+               waited = true;
                x_reporter.notice("waiting for another process that prepares the same root");
            }));
     // While we waited the other may have made it.
     if (auto made = read_current(request.toolchain.name);
-        made && *made && (*made)->made >= before && !difference(**made, request) &&
+        waited && made && *made && (*made)->made >= before && !difference(**made, request) &&
         base::is_dir((*made)->tree))
         return std::move(**made);
     // What an interrupted preparation left: we hold the lock, so nobody works in it.
