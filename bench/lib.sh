@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh disable=SC2034,SC2154  # variables of the scripts that source this, and for them
+# What the measures share; sourced, with $measure set. Sources and the root are taken from the state folder
+# of the end-to-end tests (or $SF_BENCH_FROM): fetching and preparing roots is not measured here.
+set -eu
+repository=$(git rev-parse --show-toplevel)
+results=$repository/bench/results
+from=${SF_BENCH_FROM:-$repository/build/e2e/state}
+[ -d "$from/roots" ] || { echo "$measure: no prepared root in $from (run: make test)" >&2; exit 1; }
+cores=$(nproc)
+series=25.11
+toolchain=bookworm
+
+work=$(mktemp -d /var/tmp/sf-bench.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+chmod 755 "$work"
+
+# fresh_state NAME: a state folder with sources and root, and nothing built; becomes the program's.
+fresh_state() {
+    SLURM_FACTORY_CACHE_DIR=$work/$1
+    export SLURM_FACTORY_CACHE_DIR
+    mkdir "$SLURM_FACTORY_CACHE_DIR"
+    cp -al "$from/sources" "$from/roots" "$SLURM_FACTORY_CACHE_DIR/"
+}
+sf() { "$repository/slurm-factory" "$@"; }
+# Events with the time they came, in milliseconds since 1970: "1700000000000 {…}".
+stamped() { while IFS= read -r line; do printf '%s %s\n' "$(($(date +%s%N) / 1000000))" "$line"; done; }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# take_cpu_ms: $cpu_ms becomes the CPU milliseconds of all children that have ended so far. (A command
+# substitution would ask a new shell, which has none.)
+take_cpu_ms() {
+    times >"$work/cpu"
+    cpu_ms=$(awk 'NR == 2 { split($1, u, /[ms]/); split($2, s, /[ms]/)
+                            printf "%d\n", ((u[1] + s[1]) * 60 + u[2] + s[2]) * 1000 }' "$work/cpu")
+}
+quiet_machine() {
+    load=$(cut -d' ' -f1 /proc/loadavg)
+    echo "$measure: load before the run: $load on $cores cores" >&2
+}
+# result JSON: to bench/results/<measure>.json, with the machine.
+result() {
+    mkdir -p "$results"
+    jq -n --arg measure "$measure" --arg date "$(date -u +%Y-%m-%d)" \
+        --arg commit "$(git -C "$repository" rev-parse --short HEAD)" \
+        --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
+        --argjson cores "$cores" --arg kernel "$(uname -r)" --arg load "$load" --argjson figures "$1" \
+        '{measure: $measure, date: $date, commit: $commit,
+          machine: {cpu: $cpu, cores: $cores, kernel: $kernel, load_before: $load}, figures: $figures}' |
+        tee "$results/$measure.json"
+}

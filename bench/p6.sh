@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# P6: a cold build of the default stack: wall time against CPU time by cores, and against the same packages
+# built one after another with `configure && make -jN`, both in this run.
+measure=p6
+. "$(dirname "$0")/lib.sh"
+quiet_machine
+
+fresh_state together
+take_cpu_ms
+cpu_before=$cpu_ms
+begin=$(now_ms)
+sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --no-ccache --json >"$work/together.json" \
+    </dev/null
+together_ms=$(($(now_ms) - begin))
+take_cpu_ms
+cpu_ms=$((cpu_ms - cpu_before))
+
+# One after another: each call finds its dependencies built. Only the package's own steps are counted, not
+# what we do around them.
+fresh_state one_by_one
+sf plan --slurm-version "$series" --toolchain "$toolchain" --json >"$work/plan.json"
+jq -r 'select(.event == "planned") | .package' "$work/plan.json" | while IFS= read -r package; do
+    sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --no-ccache --json \
+        --package "$package" </dev/null
+done >"$work/one_by_one.json"
+one_by_one_ms=$(jq -s '[.[] | select(.event == "package_built") | .steps | del(.finish) | .[].wall] | add * 1000 | floor' \
+    "$work/one_by_one.json")
+
+result "$(jq -n --argjson wall "$together_ms" --argjson cpu "$cpu_ms" --argjson cores "$cores" \
+    --argjson sequential "$one_by_one_ms" \
+    '{wall_s: ($wall / 1000), cpu_s: ($cpu / 1000), cpu_by_cores_s: ($cpu / 1000 / $cores),
+      wall_over_cpu_by_cores: ($wall * $cores / $cpu), goal_cpu: 1.15,
+      one_by_one_s: ($sequential / 1000), wall_over_one_by_one: ($wall / $sequential), goal_one_by_one: 0.90}')"
