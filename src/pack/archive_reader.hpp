@@ -42,6 +42,10 @@ struct ArchivePolicy {
     std::vector<std::string> link_roots;
     ArchiveLimits limits;
 
+    // Unpacking: folders that are there already are used (the dev part beside the run part of one
+    // package); everything else must still be new.
+    bool into_existing = false;
+
     // Limits and exact sizes of a signed record: one entry or byte more is refused while reading,
     // fewer at the end.
     const model::ArchiveRecord* record = nullptr;
@@ -72,12 +76,12 @@ struct ArchiveTotals {
                                                        const ArchivePolicy& policy,
                                                        const EntryVisitor& visitor);
 
-// Creates the entries below the folder `directory` (a descriptor), which must be empty where the
-// archive puts something. Nothing is ever followed or overwritten: openat2(RESOLVE_BENEATH |
-// NO_SYMLINKS | NO_MAGICLINKS), or O_NOFOLLOW component by component on kernels without it;
-// symlinks are made last. Owner, time and umask of the archive are not taken over: files belong to
-// this process, modes are 0644 and 0755 exactly. Returns what was made, with each file's SHA-256,
-// sorted by path. Nothing is synced. After an error the caller deletes what is there.
+// Creates the entries below the folder `directory` (a descriptor). Nothing is ever followed or
+// overwritten: openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS), or O_NOFOLLOW component by
+// component on kernels without it; symlinks are made last. Owner, time and umask of the archive are
+// not taken over: files belong to this process, modes are 0644 and 0755 exactly. Returns what was
+// made, with each file's SHA-256, sorted by path. Nothing is synced. After an error the caller
+// deletes what is there.
 [[nodiscard]] base::Result<std::vector<model::FileEntry>> unpack_archive(
     const ArchiveInput& archive, const ArchivePolicy& policy, int directory);
 

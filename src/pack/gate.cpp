@@ -65,12 +65,20 @@ private:
             if (elf) {
                 entry.elf = std::move(*elf);
             } else if (elf.error().code == base::Code::corrupt) {
-                x_findings.add(path, elf.error().message);
+                x_findings.add(path, without_path(elf.error(), path));
             } else {
                 return tl::unexpected(std::move(elf).error());
             }
         }
         return {};
+    }
+
+    // Errors about a file name it in full; findings name it below the prefix.
+    [[nodiscard]] std::string without_path(const base::Error& error,
+                                           const std::string& path) const {
+        const auto front = base::escape_untrusted((x_request.prefix / path).native()) + ": ";
+        auto text = error.text();
+        return text.starts_with(front) ? text.substr(front.size()) : text;
     }
 
     [[nodiscard]] std::set<std::string> opened_by_name() const {
@@ -208,12 +216,9 @@ private:
                      bool needed) {
         if (!elf.dynamic || elf.kind == ElfKind::relocatable) return;
         if (!elf.runpath && !elf.rpath && !needed) return;
-        const auto disk = x_request.prefix / path;
-        const auto status = rewrite_runpath(disk, wanted);
+        const auto status = rewrite_runpath(x_request.prefix / path, wanted);
         if (!status) {
-            const auto front = base::escape_untrusted(disk.native()) + ": ";
-            const auto text = status.error().text();
-            x_findings.add(path, text.starts_with(front) ? text.substr(front.size()) : text);
+            x_findings.add(path, without_path(status.error(), path));
             return;
         }
         x_report.rewritten.push_back(fmt::format("{}: {}", path, wanted));

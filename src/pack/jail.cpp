@@ -71,9 +71,10 @@ Result<Fd> Jail::create_file(const std::string& path, unsigned mode) {
     return fd;
 }
 
-Status Jail::make_directory(const std::string& path) {
+Status Jail::make_directory(const std::string& path, bool or_existing) {
     SF_TRY(const auto place, place_of(path));
-    if (::mkdirat(place.parent.get(), place.name.c_str(), 0755) != 0) {
+    if (::mkdirat(place.parent.get(), place.name.c_str(), 0755) != 0 &&
+        !(or_existing && errno == EEXIST)) {
         return cannot("make folder", path);
     }
     const Fd made(::openat(place.parent.get(), place.name.c_str(),

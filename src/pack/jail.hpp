@@ -22,7 +22,8 @@ public:
 
     // A new file, its mode exact whatever the umask.
     [[nodiscard]] base::Result<base::Fd> create_file(const std::string& path, unsigned mode);
-    [[nodiscard]] base::Status make_directory(const std::string& path);  // 0755
+    // 0755; one that is there already is an error, or is used if `or_existing`.
+    [[nodiscard]] base::Status make_directory(const std::string& path, bool or_existing = false);
     [[nodiscard]] base::Status make_symlink(const std::string& path, const std::string& target);
     [[nodiscard]] base::Status make_hardlink(const std::string& existing, const std::string& path);
     // Of a symlink; seconds since 1970.

@@ -43,7 +43,7 @@ Result<std::vector<model::FileEntry>> unpack_archive(const ArchiveInput& archive
         switch (entry.type) {
             case model::EntryType::directory:
                 file.mode = 0755;
-                SF_CHECK(jail.make_directory(entry.path));
+                SF_CHECK(jail.make_directory(entry.path, policy.into_existing));
                 break;
             case model::EntryType::symlink:  // made below
                 file.mode = 0777;
