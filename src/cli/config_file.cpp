@@ -85,6 +85,7 @@ base::Status set_default(CLI::Option& option, const std::vector<std::string>& va
     } catch (const CLI::Error& error) {
         return base::fail(base::Code::usage, "{}: {}", where, base::escape_untrusted(error.what()));
     }
+    option.required(false);
     if (!flag) option.default_str(base::join(values, " "));
     return {};
 }
