@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <random>
 
 #include "base/files.hpp"
@@ -181,6 +182,26 @@ TEST_F(Finder, LooksInOrder) {
                 ElementsAre("http://root.example/ubuntu", "http://now.example/ubuntu"));
     EXPECT_THAT(finder.security_addresses("ubuntu"),
                 ElementsAre("http://root.example/sec", "http://mm.example/ubuntu"));
+}
+
+TEST_F(Finder, AsksAptOnTheMachineItself) {
+    put("bin/apt-get",
+        "#!/bin/sh\n[ \"$1\" = indextargets ] || exit 1\n"
+        "echo http://told.example/debian/ bookworm\necho http://told.example/s "
+        "bookworm-security\n");
+    fs::permissions(x_folder.path() / "bin/apt-get", fs::perms::owner_all);
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", (x_folder.path() / "bin").c_str(), 1);
+    ArchiveOptions machine = options();
+    machine.machine = "/";
+    ArchiveFinder finder(machine);
+    const auto archive = finder.archive_addresses("debian");
+    const auto security = finder.security_addresses("debian");
+    ::setenv("PATH", path.c_str(), 1);
+    ASSERT_FALSE(archive.empty());
+    EXPECT_EQ(archive.front(), "http://told.example/debian");
+    ASSERT_FALSE(security.empty());
+    EXPECT_EQ(security.front(), "http://told.example/s");
 }
 
 TEST(Archives, AnyTextIsParsed) {
