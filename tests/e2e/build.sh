@@ -15,7 +15,7 @@ key=$(grep -oE '\b[0-9A-F]{40}\b' "$work/out" | head -n 1)
 expect 0 sf key trust "$key"
 
 begin=$(now_ms)
-if ! sf build-slurm --slurm-version 25.11 --toolchain bookworm --signing-key "$key" \
+if ! sf build-slurm --slurm-version 25.11 --toolchain bookworm $vulnerable --signing-key "$key" \
     >"$work/out" 2>"$work/err" </dev/null; then
     tail -n 60 "$work/out" "$work/err"
     fail 'build-slurm failed'
@@ -52,7 +52,7 @@ fi
 
 # A second call has nothing to do.
 begin=$(now_ms)
-expect 0 sf build-slurm --slurm-version 25.11 --toolchain bookworm --signing-key "$key"
+expect 0 sf build-slurm --slurm-version 25.11 --toolchain bookworm $vulnerable --signing-key "$key"
 say "build-slurm again took $(($(now_ms) - begin)) ms"
 
 printf "bundle='%s'\nversion='%s'\nkey='%s'\nplaceholder='%s'\nseconds='%s'\n" \

@@ -28,8 +28,23 @@ not_run() {  # not_run REASON [TEST]: the whole test, or only the named part of 
 }
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# The public command line, on the test's own state folder.
-sf() { SLURM_FACTORY_CACHE_DIR="$state" "$repository/slurm-factory" "$@"; }
+# The public command line, on the state folder of the real build; $SF_E2E_PROGRAM tests another program.
+launcher=${SF_E2E_PROGRAM:-$repository/slurm-factory}
+# The program itself, for tests that take the launcher's surroundings away.
+program=${SF_E2E_PROGRAM:-$repository/build/release/slurm-factory}
+sf() { SLURM_FACTORY_CACHE_DIR="$state" "$launcher" "$@"; }
+# Upstream fixed vulnerabilities in 25.11.8, which the stack does not pin yet: without this word every 25.11
+# is refused, as must_fail.sh checks.
+vulnerable=--allow-vulnerable
+
+# copy_data FOLDER: the program's data, to be spoilt, or to be read by another user.
+copy_data() {
+    mkdir -p "$1"
+    for x_part in recipes stacks toolchains templates advisories.yaml; do
+        cp -R "$repository/$x_part" "$1/"
+    done
+    chmod -R a+rX "$1"
+}
 
 # expect CODE COMMAND...: runs it, keeps both outputs in $work/out and $work/err, compares the exit code.
 expect() {

@@ -19,10 +19,9 @@ own_state() {
             { rm -rf "${own:?}/$x_folder"; cp -a "$state/$x_folder" "$own/"; }
     done
 }
-own_sf() { SLURM_FACTORY_CACHE_DIR=${own:-$work/state} "$repository/slurm-factory" "$@"; }
-build() { own_sf build-slurm --slurm-version "$version" --toolchain bookworm; }
-program=$repository/build/release/slurm-factory
-# without COMMAND NAME...: runs COMMAND with a PATH that holds everything but the named programs.
+own_sf() { SLURM_FACTORY_CACHE_DIR=${own:-$work/state} "$launcher" "$@"; }
+build() { own_sf build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable; }
+# path_without NAME...: makes $work/path, which holds every program but the named ones.
 path_without() {
     mkdir "$work/path"
     for x_folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do
@@ -60,6 +59,11 @@ case_usage() {
     expect_said 'example'
 }
 
+case_vulnerable() {
+    expect 1 sf build-slurm --slurm-version "$version" --toolchain bookworm
+    expect_said "$version.*CVE-2026-|CVE-2026-.*$version" '25\.11\.8' 'allow-vulnerable'
+}
+
 case_missing_tools() {
     mkdir "$work/state"
     for tool in mmdebstrap bwrap gpg; do
@@ -69,7 +73,7 @@ case_missing_tools() {
             mmdebstrap) expect 1 env PATH="$work/path" SLURM_FACTORY_CACHE_DIR="$work/state" \
                 "$program" toolchain prepare bookworm ;;
             bwrap) own_state && expect 1 env PATH="$work/path" SLURM_FACTORY_CACHE_DIR="$own" \
-                "$program" build-slurm --slurm-version "$version" --toolchain bookworm ;;
+                "$program" build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable ;;
             gpg) expect 1 env PATH="$work/path" SLURM_FACTORY_CACHE_DIR="$work/state" \
                 "$program" key create --name Nobody --email nobody@example.org ;;
         esac
@@ -92,22 +96,18 @@ case_no_network() {
     own_state
     rm -rf "$own/sources"
     expect 1 unshare --net env SLURM_FACTORY_CACHE_DIR="$own" \
-        "$program" build-slurm --slurm-version "$version" --toolchain bookworm
+        "$program" build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'munge|zlib|openssl' 'tried|reach|resolve|connect'
     nothing_in "$own/sources" "$own/packages"
     # With both, it builds without a network; what was built is taken.
     own_state packages
     expect 0 unshare --net env SLURM_FACTORY_CACHE_DIR="$own" \
-        "$program" build-slurm --slurm-version "$version" --toolchain bookworm
+        "$program" build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
 }
 
-# A copy of our data, to be spoilt.
 own_data() {
     data=$work/data
-    mkdir "$data"
-    for x_folder in recipes stacks toolchains templates advisories.yaml; do
-        if [ -e "$repository/$x_folder" ]; then cp -R "$repository/$x_folder" "$data/"; fi
-    done
+    copy_data "$data"
 }
 
 case_wrong_sha256() {
@@ -117,7 +117,7 @@ case_wrong_sha256() {
     wrong=$(printf '%s' "$right" | tr 0123456789abcdef 123456789abcdef0)
     sed -i "s/$right/$wrong/" "$data/recipes/lz4/recipe.yaml"
     expect 1 env SLURM_FACTORY_DATA_DIR="$data" SLURM_FACTORY_CACHE_DIR="$own" \
-        "$program" build-slurm --slurm-version "$version" --toolchain bookworm
+        "$program" build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'lz4' "$wrong" "$right"
     nothing_in "$own/packages"
     if find "$own/sources" -type f -newer "$data/advisories.yaml" | grep -i lz4; then
@@ -193,7 +193,7 @@ case_read_only() {
     expect 1 sf bundle install "$bundle" --prefix "$work/target"
     expect_said 'read-only' "$work/target"
     expect 1 env SLURM_FACTORY_CACHE_DIR="$work/target/state" "$program" \
-        build-slurm --slurm-version "$version" --toolchain bookworm
+        build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'read-only' "$work/target"
 }
 
@@ -306,7 +306,7 @@ case_disk_full() {
     mkdir "$work/small/state"
     ln -s "$state/roots" "$work/small/state/roots"
     expect 1 env SLURM_FACTORY_CACHE_DIR="$work/small/state" "$program" \
-        build-slurm --slurm-version "$version" --toolchain bookworm
+        build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'space|full'
     nothing_in "$work/small/state/packages"
     umount "$work/small"
@@ -316,7 +316,7 @@ case_disk_full() {
     ln -s "$state/roots" "$work/small/state/roots"
     ln -s "$state/sources" "$work/small/state/sources"
     expect 1 env SLURM_FACTORY_CACHE_DIR="$work/small/state" "$program" \
-        build-slurm --slurm-version "$version" --toolchain bookworm
+        build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'space|full'
     # While packing the bundle: the packages are there, the bundle does not fit.
     umount "$work/small"
@@ -326,7 +326,7 @@ case_disk_full() {
         ln -s "$state/$folder" "$work/small/state/$folder"
     done
     expect 1 env SLURM_FACTORY_CACHE_DIR="$work/small/state" "$program" \
-        build-slurm --slurm-version "$version" --toolchain bookworm
+        build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable
     expect_said 'space|full'
     if ls "$work/small/state/builds"/*.tar.gz 2>/dev/null; then fail 'half a bundle is visible'; fi
     # While installing: half the tree fits.

@@ -19,25 +19,18 @@ for folder in "$state"/packages/* "$state"/store/*; do
 done
 chmod 755 "$work/another folder"
 
-# Another user, where we can be one: with the program and its data where that user can read them.
+# Another user, where we can be one; the program and its data where that user can read them.
 as_other=
-program=$repository/slurm-factory
 if is_root; then
     chown -R 12345:12345 "$work/another folder"
     as_other='setpriv --reuid=12345 --regid=12345 --clear-groups --'
-    program=$work/program/slurm-factory
-    mkdir -p "$work/program/build/release"
-    (cd "$repository" && git ls-files -z --cached --others --exclude-standard |
-        xargs -0 cp -p --parents -t "$work/program")
-    cp -p "$repository/build/release/slurm-factory" "$repository/build/release/.built" \
-        "$work/program/build/release/"
-    chmod -R a+rX "$work/program"
-    touch "$work/program/build/release/.built"
 fi
+copy_data "$work/data"
+cp "$program" "$work/slurm-factory"
 # shellcheck disable=SC2086  # a command and its arguments
 if ! (cd / && umask 077 && env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME="$work/another folder" LANG=C TZ=Asia/Tokyo \
-    SLURM_FACTORY_CACHE_DIR="$other" $as_other "$program" \
-    build-slurm --slurm-version "$version" --toolchain bookworm --jobs 3) \
+    SLURM_FACTORY_CACHE_DIR="$other" SLURM_FACTORY_DATA_DIR="$work/data" $as_other "$work/slurm-factory" \
+    build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable --jobs 3) \
     >"$work/out" 2>"$work/err" </dev/null; then
     tail -n 60 "$work/out" "$work/err"
     fail 'the second build failed'
