@@ -81,6 +81,23 @@ const std::map<std::string, Fixed>& fixed_files() {
     return files;
 }
 
+// "deb [signed-by=/where/it/was] …" -> "deb …": where the maker keeps a keyring makes no
+// difference.
+std::string without_options(const std::string& sources) {
+    std::string out;
+    for (const auto& line : base::split(sources, '\n')) {
+        const auto open = line.find('[');
+        const auto close = line.find("] ");
+        if (line.starts_with("deb") && open < close && close != std::string::npos)
+            out += line.substr(0, open) + line.substr(close + 2);
+        else
+            out += line;
+        out += '\n';
+    }
+    while (out.ends_with("\n\n")) out.pop_back();
+    return out;
+}
+
 class RootWriter {
 public:
     RootWriter() : x_writer(archive_write_new()) {}
@@ -180,6 +197,10 @@ private:
                 SF_TRY(content, read_content(x_reader.get(), entry, *path));
             }
             return x_writer.text_file(*path, content + fixed->second.content);
+        }
+        if (*path == "etc/apt/sources.list") {
+            SF_TRY(const auto sources, read_content(x_reader.get(), entry, *path));
+            return x_writer.text_file(*path, without_options(sources));
         }
         if (*path == "var/lib/dpkg/status") {
             SF_TRY(const auto status, read_content(x_reader.get(), entry, *path));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/root_making.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
@@ -80,7 +82,24 @@ base::fs::path RootMaking::temporary() const {
     return "/tmp";
 }
 
+// mmdebstrap's apt reads the keyring as a subordinate uid, which may not pass through our folders.
+Status RootMaking::expose_keyring() {
+    if (x_as_root || x_request.keyring.empty() ||
+        x_request.keyring == base::fs::path(x_request.toolchain.keyring.file))
+        return {};
+    SF_TRY(auto folder, base::TempDir::create(temporary(), "sf-keyring-"));
+    SF_TRY(const auto content, base::read_file(x_request.keyring));
+    const auto copy = folder.path() / x_request.keyring.filename();
+    SF_CHECK(base::write_file(copy, content, 0644));
+    if (::chmod(folder.path().c_str(), 0755) != 0)
+        return base::fail_errno(errno, "open " + folder.path().string() + " to others");
+    x_request.keyring = copy;
+    x_exposed.emplace(std::move(folder));
+    return {};
+}
+
 Result<base::Fd> RootMaking::make_tar() {
+    SF_CHECK(expose_keyring());
     if (x_request.mirrors.empty())
         return base::fail(Code::absent, "no address of an archive of {} is known",
                           x_request.toolchain.family);

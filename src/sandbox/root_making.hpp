@@ -3,6 +3,7 @@
 // roots are kept. One thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,9 @@ namespace sf::sandbox {
 
 class RootMaking {
 public:
-    RootMaking(const RootRequest& request, bool as_root, base::fs::path staging, base::fs::path log,
+    RootMaking(RootRequest request, bool as_root, base::fs::path staging, base::fs::path log,
                base::Reporter& reporter)
-        : x_request(request),
+        : x_request(std::move(request)),
           x_as_root(as_root),
           x_staging(std::move(staging)),
           x_log(std::move(log)),
@@ -30,14 +31,16 @@ public:
 
 private:
     [[nodiscard]] base::fs::path temporary() const;
+    [[nodiscard]] base::Status expose_keyring();
     [[nodiscard]] base::Status run(const base::Command& command, const base::fs::path& tar);
 
-    const RootRequest& x_request;
+    RootRequest x_request;
     bool x_as_root;
     base::fs::path x_staging;
     base::fs::path x_log;
     base::Reporter& x_reporter;
     std::vector<std::string> x_sources;
+    std::optional<base::TempDir> x_exposed;
 };
 
 // The last lines of mmdebstrap's log that say something, for an error. Pure.

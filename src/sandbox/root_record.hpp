@@ -38,6 +38,7 @@ inline constexpr std::string_view current = "current";
 inline constexpr std::string_view log = "prepare.log";
 inline constexpr std::string_view lock = ".lock";
 inline constexpr std::string_view staging = ".staging-";
+inline constexpr std::string_view keyrings = ".keyrings";    // beside the toolchains' folders
 [[nodiscard]] std::string tree(const base::Digest& digest);  // 64 hexadecimal digits
 [[nodiscard]] std::string archive(const base::Digest& digest);
 [[nodiscard]] std::string record(const base::Digest& digest);

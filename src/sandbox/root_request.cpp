@@ -98,7 +98,8 @@ Result<base::Command> mmdebstrap_command(const RootRequest& request, const std::
                     "--architectures=" + request.architecture,
                     "--keyring=" + keyring_of(request).string(),
                     "--include=" + base::join(request.toolchain.packages, ","),
-                    "--aptopt=Acquire::Retries \"3\""};
+                    "--aptopt=Acquire::Retries \"3\"",
+                    "--dpkgopt=force-unsafe-io"};  // if it is interrupted nothing of it is kept
     // What no build reads. Copyright files stay: the root may be handed on.
     for (const char* option :
          {"path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",

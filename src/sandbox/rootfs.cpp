@@ -11,6 +11,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "model/names.hpp"
+#include "sandbox/keyring.hpp"
 #include "sandbox/root_archive.hpp"
 #include "sandbox/root_making.hpp"
 
@@ -141,8 +142,13 @@ Result<PreparedRoot> RootStore::prepare(const RootRequest& request, bool update)
                         fmt::format("preparing the root of {}", request.toolchain.name));
 }
 
-Result<PreparedRoot> RootStore::make(const RootRequest& request) {
+Result<PreparedRoot> RootStore::make(const RootRequest& asked) {
     const bool as_root = ::geteuid() == 0;
+    auto request = asked;
+    if (request.keyring.empty()) {
+        SF_TRY(request.keyring, find_keyring(request.toolchain.keyring,
+                                             x_folder / root_names::keyrings, x_reporter));
+    }
     SF_CHECK(check_root_tools(request, as_root));
     const auto folder = folder_of(request.toolchain.name);
     const auto before = now_text();

@@ -52,18 +52,21 @@ TEST_F(RootArchive, KeepsWhatABuildNeeds) {
     EXPECT_THAT(
         listing(tree),
         testing::ElementsAre(
-            "bin 777", "dev 755", "etc 755", "etc/group 644", "etc/hostname 644", "etc/hosts 644",
-            "etc/machine-id 644", "etc/passwd 644", "etc/resolv.conf 644", "etc/shadow 400",
-            "lib64 777", "root 700", "tmp 777", "usr 755", "usr/bin 755", "usr/bin/perl 755",
-            "usr/bin/perl5 755", "usr/bin/su 755", "usr/lib64 755", "usr/share 755",
-            "usr/share/ca 755", "usr/share/ca/F\xc5\x91tan\xc3\xba.crt 644", "usr/share/doc 755",
-            "usr/share/doc/a 755", "usr/share/doc/a/copyright 644", "var 755", "var/lib 755",
-            "var/lib/dpkg 755", "var/lib/dpkg/status 644", "var/mail 775"));
+            "bin 777", "dev 755", "etc 755", "etc/apt 755", "etc/apt/sources.list 644",
+            "etc/group 644", "etc/hostname 644", "etc/hosts 644", "etc/machine-id 644",
+            "etc/passwd 644", "etc/resolv.conf 644", "etc/shadow 400", "lib64 777", "root 700",
+            "tmp 777", "usr 755", "usr/bin 755", "usr/bin/perl 755", "usr/bin/perl5 755",
+            "usr/bin/su 755", "usr/lib64 755", "usr/share 755", "usr/share/ca 755",
+            "usr/share/ca/F\xc5\x91tan\xc3\xba.crt 644", "usr/share/doc 755", "usr/share/doc/a 755",
+            "usr/share/doc/a/copyright 644", "var 755", "var/lib 755", "var/lib/dpkg 755",
+            "var/lib/dpkg/status 644", "var/mail 775"));
     EXPECT_EQ(base::read_file(tree / "etc/passwd").value(),
               "root:x:0:0:root:/root:/bin/bash\nbuilder:x:1000:1000:builder:/build:/bin/sh\n");
     EXPECT_EQ(base::read_file(tree / "etc/group").value(), "root:x:0:\nbuilder:x:1000:\n");
     EXPECT_EQ(base::read_file(tree / "etc/hostname").value(), "builder\n");
     EXPECT_EQ(base::read_file(tree / "etc/resolv.conf").value(), "");
+    EXPECT_EQ(base::read_file(tree / "etc/apt/sources.list").value(),
+              "deb http://one.example/d tiny main\n\ndeb http://two.example/d tiny main\n");
     struct stat one {};
     struct stat two {};
     ::stat((tree / "usr/bin/perl").c_str(), &one);

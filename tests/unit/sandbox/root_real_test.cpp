@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes a whole Debian root from the archive, and builds and runs a program in it. Minutes and a
-// network: only where SF_TEST_ROOTS names a folder for it, and SF_TEST_MIRROR and
-// SF_TEST_SECURITY_MIRROR the archive.
+// Makes a whole Debian (or, with SF_TEST_FAMILY=ubuntu, Ubuntu) root from the archive, and builds
+// and runs a program in it. Minutes and a network: only where SF_TEST_ROOTS names a folder for it,
+// and SF_TEST_MIRROR and SF_TEST_SECURITY_MIRROR the archive.
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -34,16 +34,23 @@ TEST(RealRoot, IsMadeFrozenUnpackedAgainAndBuildsAProgram) {
     Printer printer;
     RootStore store(folder, printer);
     RootRequest request;
-    request.toolchain.name = "bookworm";
-    request.toolchain.title = "Debian 12 (bookworm)";
-    request.toolchain.family = "debian";
-    request.toolchain.suites = {"bookworm", "bookworm-updates", "bookworm-security"};
+    const bool ubuntu = std::string(setting("SF_TEST_FAMILY")) == "ubuntu";
+    const std::string suite = ubuntu ? "noble" : "bookworm";
+    request.toolchain.name = suite;
+    request.toolchain.title = suite;
+    request.toolchain.family = ubuntu ? "ubuntu" : "debian";
+    request.toolchain.suites = {suite, suite + "-updates", suite + "-security"};
     request.toolchain.components = {"main"};
     request.toolchain.packages = {"build-essential"};
-    request.toolchain.keyring = {"debian-archive-keyring",
-                                 "/usr/share/keyrings/debian-archive-keyring.gpg"};
+    if (ubuntu)
+        request.toolchain.keyring = {"ubuntu-keyring",
+                                     "/usr/share/keyrings/ubuntu-archive-keyring.gpg"};
+    else
+        request.toolchain.keyring = {"debian-archive-keyring",
+                                     "/usr/share/keyrings/debian-archive-keyring.gpg"};
     request.mirrors = {setting("SF_TEST_MIRROR")};
-    request.security_mirrors = {setting("SF_TEST_SECURITY_MIRROR")};
+    if (const std::string security = setting("SF_TEST_SECURITY_MIRROR"); !security.empty())
+        request.security_mirrors = {security};
 
     const auto made = store.prepare(request, false);
     ASSERT_TRUE(made) << made.error().text();
@@ -52,15 +59,15 @@ TEST(RealRoot, IsMadeFrozenUnpackedAgainAndBuildsAProgram) {
                  static_cast<unsigned long long>(made->archive_bytes),
                  static_cast<unsigned long long>(made->tree_bytes), made->record.packages.size(),
                  made->record.compiler.c_str(), made->record.libc.c_str());
-    EXPECT_THAT(made->record.compiler, testing::StartsWith("gcc 12.2.0-"));
-    EXPECT_THAT(made->record.libc, testing::StartsWith("glibc 2.36-"));
+    EXPECT_THAT(made->record.compiler, testing::StartsWith(ubuntu ? "gcc 13." : "gcc 12.2.0-"));
+    EXPECT_THAT(made->record.libc, testing::StartsWith(ubuntu ? "glibc 2.39-" : "glibc 2.36-"));
     EXPECT_GT(made->record.packages.size(), 100U);
 
     // Frozen: the next time it is the same, without a network.
     request.mirrors = {"http://127.0.0.1:1/"};
     EXPECT_EQ(store.prepare(request, false).value().record.digest, made->record.digest);
     ASSERT_TRUE(base::remove_tree(made->tree));
-    EXPECT_EQ(store.current("bookworm").value()->record.digest, made->record.digest);
+    EXPECT_EQ(store.current(suite).value()->record.digest, made->record.digest);
     ASSERT_TRUE(base::is_dir(made->tree));
 
     const auto work = base::TempDir::create("/var/tmp", "sf-real-").value();
@@ -83,7 +90,8 @@ TEST(RealRoot, IsMadeFrozenUnpackedAgainAndBuildsAProgram) {
     ASSERT_TRUE(result) << result.error().text();
     const auto text = base::read_file(work.path() / "log").value();
     EXPECT_EQ(result->outcome, Outcome::ok) << text;
-    EXPECT_THAT(text, testing::StartsWith("builder\nbuilder\n12\nhello\nPackage: libc6\n"));
+    EXPECT_THAT(text, testing::StartsWith(std::string("builder\nbuilder\n") +
+                                          (ubuntu ? "13" : "12") + "\nhello\nPackage: libc6\n"));
 }
 
 }  // namespace

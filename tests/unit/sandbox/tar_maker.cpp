@@ -55,6 +55,9 @@ std::vector<TarEntry> tiny_root() {
         {"./dev/", 'd', "", 0755},
         {"./dev/null", 'c', "", 0666},
         {"./etc/", 'd', "", 0755},
+        {"./etc/apt/sources.list", 'f',
+         "deb [signed-by=/home/me/k.gpg arch=amd64] http://one.example/d tiny main\n\n"
+         "deb http://two.example/d tiny main\n\n"},
         {"./etc/group", 'f', "root:x:0:\n"},
         {"./etc/hostname", 'f', "maker.example\n"},
         {"./etc/passwd", 'f', "root:x:0:0:root:/root:/bin/bash\n"},
