@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole builds with a recording runner in place of the sandbox: everything else is real.
+#include "build/engine.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "support/recording_runner.hpp"
+#include "unit/build/example.hpp"
+
+namespace sf::build {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing_example::Example;
+
+class Quiet : public BuildObserver {
+public:
+    void package_reused(const model::Package& package) override { note("reused", package.name); }
+    void package_started(const std::string&, const std::string& reason) override {
+        note("started", reason);
+    }
+    void step_started(const std::string&, const std::string&) override {}
+    void package_built(const model::Package& package,
+                       const std::map<std::string, StepTime>&) override {
+        note("built", package.name);
+    }
+    void package_failed(const std::string& name, const base::Error&) override {
+        note("failed", name.substr(0, name.find('-')));
+    }
+    void package_skipped(const std::string& name) override {
+        note("skipped", name.substr(0, name.find('-')));
+    }
+    void waiting_for_lock(const std::string&) override {}
+    [[nodiscard]] std::vector<std::string> take() { return std::exchange(*x_notes.lock(), {}); }
+
+private:
+    void note(const std::string& what, const std::string& who) {
+        x_notes.lock()->push_back(what + " " + who);
+    }
+    base::Synced<std::vector<std::string>> x_notes;
+};
+
+class EngineTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        // One source archive serves both packages: a folder with one file.
+        ASSERT_TRUE(base::make_dirs(x_dir.path() / "top"));
+        ASSERT_TRUE(base::write_file(x_dir.path() / "top" / "f", "x"));
+        base::Command tar;
+        tar.argv = {"tar", "-czf", x_dir.path() / "a.tar.gz", "-C", x_dir.path(), "top"};
+        ASSERT_TRUE(base::run(tar)->exit.ok());
+        ASSERT_TRUE(base::make_dirs(x_dir.path() / "wrappers"));
+        x_runner.script([this](const sandbox::SandboxPlan& plan, int) { return play(plan); });
+    }
+
+    // What the "sandbox" does: make install leaves a file, unless the step is to fail.
+    base::Result<sandbox::RunResult> play(const sandbox::SandboxPlan& plan) {
+        const std::string& script = plan.argv.back();
+        const std::string prefix = plan.environment.at("SF_PREFIX");
+        if (!x_fail.empty() && prefix.find("/" + x_fail + "-") != std::string::npos &&
+            script.find("install") == std::string::npos)
+            return support::ended_with(2);
+        if (script == "make install") {
+            const auto out = support::host_path(plan, prefix);
+            EXPECT_TRUE(base::make_dirs(out / "share"));
+            EXPECT_TRUE(base::write_file(out / "share" / "it", "made"));
+        }
+        return support::ended_with(0);
+    }
+
+    base::Result<BuildReport> build(EngineOptions options = {2, false, false}) {
+        x_plan = x_example.plan();
+        History history(x_dir.path() / "times.json");
+        BuilderOptions builder;
+        builder.run_id = "test";
+        builder.jobs = 2;
+        const BuildContext context{x_plan,
+                                   {x_dir.path() / "state"},
+                                   "/",
+                                   {},
+                                   x_dir.path() / "wrappers",
+                                   std::vector(x_plan.dag.size(), x_dir.path() / "a.tar.gz"),
+                                   x_runner,
+                                   x_seen,
+                                   builder};
+        return bring_up_to_date(context, options, history);
+    }
+    std::filesystem::path package(const char* name) {
+        const auto folder = StateDir{x_dir.path() / "state"}.packages();
+        return folder / x_plan.dag.at(*x_plan.dag.find(name)).store_name();
+    }
+
+    base::TempDir x_dir =
+        *base::TempDir::create(std::filesystem::temp_directory_path(), "sf-engine-");
+    Example x_example;
+    Plan x_plan;
+    support::RecordingRunner x_runner;
+    Quiet x_seen;
+    std::string x_fail;
+};
+
+TEST_F(EngineTest, BuildsDependenciesFirstAndNothingTwice) {
+    const auto first = build();
+    ASSERT_TRUE(first && first->ok()) << first->status().error().text();
+    EXPECT_THAT(x_seen.take(), ElementsAre("started never built here", "built zlib",
+                                           "started never built here", "built munge"));
+    const std::size_t runs = x_runner.plans().size();
+    EXPECT_EQ(runs, 3U + 4U);  // make, install, finish; configure as well
+
+    const auto second = build();
+    ASSERT_TRUE(second && second->ok());
+    EXPECT_THAT(x_seen.take(), ElementsAre("reused zlib", "reused munge"));
+    EXPECT_EQ(x_runner.plans().size(), runs);
+    EXPECT_EQ(x_runner.leases_held(), 0);
+}
+
+TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
+    ASSERT_TRUE(build()->ok());
+    x_seen.take();
+    x_example.munge().build.configure = {"--new"};
+    ASSERT_TRUE(build()->ok());
+    EXPECT_THAT(
+        x_seen.take(),
+        ElementsAre("reused zlib", HasSubstr("build.configure: [] -> [\"--new\"]"), "built munge"));
+}
+
+TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {
+    x_fail = "munge";
+    const auto failed = build();
+    ASSERT_TRUE(failed);
+    EXPECT_FALSE(failed->ok());
+    const base::Error error = failed->status().error();
+    EXPECT_THAT(error.text(), HasSubstr("configure of munge-0.5-"));
+    EXPECT_THAT(error.text(), HasSubstr("exit status 2"));
+    EXPECT_THAT(error.hint, HasSubstr("01-configure.log"));
+    EXPECT_FALSE(base::exists(package("munge")));
+    EXPECT_TRUE(base::list_dir(StateDir{x_dir.path() / "state"}.work())->empty());
+    x_seen.take();
+
+    x_fail.clear();
+    ASSERT_TRUE(build()->ok());
+    EXPECT_THAT(x_seen.take(),
+                ElementsAre("reused zlib", "started never built here", "built munge"));
+}
+
+TEST_F(EngineTest, DependantsOfAFailureAreSkipped) {
+    x_fail = "zlib";
+    x_example.add("other", "1", {}).build.system = recipe::BuildSystem::make;
+    x_example.input.packages.insert(x_example.input.packages.begin(), {"other", "1"});
+    const auto report = build({1, true, false});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->nodes[0].state, NodeState::built) << "--keep-going builds what it can";
+    EXPECT_EQ(report->nodes[1].state, NodeState::failed);
+    EXPECT_EQ(report->nodes[2].state, NodeState::skipped);
+}
+
+TEST_F(EngineTest, ADamagedPackageIsBuiltAgain) {
+    ASSERT_TRUE(build()->ok());
+    x_seen.take();
+    ASSERT_TRUE(base::write_file(package("zlib") / "run.tar.zst", "cut"));
+    ASSERT_TRUE(build()->ok());
+    EXPECT_THAT(x_seen.take(), ::testing::Contains("built zlib"));
+}
+
+TEST_F(EngineTest, ThePackageIsTheSameWhoeverBuiltIt) {
+    ASSERT_TRUE(build()->ok());
+    const auto digest = *base::sha256_file(package("munge") / "run.tar.zst");
+    ASSERT_TRUE(build({1, false, true})->ok());
+    EXPECT_EQ(*base::sha256_file(package("munge") / "run.tar.zst"), digest);
+}
+
+TEST_F(EngineTest, TheSandboxSeesOnlyWhatIsDeclared) {
+    ASSERT_TRUE(build()->ok());
+    for (const sandbox::SandboxPlan& plan : x_runner.plans()) {
+        const bool munge = plan.environment.at("SF_PREFIX").find("/munge-") != std::string::npos;
+        for (const sandbox::Bind& bind : plan.binds) {
+            const bool own = bind.target == plan.environment.at("SF_PREFIX");
+            const bool zlib = bind.target.find("/zlib-") != std::string::npos;
+            EXPECT_EQ(bind.writable, own || bind.target == "/build" || bind.target == "/ccache")
+                << bind.target;
+            EXPECT_TRUE(munge || own || !zlib) << bind.target;
+        }
+        EXPECT_FALSE(plan.environment.contains("SSH_AUTH_SOCK"));
+    }
+}
+
+}  // namespace
+}  // namespace sf::build

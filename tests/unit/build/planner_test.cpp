@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Identities: what changes them, what does not, and how a difference is explained.
+#include "build/planner.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unit/build/example.hpp"
+
+namespace sf::build {
+namespace {
+
+using testing_example::Example;
+
+std::string identity(const Plan& plan, const char* name) {
+    return plan.dag.at(*plan.dag.find(name)).identity.hex();
+}
+
+TEST(Planner, TheSameInputGivesTheSameIdentity) {
+    const Example example;
+    EXPECT_EQ(identity(example.plan(), "munge"), identity(example.plan(), "munge"));
+    EXPECT_NE(identity(example.plan(), "munge"), identity(example.plan(), "zlib"));
+}
+
+TEST(Planner, WhateverChangesTheResultChangesTheIdentityAndThatOfDependants) {
+    const Example before;
+    const auto changes_both = [&](const auto& change) {
+        Example after;
+        change(after);
+        const Plan plan = after.plan();
+        return identity(plan, "zlib") != identity(before.plan(), "zlib") &&
+               identity(plan, "munge") != identity(before.plan(), "munge");
+    };
+    using E = Example;
+    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.configure.emplace_back("--x"); }));
+    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.env["CFLAGS"] = "-O1"; }));
+    EXPECT_TRUE(
+        changes_both([](E& e) { e.zlib().versions[0].source.sha256 = base::sha256("other"); }));
+    EXPECT_TRUE(changes_both([](E& e) {
+        e.zlib().versions[0].patches.push_back({"/p/fix.patch", "fix.patch", base::sha256("p")});
+    }));
+    EXPECT_TRUE(changes_both([](E& e) { e.zlib().package.remove.emplace_back("share"); }));
+    EXPECT_TRUE(changes_both([](E& e) { e.input.root.packages.emplace_back("gcc-12=12.2.0-15"); }));
+    EXPECT_TRUE(changes_both([](E& e) { e.input.target = "x86_64"; }));
+    EXPECT_TRUE(changes_both([](E& e) { e.input.sandbox_files = base::sha256("wrappers"); }));
+}
+
+TEST(Planner, WhatCannotChangeTheResultDoesNotChangeTheIdentity) {
+    const Example before;
+    Example after;
+    after.zlib().summary = "Another summary";
+    after.zlib().homepage = "https://example.org/";
+    after.zlib().versions[0].source.places.push_back({"https://mirror.example.org/z", "", ""});
+    after.zlib().build.jobs = recipe::Jobs::serial;
+    after.zlib().package.expect.push_back({"", {"lib/libz.so"}});
+    after.input.root.digest = base::sha256("another archive of the same packages");
+    EXPECT_EQ(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
+}
+
+TEST(Planner, AChangeInADependantLeavesItsDependencyAlone) {
+    const Example before;
+    Example after;
+    after.munge().build.configure.emplace_back("--y");
+    EXPECT_EQ(identity(after.plan(), "zlib"), identity(before.plan(), "zlib"));
+    EXPECT_NE(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
+}
+
+TEST(Planner, ExplainsADifferenceByKey) {
+    const Example before;
+    Example after;
+    after.zlib().build.env["CFLAGS"] = "-O1";
+    const Plan old_plan = before.plan();
+    const Plan new_plan = after.plan();
+    const auto text = [](const Plan& plan) {
+        return plan.dag.at(*plan.dag.find("zlib")).identity_text;
+    };
+    EXPECT_EQ(explain_difference(text(old_plan), text(new_plan)),
+              (std::vector<std::string>{"build.env.CFLAGS: (none) -> \"-O1\""}));
+    EXPECT_TRUE(explain_difference(text(old_plan), text(old_plan)).empty());
+}
+
+TEST(Planner, UnknownThingsAreNamed) {
+    Example example;
+    example.input.catalog = &example.catalog;
+    example.input.target = "z80";
+    EXPECT_EQ(make_plan(example.input).error().code, base::Code::usage);
+    example.input.target = "x86_64";
+    example.input.packages = {{"munge", "0.5"}};
+    EXPECT_NE(make_plan(example.input).error().text().find("zlib"), std::string::npos)
+        << "a dependency that is not planned before";
+}
+
+}  // namespace
+}  // namespace sf::build
