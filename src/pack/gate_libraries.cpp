@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <elf.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -113,20 +114,15 @@ Result<LibraryNames> library_names(const fs::path& prefix) {
     return names;
 }
 
-HostLibraries::HostLibraries(fs::path root) : x_root(std::move(root)) {
-    for (const std::string_view lib : {"usr/lib", "usr/lib64", "lib", "lib64"}) {
-        // Debian's multiarch folders come first, as in its ld.so.conf.
-        std::vector<std::string> multiarch;
-        const auto folder = resolve_in_root(x_root, std::string(lib));
-        if (!folder) continue;
-        std::error_code error;
-        for (const auto& entry : fs::directory_iterator(*folder, error)) {
-            const auto name = entry.path().filename().native();
-            if (name.ends_with("-linux-gnu")) multiarch.push_back(std::string(lib) + '/' + name);
-        }
-        std::sort(multiarch.begin(), multiarch.end());
-        x_folders.insert(x_folders.end(), multiarch.begin(), multiarch.end());
-        x_folders.emplace_back(lib);
+// Folders of other architectures do not count: Debian's multiarch folders are named after theirs,
+// and Red Hat's /usr/lib, which holds 32-bit libraries, comes last.
+HostLibraries::HostLibraries(fs::path root, std::uint16_t machine) : x_root(std::move(root)) {
+    const auto multiarch =
+        fmt::format("{}-linux-gnu", machine == EM_AARCH64 ? "aarch64" : "x86_64");
+    for (const std::string& folder :
+         {"usr/lib/" + multiarch, "lib/" + multiarch, std::string("usr/lib64"),
+          std::string("lib64"), std::string("usr/lib"), std::string("lib")}) {
+        if (resolve_in_root(x_root, folder)) x_folders.push_back(folder);
     }
 }
 
@@ -141,7 +137,7 @@ Resolver::Resolver(const GateRequest& request, const Tree& tree)
     : x_request(request),
       x_own(library_names(tree)),
       x_host_sonames(request.host_sonames.begin(), request.host_sonames.end()),
-      x_host(request.root) {
+      x_host(request.root, request.machine) {
     x_host_sonames.insert(standard_host_sonames().begin(), standard_host_sonames().end());
 }
 

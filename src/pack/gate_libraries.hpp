@@ -4,6 +4,7 @@
 // changes nothing. One thread for each package.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -28,7 +29,7 @@ using LibraryNames = std::map<std::string, std::set<std::string>, std::less<>>;
 // Libraries of the toolchain's root, found as the distribution's loader would.
 class HostLibraries {
 public:
-    explicit HostLibraries(std::filesystem::path root);
+    HostLibraries(std::filesystem::path root, std::uint16_t machine);
     [[nodiscard]] std::optional<std::filesystem::path> find(std::string_view soname) const;
 
 private:
