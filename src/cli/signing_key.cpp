@@ -45,6 +45,7 @@ Result<trust::Key> make_key(Session& session, const trust::Keyring& keyring) {
         return base::fail_errno(errno, "ask the host name");
     trust::KeyRequest request;
     request.name = "slurm-factory on " + base::escape_untrusted(host);
+    request.email = "slurm-factory@localhost";
     session.voice.info("there is no signing key yet: making one (rsa4096)");
     SF_TRY(trust::Key key, keyring.create(request));
     SF_TRY(const std::string text, keyring.export_public(key.primary.fingerprint));

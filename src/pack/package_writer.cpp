@@ -51,13 +51,18 @@ Result<model::ArchiveRecord> write_part(const fs::path& prefix, const std::strin
 Result<PackageArchives> write_package(const fs::path& prefix, const std::string& store_name,
                                       const GateReport& report, const fs::path& directory,
                                       int level, std::int64_t mtime) {
+    // Measured on Slurm: 9 takes a fifteenth of the time of 19 for a quarter more bytes; what is
+    // not shipped by default is not worth more than 3.
+    constexpr int run_level = 9;
+    constexpr int side_level = 3;
     WriterOptions options;
-    options.level = level;
+    options.level = level == 0 ? run_level : level;
     options.mtime = mtime;
     options.hash_files = true;
     PackageArchives archives;
     SF_TRY(archives.run,
            write_part(prefix, store_name, report.run, directory / "run.tar.zst", options));
+    options.level = side_level;
     if (!report.dev.empty()) {
         SF_TRY(archives.dev,
                write_part(prefix, store_name, report.dev, directory / "dev.tar.zst", options));

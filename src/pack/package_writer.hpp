@@ -21,7 +21,8 @@ struct PackageArchives {
     std::optional<model::ArchiveRecord> dbg;
 };
 
-// Fails if a file is not any more what the gate saw: digests are compared while writing.
+// Fails if a file is not any more what the gate saw: digests are compared while writing. `level` is
+// zstd's for the run part; 0: a good middle of time and size.
 [[nodiscard]] base::Result<PackageArchives> write_package(const std::filesystem::path& prefix,
                                                           const std::string& store_name,
                                                           const GateReport& report,
