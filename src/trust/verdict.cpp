@@ -141,6 +141,11 @@ std::string verdict_text(const Verdict& verdict, std::string_view file) {
 }
 
 base::Result<Verifier> Verifier::create(const TrustedKeys& trusted, VerifierOptions options) {
+    if (trusted.keys.empty() && !trusted.warnings.empty()) {
+        return base::fail_hint(base::Code::refused, base::join(trusted.warnings, "; "),
+                               "slurm-factory key import FILE, then slurm-factory key trust "
+                               "FINGERPRINT again");
+    }
     if (trusted.keys.empty()) {
         return base::fail_hint(base::Code::refused, "no key is trusted here yet",
                                "slurm-factory key import FILE, compare the fingerprint with one "
