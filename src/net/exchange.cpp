@@ -13,7 +13,7 @@ namespace sf::net {
 
 namespace {
 
-constexpr std::size_t max_head_bytes = 64 * 1024;
+constexpr std::size_t max_head_bytes = std::size_t{64} << 10;
 constexpr std::size_t max_unwanted_bytes =
     64 * 1024;  // read to the end, so that the connection lives
 

@@ -21,7 +21,6 @@ namespace {
 
 using base::Code;
 using base::Error;
-using base::escape_untrusted;
 using base::fail;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;

@@ -200,7 +200,7 @@ base::Result<std::map<std::string, Choice>> choose_packages(const Catalog& catal
             return fail(Code::usage, "stack {} has no package {}", stack.series,
                         escape_untrusted(name));
         }
-        tasks.push_back([&, i, recipe, pins]() -> base::Status {
+        tasks.emplace_back([&, i, recipe, pins]() -> base::Status {
             SF_TRY(slots[i], Walk(catalog, recipe->second, options).run(pins->second, can_be_had));
             return {};
         });

@@ -256,7 +256,7 @@ base::Result<std::vector<fs::path>> SourceStore::fetch(std::span<const model::So
             paths.begin() + static_cast<std::ptrdiff_t>(i)) {
             continue;
         }
-        tasks.push_back([this, &options, &source = sources[i]]() -> base::Status {
+        tasks.emplace_back([this, &options, &source = sources[i]]() -> base::Status {
             SF_CHECK(fetch_one(source, options));
             return {};
         });
