@@ -3,8 +3,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BOOTSTRAP := sh tools/bootstrap.sh
-# Sanitizer and test builds share one compiler cache where there is one.
-with_ccache = env CMAKE_CXX_COMPILER_LAUNCHER="$$(command -v ccache)"
 
 .PHONY: help build test asan tsan tidy format fuzz acceptance nightly bench clean
 
@@ -20,11 +18,11 @@ test: ## everything that belongs to a change: lint, unit, golden, asan, tidy, en
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BOOTSTRAP) build test
-	@$(with_ccache) cmake --workflow --preset asan
+	@. ./tools/ccache.sh && cmake --workflow --preset asan
 
 tsan: ## unit tests under ThreadSanitizer
 	@$(BOOTSTRAP) build test
-	@$(with_ccache) cmake --workflow --preset tsan
+	@. ./tools/ccache.sh && cmake --workflow --preset tsan
 
 tidy: ## clang-tidy over src/
 	@$(BOOTSTRAP) build test

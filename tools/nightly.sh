@@ -5,8 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/bootstrap.sh build run test
-CMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache)
-export CMAKE_CXX_COMPILER_LAUNCHER
+. ./tools/ccache.sh
 cmake --preset tsan
 cmake --build --preset tsan
 ctest --preset tsan -j "$(nproc)"

@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 
 sh tools/bootstrap.sh build run test
 
-CMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache)
-export CMAKE_CXX_COMPILER_LAUNCHER
+. ./tools/ccache.sh
 cmake --preset dev
 cmake --build --preset dev
 

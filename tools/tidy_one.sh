@@ -13,7 +13,7 @@ text=$(mktemp)
 found=$(mktemp)
 trap 'rm -f "$text" "$found"' EXIT
 # shellcheck disable=SC2086  # the command line as CMake wrote it
-(cd "$folder" && eval "$compile -E -C") >"$text"
+(cd "$folder" && eval "$compile -E -C -P") >"$text"
 key=$({ echo "$base"; cat "$text"; } | sha256sum | cut -c1-64)
 [ ! -e "$passed/$key" ] || exit 0
 
