@@ -100,4 +100,14 @@ int hold_sandbox(const std::string& work) {
     return result && result->exit.ok() ? 0 : 4;
 }
 
+int interactive_sandbox(const std::string& work) {
+    BwrapRunner runner;
+    auto lease = runner.lease();
+    if (!lease) return 3;
+    auto plan = probe_plan(work);
+    plan.argv = {"/bin/sh", "-c", "test -t 0 && test -t 1 && read line && echo got $line; exit 5"};
+    const auto result = runner.run_interactive(**lease, plan);
+    return result ? result->exit.code : 4;
+}
+
 }  // namespace sf::sandbox

@@ -41,6 +41,8 @@ protected:
 [[nodiscard]] SandboxPlan probe_plan(const base::fs::path& work);
 // Runs a sandbox that never ends, as a program of its own: to be killed.
 int hold_sandbox(const std::string& work);
+// Runs a shell that reads a line, in the terminal we are in.
+int interactive_sandbox(const std::string& work);
 [[nodiscard]] bool lock_is_free(const base::fs::path& file);
 
 }  // namespace sf::sandbox

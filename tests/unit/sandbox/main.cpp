@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
         return sf::sandbox::run_probe(words.subspan(2));
     if (argc > 2 && std::string_view(words[1]) == "--hold-sandbox")
         return sf::sandbox::hold_sandbox(words[2]);
+    if (argc > 2 && std::string_view(words[1]) == "--interactive")
+        return sf::sandbox::interactive_sandbox(words[2]);
     testing::InitGoogleMock(&argc, argv);
     return RUN_ALL_TESTS();
 }

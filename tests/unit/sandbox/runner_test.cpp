@@ -362,6 +362,23 @@ TEST_F(SandboxRun, DiesWithTheProgram) {
     EXPECT_TRUE(gone);
 }
 
+TEST_F(SandboxRun, AShellHasOurTerminal) {
+    if (!base::find_program("script"))
+        GTEST_SKIP() << "NOT RUN: no program script, which has a pty";
+    base::Command command;
+    const auto self = base::fs::read_symlink("/proc/self/exe").string();
+    command.argv = {"script",
+                    "--quiet",
+                    "--return",
+                    "--command",
+                    base::shell_join({self, "--interactive", work().string()}),
+                    "/dev/null"};
+    const auto done = base::run(command, "a line\n");
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_THAT(done->out, HasSubstr("got a line"));
+    EXPECT_EQ(done->exit.code, 5);
+}
+
 TEST_F(SandboxRun, SeveralRunAtOnce) {
     std::vector<std::thread> threads;
     std::array<int, 4> codes{};
