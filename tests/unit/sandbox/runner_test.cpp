@@ -259,9 +259,10 @@ TEST_F(SandboxRun, AProcessLimitStopsForks) {
     ASSERT_EQ(words.size(), 3U) << log();
     EXPECT_EQ(words[2], "EAGAIN");
     // bwrap's two processes and the probe count too; so do zombies of the tests before, which the
-    // init of some machines reaps late.
+    // init of some machines reaps late. An ordinary user's others are added to the limit when it
+    // starts, and may be gone soon after.
     const int count = std::stoi(words[0]);
-    EXPECT_LE(count, 37);
+    EXPECT_LE(count, x_lease->identity() ? 37 : 80);
     EXPECT_GE(count, 10);
     if (x_lease->identity()) EXPECT_TRUE(processes_of(x_lease->identity()->uid).value().empty());
 }
