@@ -34,14 +34,14 @@ TEST_F(LeaseTest, LendsNoUsersUidAndNoneWithProcesses) {
     if (::geteuid() != 0) GTEST_SKIP() << "NOT RUN: only root can start a process of another uid";
     base::Command command;
     command.argv = {"/usr/bin/sleep", "60"};
-    command.identity = base::Identity{60990, 60990};
+    command.identity = base::Identity{60992, 60992};
     auto child = base::Child::spawn(command).value();
-    EXPECT_THAT(processes_of(60990).value(), testing::ElementsAre(child.pid()));
-    EXPECT_EQ(tasks_of(60990).value(), 1U);
-    EXPECT_EQ(lease_uid(x_folder.path(), 60990, 2).value()->identity()->uid, 60991U);
-    EXPECT_TRUE(end_processes_of(60990, std::chrono::seconds(5)));
+    EXPECT_THAT(processes_of(60992).value(), testing::ElementsAre(child.pid()));
+    EXPECT_EQ(tasks_of(60992).value(), 1U);
+    EXPECT_EQ(lease_uid(x_folder.path(), 60992, 2).value()->identity()->uid, 60993U);
+    EXPECT_TRUE(end_processes_of(60992, std::chrono::seconds(5)));
     EXPECT_EQ(child.wait().value().signal, 9);
-    EXPECT_EQ(lease_uid(x_folder.path(), 60990, 2).value()->identity()->uid, 60990U);
+    EXPECT_EQ(lease_uid(x_folder.path(), 60992, 2).value()->identity()->uid, 60992U);
 }
 
 }  // namespace
