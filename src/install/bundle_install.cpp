@@ -150,6 +150,7 @@ private:
     static std::vector<model::FileEntry> with_folders(const std::vector<model::FileEntry>& files) {
         std::vector<model::FileEntry> all = files;
         std::vector<std::string> known;
+        known.reserve(files.size());
         for (const model::FileEntry& entry : files) known.push_back(entry.path);
         std::ranges::sort(known);
         for (const model::FileEntry& entry : files) {

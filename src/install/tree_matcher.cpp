@@ -55,7 +55,7 @@ Status walk(const fs::path& folder, const std::string& below, TreeMatcher& match
            base::list_dir(below.empty() ? folder : folder / below));
     for (const std::string& name : names) {
         SF_CHECK(base::check_stop());
-        const std::string path = below.empty() ? name : below + '/' + name;
+        const std::string path = below.empty() ? name : fmt::format("{}/{}", below, name);
         SF_TRY(const model::FileEntry entry, read_entry(folder / path, path));
         SF_CHECK(matcher.see(entry));
         if (entry.type == model::EntryType::directory) SF_CHECK(walk(folder, path, matcher));

@@ -18,7 +18,8 @@ public:
     [[nodiscard]] static base::Result<Fingerprint> from_person(std::string_view text);
 
     [[nodiscard]] const std::string& text() const { return x_text; }
-    auto operator<=>(const Fingerprint&) const = default;
+    // clang-tidy 14 takes the zero inside a defaulted comparison for a null pointer.
+    auto operator<=>(const Fingerprint&) const = default;  // NOLINT(modernize-use-nullptr)
 
 private:
     explicit Fingerprint(std::string text) : x_text(std::move(text)) {}

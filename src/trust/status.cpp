@@ -44,6 +44,11 @@ std::optional<SignatureState> state_of(std::string_view keyword) {
     return std::nullopt;
 }
 
+struct Open {  // the signature that the lines speak of
+    SignatureStatus signature;
+    bool has_result = false;
+};
+
 class Parser {
 public:
     base::Status line(std::string_view text) {
@@ -74,11 +79,6 @@ public:
     }
 
 private:
-    struct Open {
-        SignatureStatus signature;
-        bool has_result = false;
-    };
-
     base::Status close(std::string_view text) {
         if (!x_open) return {};
         const bool must_be_valid = x_open->signature.state != SignatureState::bad &&
