@@ -32,7 +32,9 @@ as_typed() {
     echo $(($(date +%s) - begin)) >"$fresh/$1.seconds"
     [ "$(cat "$fresh/$1.code")" = 0 ] || { echo "acceptance: failed: $2" >&2; exit 1; }
 }
-as_typed build './slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm'
+# The command as the README has it.
+build=$(sed -n 's/^\(\.\/slurm-factory build-slurm .*\)/\1/p' README.md | head -n 1)
+as_typed build "$build"
 as_typed test 'make test'
 
 log=build/dev/Testing/Temporary/LastTest.log
@@ -60,13 +62,13 @@ jq -n \
     --argjson test_output "$(tail -n 15 "$fresh/test.log" | plain | lines)" \
     --argjson jobs "$(test_output e2e.first_light | lines)" \
     --argjson reproducible "$(test_output e2e.reproducible | lines)" \
-    --arg bundle "$(basename "$bundle")" --arg sha256 "$(sha256sum <"$bundle" | cut -c1-64)" \
+    --arg build "$build" --arg bundle "$(basename "$bundle")" --arg sha256 "$(sha256sum <"$bundle" | cut -c1-64)" \
     --argjson bytes "$(stat -c %s "$bundle")" \
     --slurpfile manifest "$(find "$fresh/tree/manifests" -name '*.json' | head -n 1)" '
     {commit: $commit, date: $date,
      machine: {system: $system, kernel: $kernel, cpu: $cpu, cores: $cores, memory_mib: $memory},
      commands: [
-       {command: "./slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm",
+       {command: $build,
         seconds: $build_seconds, last_lines: $build_output},
        {command: "make test", seconds: $test_seconds, last_lines: $test_output}],
      bundle: {file: $bundle, sha256: $sha256, bytes: $bytes},
