@@ -228,8 +228,8 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
     // Libraries that our dependencies need in turn: the linker looks for them here.
     for (const NodeId dependency : plan.dag.build_closure(id))
         if (std::find(direct.begin(), direct.end(), dependency) == direct.end())
-            library.push_back("-Wl,-rpath-link," + placeholder_prefix(plan.dag.at(dependency)) +
-                              "/lib");
+            library.push_back(
+                fmt::format("-Wl,-rpath-link,{}/lib", placeholder_prefix(plan.dag.at(dependency))));
     Words sonames;
     for (const recipe::PublicSoname& each : recipe.package.public_sonames)
         sonames.push_back(each.soname);
@@ -259,7 +259,8 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
     for (const auto& [name, value] : recipe.build.env) {
         SF_TRY(const std::string filled, words.fill(value));
         std::string& entry = environment[name];
-        entry = name.ends_with("FLAGS") && !entry.empty() ? entry + " " + filled : filled;
+        entry = name.ends_with("FLAGS") && !entry.empty() ? fmt::format("{} {}", entry, filled)
+                                                          : filled;
     }
     return environment;
 }

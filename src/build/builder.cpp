@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <cstdio>
 #include <deque>
 #include <fcntl.h>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <unistd.h>
 
@@ -21,7 +21,6 @@
 namespace sf::build {
 
 using base::Code;
-using base::Error;
 using base::fail;
 using base::Result;
 using base::Status;
@@ -68,15 +67,13 @@ std::string last_lines(const fs::path& log) {
 double cpu_seconds_told(int descriptor) {
     char buffer[256] = {};
     if (::read(descriptor, buffer, sizeof buffer - 1) <= 0) return 0;
+    static const std::regex time(R"((\d{1,9})m(\d{1,9}\.\d{1,9})s)");
     double sum = 0;
     std::istringstream words{std::string(buffer)};
     for (std::string word; words >> word;) {
-        unsigned minutes = 0;
-        double seconds = 0;
-        char unit = 0;
-        if (std::sscanf(word.c_str(), "%um%lf%c", &minutes, &seconds, &unit) != 3 || unit != 's')
-            return 0;
-        sum += minutes * 60.0 + seconds;
+        std::smatch parts;
+        if (!std::regex_match(word, parts, time)) return 0;
+        sum += std::stod(parts[1]) * 60 + std::stod(parts[2]);
     }
     return sum;
 }

@@ -82,9 +82,7 @@ void JobBudget::Share::set_hungry(bool hungry) {
 }
 
 JobBudget::JobBudget(unsigned jobs)
-    : x_jobs(std::max(jobs, 1U)),
-      x_books(),
-      x_broker([this](const std::stop_token& stop) { broker(stop); }) {
+    : x_jobs(std::max(jobs, 1U)), x_broker([this](const std::stop_token& stop) { broker(stop); }) {
     x_books.lock()->free = x_jobs;
 }
 

@@ -132,11 +132,13 @@ void compare(const Json& before, const Json& now, const std::string& where,
              std::vector<std::string>& lines) {
     if (before == now) return;
     if (before.is_object() && now.is_object()) {
+        const auto below = [&](const std::string& key) {
+            return where.empty() ? key : fmt::format("{}.{}", where, key);
+        };
         for (const auto& [key, value] : now.items())
-            compare(before.contains(key) ? before[key] : Json(), value,
-                    where.empty() ? key : where + "." + key, lines);
+            compare(before.contains(key) ? before[key] : Json(), value, below(key), lines);
         for (const auto& [key, value] : before.items())
-            if (!now.contains(key)) compare(value, Json(), where + "." + key, lines);
+            if (!now.contains(key)) compare(value, Json(), below(key), lines);
         return;
     }
     const auto text = [](const Json& json) {
@@ -156,6 +158,7 @@ Result<std::string> target_flags(const std::string& target) {
                                                           {"x86_64_v4", "-march=x86-64-v4"}};
     if (const auto found = flags.find(target); found != flags.end()) return found->second;
     std::vector<std::string> names;
+    names.reserve(flags.size());
     for (const auto& [name, unused] : flags) names.push_back(name);
     return fail(Code::usage, "unknown target '{}'; there are: {}", base::escape_untrusted(target),
                 base::join(names, ", "));
