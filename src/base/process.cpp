@@ -69,8 +69,8 @@ std::optional<std::filesystem::path> find_program(std::string_view name) {
         return std::nullopt;
     }
     const char* own = ::getenv("PATH");
-    const std::string path = std::string(own != nullptr ? own : "/usr/bin:/bin") +
-                             ":/usr/local/sbin:/usr/sbin:/sbin";
+    const std::string path =
+        std::string(own != nullptr ? own : "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin";
     for (const std::string& folder : split(path, ':')) {
         const std::filesystem::path candidate = std::filesystem::path(folder) / name;
         if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0 && !is_dir(candidate))
@@ -167,7 +167,7 @@ namespace {
 // Collects what a child prints and feeds it its input, until both its streams have ended.
 class Conversation {
 public:
-    Conversation(std::string_view input) : x_input(input) {}
+    explicit Conversation(std::string_view input) : x_input(input) {}
     Fd to_child, from_out, from_err;
     Finished result;
 

@@ -56,7 +56,7 @@ ChildPlan::ChildPlan(const Command& command, std::string program, int report_fd)
     x_argv.push_back(nullptr);
     x_environment.reserve(command.environment.size());
     for (const auto& [name, value] : command.environment)
-        x_environment.push_back(name + "=" + value);
+        x_environment.push_back(fmt::format("{}={}", name, value));
     for (const std::string& entry : x_environment) x_envp.push_back(argument(entry));
     x_envp.push_back(nullptr);
 
@@ -110,7 +110,7 @@ int ChildPlan::make_mounts() const {
             ::close(file);
         }
         char source[64];
-        std::snprintf(source, sizeof source, "/proc/self/fd/%d", sources[i]);
+        if (std::snprintf(source, sizeof source, "/proc/self/fd/%d", sources[i]) < 0) return EINVAL;
         if (::mount(source, target, nullptr, MS_BIND, nullptr) != 0) return errno;
         ::close(sources[i]);
     }
