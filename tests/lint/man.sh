@@ -7,7 +7,8 @@ said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf
 [ -z "$said" ] || { printf '%s\n' "$said"; exit 1; }
 
 # CLI11 prints commands and options as "  name,-x,--long VALUE   text", two spaces in.
-missing=$("$1" --help | sed -n 's/^  \([a-z-][^ ]*\).*/\1/p' | tr ',' '\n' | sort -u |
+help=$("$1" --help)
+missing=$(printf '%s\n' "$help" | sed -n 's/^  \([a-z-][^ ]*\).*/\1/p' | tr ',' '\n' | sort -u |
     while IFS= read -r word; do
         plain=$(printf '%s' "$word" | sed 's/-/\\\\-/g')
         grep -qE -- "(^|[^a-z-])$plain([^a-z-]|\$)" "$page" || echo "$word"
