@@ -90,14 +90,23 @@ base::Status set_default(CLI::Option& option, const std::vector<std::string>& va
     return {};
 }
 
+// Nothing but blank lines and comments: a file somebody has just made.
+bool says_nothing(std::string_view text) {
+    for (const std::string& line : base::split(text, '\n')) {
+        const std::string_view words = base::trim(line);
+        if (!words.empty() && words.front() != '#') return false;
+    }
+    return true;
+}
+
 base::Status apply(const fs::path& file, std::string_view text, const OptionsByName& options) {
     const std::string name = base::escape_untrusted(file.string());
+    if (says_nothing(text)) return {};
     const recipe::YamlDocument document = recipe::read_yaml(text);
     if (!document.problems.empty()) {
         const recipe::YamlProblem& problem = document.problems.front();
         return base::fail(base::Code::usage, "{}:{}: {}", name, problem.line, problem.message);
     }
-    if (document.root.kind == recipe::YamlNode::Kind::null) return {};
     if (!document.root.is_map()) {
         return base::fail(base::Code::usage,
                           "{}:{}: a configuration file is a map of options ('state-dir: DIR'), not "

@@ -12,6 +12,7 @@
 #include "cli/archive_places.hpp"
 #include "net/http.hpp"
 #include "sandbox/bwrap_runner.hpp"
+#include "sandbox/root_record.hpp"
 #include "sandbox/root_request.hpp"
 #include "trust/gpg.hpp"
 
@@ -127,20 +128,22 @@ private:
         for (const char* family : {"debian", "ubuntu"}) {
             Check check{fmt::format("archive of {}", family), Health::ok, "", ""};
             const std::vector<std::string> addresses = finder.archive_addresses(family);
-            std::string keyring_mend;
-            const std::string keyring = missing_keyring(family, keyring_mend);
+            some_family_works = some_family_works || !addresses.empty();
+            const model::Keyring* keyring = missing_keyring(family);
             if (addresses.empty()) {
                 check.health = Health::worth_knowing;
                 check.detail = "no address is known on this machine";
                 check.mend =
                     fmt::format("{}, or set SLURM_FACTORY_{}_MIRROR", install("debootstrap"),
                                 family == std::string_view("debian") ? "DEBIAN" : "UBUNTU");
-            } else if (!keyring.empty()) {
+            } else if (keyring != nullptr) {
                 check.health = Health::worth_knowing;
-                check.detail = keyring;
-                check.mend = keyring_mend;
+                check.detail = fmt::format(
+                    "{} is not here; it is fetched, from archives that this machine trusts, when "
+                    "the first root is made",
+                    keyring->file);
+                check.mend = install(keyring->package);
             } else {
-                some_family_works = true;
                 check.detail = fmt::format("{} address{}, the keyring is here", addresses.size(),
                                            addresses.size() == 1 ? "" : "es");
             }
@@ -152,16 +155,16 @@ private:
         }
     }
 
-    // What is missing, or nothing.
-    std::string missing_keyring(const std::string& family, std::string& mend) const {
+    // The first that is neither installed nor fetched yet.
+    [[nodiscard]] const model::Keyring* missing_keyring(const std::string& family) const {
+        const fs::path fetched = x_session.state().roots() / sandbox::root_names::keyrings;
         for (const auto& [name, toolchain] : x_catalog.toolchains) {
-            if (toolchain.family != family) continue;
-            const std::string& file = toolchain.keyring.file;
-            if (::access(file.c_str(), R_OK) == 0) continue;
-            mend = install_command(x_manager, toolchain.keyring.package, x_as_root);
-            return fmt::format("the keyring {} is not here: no root of {} can be made", file, name);
+            const fs::path file = toolchain.keyring.file;
+            if (toolchain.family == family && ::access(file.c_str(), R_OK) != 0 &&
+                ::access((fetched / file.filename()).c_str(), R_OK) != 0)
+                return &toolchain.keyring;
         }
-        return {};
+        return nullptr;
     }
 
     void certificates() {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing_key.hpp"
 #include "install/bundle_install.hpp"
@@ -190,9 +191,7 @@ void add_verify_options(CLI::App& sub, VerifyOptions& options) {
 }  // namespace
 
 void add_bundle(CLI::App& app, Session& session) {
-    CLI::App* group = app.add_subcommand("bundle", "Verify and install bundles");
-    group->require_subcommand(1);
-    group->fallthrough();
+    CLI::App* group = add_command_group(app, "bundle", "Verify and install bundles");
 
     const auto verify_options = std::make_shared<VerifyOptions>();
     CLI::App* verifier = group->add_subcommand(

@@ -10,6 +10,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing_key.hpp"
 #include "trust/keyring.hpp"
@@ -314,9 +315,7 @@ void add_trust(CLI::App& group, Session& session) {
 
 void add_key(CLI::App& app, Session& session) {
     CLI::App* group =
-        app.add_subcommand("key", "The keys that sign here, and whose signatures count here");
-    group->require_subcommand(1);
-    group->fallthrough();
+        add_command_group(app, "key", "The keys that sign here, and whose signatures count here");
     add_create(*group, session);
     add_list(*group, session);
     add_export(*group, session);

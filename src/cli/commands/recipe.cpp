@@ -4,6 +4,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 
 namespace sf::cli {
@@ -44,9 +45,7 @@ base::Status run_lint(Session& session, const std::string& given) {
 }  // namespace
 
 void add_recipe(CLI::App& app, Session& session) {
-    CLI::App* group = app.add_subcommand("recipe", "Work on recipes");
-    group->require_subcommand(1);
-    group->fallthrough();
+    CLI::App* group = add_command_group(app, "recipe", "Work on recipes");
     const auto folder = std::make_shared<std::string>();
     CLI::App* sub = group->add_subcommand(
         "lint", "Everything wrong in recipes, stacks, toolchains and advisories");

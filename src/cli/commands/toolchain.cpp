@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 #include "cli/root_preparation.hpp"
 #include "sandbox/bwrap_runner.hpp"
@@ -205,10 +206,8 @@ void add_remove(CLI::App& group, Session& session) {
 }  // namespace
 
 void add_toolchain(CLI::App& app, Session& session) {
-    CLI::App* group = app.add_subcommand(
-        "toolchain", "The distributions that are built for, and their roots on this machine");
-    group->require_subcommand(1);
-    group->fallthrough();
+    CLI::App* group = add_command_group(
+        app, "toolchain", "The distributions that are built for, and their roots on this machine");
     add_list(*group, session);
     add_prepare(*group, session);
     add_shell(*group, session);

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <ctime>
+#include <map>
 
 #include "base/text.hpp"
 #include "cli/build_inputs.hpp"
@@ -51,7 +52,8 @@ std::vector<std::string> ids(const std::vector<recipe::Advisory>& advisories) {
 }
 
 base::Result<base::Json> show_version(Session& session, const recipe::Catalog& catalog,
-                                      const std::string& version, bool newest, Sources* sources) {
+                                      const std::string& version, bool newest, Sources* sources,
+                                      std::map<std::string, recipe::Advisory>& known) {
     const std::vector<recipe::Advisory> advisories = catalog.affecting("slurm", version);
     SF_TRY(const Probed probed, probe(catalog, version, sources));
     std::string text = fmt::format("  {:<10} {:<7}", version, newest ? "newest" : "");
@@ -62,10 +64,9 @@ base::Result<base::Json> show_version(Session& session, const recipe::Catalog& c
     }
     while (text.ends_with(' ')) text.pop_back();
     session.voice.line(text);
-    for (const recipe::Advisory& advisory : advisories) {
-        session.voice.line(fmt::format("             open to {}: {}; fixed in {}", advisory.id,
-                                       advisory.summary, base::join(advisory.fixed_in, ", ")));
-    }
+    if (!advisories.empty())
+        session.voice.line("             open to " + base::join(ids(advisories), ", "));
+    for (const recipe::Advisory& advisory : advisories) known[advisory.id] = advisory;
     base::Json object{{"version", version}, {"newest", newest}, {"advisories", ids(advisories)}};
     if (probed.asked) {
         object["available"] = probed.answer.available;
@@ -86,15 +87,25 @@ base::Status show_series(Session& session, const recipe::Catalog& catalog,
                                    stack.released, ended ? "ENDED on" : "ends on",
                                    stack.end_of_life));
     base::Json versions = base::Json::array();
+    std::map<std::string, recipe::Advisory> known;  // of all versions shown, each once
     for (std::size_t i = 0; i < stack.slurm.size(); ++i) {
-        SF_TRY(base::Json object, show_version(session, catalog, stack.slurm[i], i == 0, sources));
+        SF_TRY(base::Json object,
+               show_version(session, catalog, stack.slurm[i], i == 0, sources, known));
         versions.push_back(std::move(object));
+    }
+    base::Json advisories = base::Json::array();
+    for (const auto& [id, advisory] : known) {
+        session.voice.line(fmt::format("  {}: {}; fixed in {}", id, advisory.summary,
+                                       base::join(advisory.fixed_in, ", ")));
+        advisories.push_back(
+            {{"id", id}, {"summary", advisory.summary}, {"fixed_in", advisory.fixed_in}});
     }
     session.voice.event("series", {{"series", stack.series},
                                    {"released", stack.released},
                                    {"end_of_life", stack.end_of_life},
                                    {"support_ended", ended},
-                                   {"versions", std::move(versions)}});
+                                   {"versions", std::move(versions)},
+                                   {"advisories", std::move(advisories)}});
     return {};
 }
 
