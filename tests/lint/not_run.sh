@@ -5,7 +5,7 @@ set -eu
 checker=tools/check-not-run.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-printf '# a comment\nalpha: it rains   # why\n' >"$work/list"
+printf '# a comment\nalpha: it rains   # why\nroom:*: it is night\n' >"$work/list"
 
 expect() {  # expect RC NAME <OUTPUT
     cat >"$work/output"
@@ -22,6 +22,8 @@ log alpha 'all well' | expect 0 'nothing to say'
 log alpha 'x NOT RUN: alpha: it rains ' | expect 0 'a listed one'
 log alpha 'NOT RUN: it rains' | expect 0 'a listed one that does not name itself'
 log alpha 'NOT RUN: it snows' | expect 1 'another reason'
+log room:Some.Test 'NOT RUN: it is night' | expect 0 'any test of a room'
+log room:Some.Test 'NOT RUN: it is nigh' | expect 1 'any test of a room, another reason'
 log beta 'NOT RUN: it rains' | expect 1 'another test'
 log alpha '[  SKIPPED ] a.b
 NOT RUN: it rains' | expect 0 'skipped with a word'
