@@ -13,6 +13,7 @@ SF_TIDY_CHECKS='clang-analyzer-*,-clang-analyzer-optin.*' sh tools/tidy.sh
 # Roots and keyrings from the real archives, wherever this machine's apt finds them.
 cmake --preset dev
 cmake --build --preset dev --target unit_sandbox
+# shellcheck disable=SC2016  # apt's own words
 addresses() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's,/$,,' | sort -u; }
 SF_TEST_ROOTS=$(mktemp -d) SF_TEST_MIRROR=$(addresses | grep -- '/debian$' | head -n 1) \
     SF_TEST_SECURITY_MIRROR=$(addresses | grep -- '-security$' | head -n 1) \
