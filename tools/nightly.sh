@@ -14,6 +14,7 @@ SF_TIDY_CHECKS='clang-analyzer-*,-clang-analyzer-optin.*' sh tools/tidy.sh
 cmake --preset dev
 cmake --build --preset dev --target unit_sandbox
 # shellcheck disable=SC2016  # apt's own words
+# shellcheck disable=SC2016  # for apt-get, not for the shell
 addresses() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's,/$,,' | sort -u; }
 SF_TEST_ROOTS=$(mktemp -d) SF_TEST_MIRROR=$(addresses | grep -- '/debian$' | head -n 1) \
     SF_TEST_SECURITY_MIRROR=$(addresses | grep -- '-security$' | head -n 1) \
