@@ -19,7 +19,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::uint64_t names_limit = std::uint64_t{64} << 20;  // all paths together, in memory
+constexpr std::uint64_t names_limit = std::uint64_t{32} << 20;  // all paths together, in memory
 
 std::string type_violation(char type) {
     switch (type) {
@@ -110,7 +110,7 @@ private:
         }
         if (!x_seen.emplace(path, folder).second) return "given twice";
         x_names += path.size();
-        return x_names > names_limit ? "names longer than 64 MiB together" : "";
+        return x_names > names_limit ? "names longer than 32 MiB together" : "";
     }
 
     std::string count(std::uint64_t size) {

@@ -73,8 +73,8 @@ public:
         SF_TRY(const auto path, placed(header.path, header.path));
         if (!path) return {};
         x_names += path->size();
-        if (x_names > (std::uint64_t{64} << 20)) {
-            return refuse(header.path, "names longer than 64 MiB together");
+        if (x_names > (std::uint64_t{32} << 20)) {
+            return refuse(header.path, "names longer than 32 MiB together");
         }
         const auto known = x_kinds.find(*path);
         if (header.type == tar_directory) {
