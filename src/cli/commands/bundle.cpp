@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/command_group.hpp"
 #include "cli/commands.hpp"
@@ -33,7 +34,11 @@ struct InstallOptions {
 };
 
 base::Result<trust::TrustedKeys> lists(Session& session, const VerifyOptions& options) {
-    if (!options.trust_dir.empty()) return trust::load_trusted({options.trust_dir});
+    if (!options.trust_dir.empty()) {  // a named folder that is not there is a slip, not "nobody"
+        if (base::exists(options.trust_dir)) return trust::load_trusted({options.trust_dir});
+        return base::fail(base::Code::absent, "there is no folder {} (--trust-dir)",
+                          base::escape_untrusted(options.trust_dir));
+    }
     return trust::load_trusted({trust_folder(session), trust::system_trust_folder});
 }
 

@@ -10,12 +10,15 @@
 #include "base/text.hpp"
 #include "cli/clean_plan.hpp"
 #include "cli/commands.hpp"
+#include "sandbox/root_record.hpp"
 
 namespace sf::cli {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+using Names = std::vector<std::string>;
 
 struct CleanOptions {
     bool full = false;
@@ -41,6 +44,19 @@ base::Status check_folder(const build::StateDir& state) {
             "run clean as that user");
     }
     return {};
+}
+
+// Has a build, a download or a root left its mark here?
+base::Status check_marks(const build::StateDir& state) {
+    if (base::is_dir(state.locks()) || base::is_dir(state.sources() / "partial")) return {};
+    for (const std::string& toolchain : base::list_dir(state.roots()).value_or(Names{}))
+        if (base::exists(state.roots() / toolchain / sandbox::root_names::lock)) return {};
+    return base::fail_hint(
+        base::Code::refused,
+        fmt::format("{} does not look like a folder of slurm-factory's: nothing is deleted",
+                    base::escape_untrusted(state.path.string())),
+        "slurm-factory clean --dry-run -v shows what would be; delete that yourself if it is "
+        "right");
 }
 
 struct Sum {
@@ -73,6 +89,7 @@ base::Status run_clean(Session& session, const CleanOptions& options) {
             fmt::format("{:<18} {:>5} {:>11}", kind, sum.count, base::human_bytes(sum.bytes)));
     }
     if (!options.dry_run) {
+        if (!items.empty()) SF_CHECK(check_marks(state));
         SF_TRY(total, delete_items(items));
     }
     session.voice.line(fmt::format("{} {} in {}", base::human_bytes(total),

@@ -100,6 +100,15 @@ void show_key(Session& session, const trust::Key& key, bool trusted) {
 
 base::Status run_create(Session& session, CreateOptions options) {
     using From = trust::Passphrase::From;
+    const int ways = static_cast<int>(!options.passphrase_file.empty()) +
+                     static_cast<int>(options.passphrase_fd >= 0) + static_cast<int>(options.ask) +
+                     static_cast<int>(options.unprotected);
+    if (ways > 1) {
+        return base::fail_hint(base::Code::usage,
+                               "--passphrase-file, --passphrase-fd, --ask-passphrase and "
+                               "--no-passphrase exclude each other",
+                               "slurm-factory key create --help");
+    }
     trust::Passphrase& passphrase = options.request.passphrase;
     if (!options.passphrase_file.empty()) {
         passphrase.from = From::file;
@@ -230,23 +239,19 @@ void add_create(CLI::App& group, Session& session) {
                     "0 (never), a number with d, w, m or y, or YYYY-MM-DD")
         ->capture_default_str()
         ->type_name("WHEN");
-    CLI::Option* file = sub->add_option("--passphrase-file", options->passphrase_file,
-                                        "The passphrase is the first line of this file (mode 0600)")
-                            ->type_name("FILE");
-    CLI::Option* descriptor = sub->add_option("--passphrase-fd", options->passphrase_fd,
-                                              "The passphrase comes from this open file descriptor")
-                                  ->check(CLI::NonNegativeNumber)
-                                  ->type_name("N")
-                                  ->excludes(file);
-    CLI::Option* ask = sub->add_flag("--ask-passphrase", options->ask,
-                                     "GnuPG's agent asks for it on this terminal (pinentry)")
-                           ->excludes(file)
-                           ->excludes(descriptor);
+    // CLI11's excludes() shows them in the order of their addresses: help would change with each
+    // run.
+    sub->add_option("--passphrase-file", options->passphrase_file,
+                    "The passphrase is the first line of this file (mode 0600)")
+        ->type_name("FILE");
+    sub->add_option("--passphrase-fd", options->passphrase_fd,
+                    "The passphrase comes from this open file descriptor")
+        ->check(CLI::NonNegativeNumber.description(""))
+        ->type_name("N");
+    sub->add_flag("--ask-passphrase", options->ask,
+                  "GnuPG's agent asks for it on this terminal (pinentry)");
     sub->add_flag("--no-passphrase", options->unprotected,
-                  "Without one, as is the default; this only silences the notice")
-        ->excludes(file)
-        ->excludes(descriptor)
-        ->excludes(ask);
+                  "Without one, as is the default; this only silences the notice");
     sub->fallthrough();
     sub->footer(
         "Examples:\n"

@@ -108,6 +108,15 @@ TEST_F(Clean, RefusesFoldersThatAreNotItsOwn) {
     EXPECT_EQ(files(), before);
 }
 
+TEST_F(Clean, RefusesFoldersWithoutMarksOfOurs) {
+    const base::fs::path other = folder() / "other";
+    write(other / "packages/precious", "text");
+    const Said said = run({"clean", "--full", "--state-dir", other.string()});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_THAT(said.err, HasSubstr("does not look like"));
+    EXPECT_TRUE(base::exists(other / "packages/precious"));
+}
+
 TEST_F(Clean, AFolderThatIsNotThereIsClean) {
     const Said said = run({"clean", "--full", "--state-dir", (folder() / "none").string()});
     EXPECT_EQ(said.code, 0) << said.err;

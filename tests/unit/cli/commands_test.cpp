@@ -156,6 +156,12 @@ TEST_F(Commands, ABundleThatIsNotThere) {
     EXPECT_THAT(said.err, HasSubstr("none.tar.gz"));
 }
 
+TEST_F(Commands, ATrustFolderThatIsNamedMustBeThere) {
+    const Said said = run_here({"bundle", "verify", "any.tar.gz", "--trust-dir", "/nowhere"});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_THAT(said.err, HasSubstr("/nowhere"));
+}
+
 TEST_F(Commands, DoctorSaysWhatItFoundAndHowToMendIt) {
     const Said said = run_here({"doctor", "--json"});
     const std::vector<Json> list = objects(said.out);
