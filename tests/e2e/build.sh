@@ -46,8 +46,12 @@ mkdir "$work/unpacked"
 tar -xzf "$bundle" -C "$work/unpacked"
 placeholder=$(sed -n 's/.*placeholder_root = "\([^"]*\)".*/\1/p' "$repository/src/model/names.hpp")
 [ -n "$placeholder" ] || fail 'the placeholder is not where it was'
-if grep -rlaF -e "$placeholder" -e "$state" -e "$repository" "$work/unpacked"; then
+if grep -rlaF -e "$state" -e "$repository" "$work/unpacked"; then
     fail 'these files know where they were made'
+fi
+# The manifest names the placeholder as a part of each identity; nothing that runs knows it.
+if grep -rlaF -e "$placeholder" "$work/unpacked/store" "$work/unpacked/views"; then
+    fail 'these files know the prefix they were built for'
 fi
 
 # A second call has nothing to do.
