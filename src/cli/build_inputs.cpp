@@ -50,8 +50,7 @@ void add_build_options(CLI::App& app, BuildRequest& request) {
 }
 
 Sources::Sources(Session& session, const recipe::Catalog& catalog, const BuildRequest& request)
-    : x_finder(archive_options(session, catalog)),
-      x_downloader(x_client) {
+    : x_finder(archive_options(session, catalog)), x_downloader(x_client) {
     x_options.mirrors = request.mirrors;
     x_options.offline = request.offline;
     x_store = std::make_unique<recipe::SourceStore>(

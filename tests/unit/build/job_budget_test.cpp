@@ -123,7 +123,8 @@ TEST(JobBudget, RealMakesShareTheBudget) {
         base::Command command;
         command.argv = {"make", "-f", dir.path() / "Makefile", "NAME=" + name,
                         "RUN=" + (dir.path() / "run").string()};
-        // Its own environment: a make that runs these tests must not be taken for this one's parent.
+        // Its own environment: a make that runs these tests must not be taken for this one's
+        // parent.
         command.environment = {{"PATH", "/usr/bin:/bin"},
                                {"MAKEFLAGS", " -j --jobserver-auth=3,4"}};
         command.pass = {{share->read_end(), 3}, {share->write_end(), 4}};
