@@ -24,7 +24,7 @@ jq -r 'select(.event == "planned") | .package' "$work/plan.json" | while IFS= re
     sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --no-ccache --json \
         --package "$package" </dev/null
 done >"$work/one_by_one.json"
-one_by_one_ms=$(jq -s '[.[] | select(.event == "package_built") | .steps | del(.finish) | .[].wall] | add * 1000 | floor' \
+one_by_one_ms=$(jq -s '[.[] | select(.event == "package_built") | .steps | del(.unpack, .finish, .gate, .pack) | .[].wall] | add * 1000 | floor' \
     "$work/one_by_one.json")
 
 result "$(jq -n --argjson wall "$together_ms" --argjson cpu "$cpu_ms" --argjson cores "$cores" \

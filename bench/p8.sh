@@ -17,7 +17,7 @@ sed -E 's/^([0-9]+) \{/{"at": \1, /' "$work/events" | jq -s '
     [.[] | select(.event == "package_started")] as $started |
     [.[] | select(.event == "package_built") | . as $built |
         ([$started[] | select(.package == $built.package)][0].at) as $begin |
-        ([$built.steps | del(.finish) | .[].wall] | add) as $own |
+        ([$built.steps | del(.unpack, .finish, .gate, .pack) | .[].wall] | add) as $own |
         {package: $built.package, own_s: $own, whole_s: (($built.at - $begin) / 1000)} |
         .overhead_s = .whole_s - .own_s | .share = .overhead_s / .own_s |
         .within = (.overhead_s <= 0.5 or .share <= 0.02)]' >"$work/rows.json"
