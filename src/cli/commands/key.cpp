@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <fcntl.h>
 #include <map>
 #include <unistd.h>
 
@@ -98,8 +99,39 @@ void show_key(Session& session, const trust::Key& key, bool trusted) {
     session.voice.event("key", key_json(key, trusted));
 }
 
-base::Status run_create(Session& session, CreateOptions options) {
+base::Result<trust::Passphrase> passphrase_of(const CreateOptions& options) {
     using From = trust::Passphrase::From;
+    trust::Passphrase passphrase;
+    if (!options.passphrase_file.empty()) {
+        passphrase.from = From::file;
+        passphrase.file = options.passphrase_file;
+    } else if (options.passphrase_fd >= 0) {
+        // One that is not open may become one of our own files by the time it is read.
+        if (::fcntl(options.passphrase_fd, F_GETFD) < 0) {
+            return base::fail_hint(
+                base::Code::usage,
+                fmt::format("--passphrase-fd: descriptor {} is not open", options.passphrase_fd),
+                fmt::format("slurm-factory key create … --passphrase-fd {0} "
+                            "{0}<FILE",
+                            options.passphrase_fd));
+        }
+        passphrase.from = From::descriptor;
+        passphrase.descriptor = options.passphrase_fd;
+    } else if (options.ask) {
+        const char* terminal = ::ttyname(0);  // pinentry must be told
+        if (terminal != nullptr) ::setenv("GPG_TTY", terminal, 0);
+        if (::getenv("GPG_TTY") == nullptr && ::getenv("DISPLAY") == nullptr &&
+            ::getenv("WAYLAND_DISPLAY") == nullptr) {
+            return base::fail_hint(base::Code::usage,
+                                   "--ask-passphrase needs a terminal, and there is none",
+                                   "--passphrase-file FILE or --passphrase-fd N");
+        }
+        passphrase.from = From::agent;
+    }
+    return passphrase;
+}
+
+base::Status run_create(Session& session, CreateOptions options) {
     const int ways = static_cast<int>(!options.passphrase_file.empty()) +
                      static_cast<int>(options.passphrase_fd >= 0) + static_cast<int>(options.ask) +
                      static_cast<int>(options.unprotected);
@@ -109,23 +141,13 @@ base::Status run_create(Session& session, CreateOptions options) {
                                "--no-passphrase exclude each other",
                                "slurm-factory key create --help");
     }
-    trust::Passphrase& passphrase = options.request.passphrase;
-    if (!options.passphrase_file.empty()) {
-        passphrase.from = From::file;
-        passphrase.file = options.passphrase_file;
-    } else if (options.passphrase_fd >= 0) {
-        passphrase.from = From::descriptor;
-        passphrase.descriptor = options.passphrase_fd;
-    } else if (options.ask) {
-        passphrase.from = From::agent;
-        const char* terminal = ::ttyname(0);  // pinentry must be told
-        if (terminal != nullptr) ::setenv("GPG_TTY", terminal, 0);
-    }
+    SF_TRY(options.request.passphrase, passphrase_of(options));
     options.request.kind =
         options.kind == "ed25519" ? trust::KeyKind::ed25519 : trust::KeyKind::rsa4096;
     const trust::Keyring keyring = keyring_of(session);
     SF_TRY(const trust::Key key, keyring.create(options.request));
-    if (passphrase.from == From::nothing && !options.unprotected) {
+    if (options.request.passphrase.from == trust::Passphrase::From::nothing &&
+        !options.unprotected) {
         session.voice.notice(
             "the key has no passphrase: whoever can read {} can sign with it (--passphrase-file, "
             "--passphrase-fd or --ask-passphrase protect a new one)",

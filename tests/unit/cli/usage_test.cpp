@@ -86,6 +86,7 @@ TEST_F(Usage, OtherUsageErrorsExitWithTwo) {
              {"key", "create", "--name", "Somebody", "--email", "a@b.c", "--kind", "dsa"},
              {"key", "create", "--name", "Somebody", "--email", "a@b.c", "--no-passphrase",
               "--passphrase-fd", "4"},
+             {"key", "create", "--name", "Somebody", "--email", "a@b.c", "--passphrase-fd", "987"},
              {"bundle", "install", "x.tar.gz"},
              {"versions", "--color", "sometimes"},
              {"recipe", "lint", "/dev/null"},
