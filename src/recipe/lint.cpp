@@ -176,7 +176,8 @@ void check_source_files(Loaded& all) {
 void check_host_libraries(Loaded& all) {
     if (all.catalog.toolchains.empty()) return;
     for (const auto& [name, read] : all.recipes) {
-        for (const auto& [soname, line] : read.host_lines) {
+        for (const auto& entry : read.host_lines) {
+            const std::string& soname = entry.first;
             const bool provided =
                 std::any_of(all.catalog.toolchains.begin(), all.catalog.toolchains.end(),
                             [&](const auto& each) {
@@ -185,7 +186,7 @@ void check_host_libraries(Loaded& all) {
                             });
             if (provided) continue;
             all.add(
-                read.recipe.path, line,
+                read.recipe.path, entry.second,
                 fmt::format("no toolchain lists {} in host_libraries", escape_untrusted(soname)));
         }
     }
