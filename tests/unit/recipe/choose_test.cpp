@@ -25,7 +25,7 @@ const Catalog& good() {
 struct World {
     std::set<std::string> missing;
     Code code = Code::absent;
-    base::Synced<std::vector<std::string>> asked;
+    base::Synced<std::vector<std::string>> asked{};
 
     AvailabilityCheck check() {
         return [this](const model::SourceFile& source) -> base::Result<Availability> {
