@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app.hpp"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
+#include <sys/stat.h>
+
+#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
@@ -31,7 +32,7 @@ fs::path default_state_dir() {
 fs::path default_data_dir() {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    const fs::path installed = program.parent_path().parent_path() / "share" / "slurm-factory";
+    fs::path installed = program.parent_path().parent_path() / "share" / "slurm-factory";
     if (!error && base::exists(installed / "recipes")) return installed;
     return SF_SOURCE_DATA_DIR;
 }
@@ -122,8 +123,12 @@ std::optional<std::string> refused_flag(const std::vector<std::string>& words) {
 
 int run_command_line(int argc, char** argv) {
     base::install_stop_handlers();
+    // What is written here is for others to read; what is not says so itself (keys, state of
+    // GnuPG).
+    ::umask(022);
     Session session;
-    CLI::App app{"Builds Slurm and everything it needs from source, as relocatable, signed packages"};
+    CLI::App app{
+        "Builds Slurm and everything it needs from source, as relocatable, signed packages"};
     app.name("slurm-factory");
     app.require_subcommand(1);
     app.fallthrough();
@@ -141,12 +146,13 @@ int run_command_line(int argc, char** argv) {
 
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (const auto flag = refused_flag(words)) {
-        fmt::print(stderr,
-                   "slurm-factory: usage: {} is refused: command lines are readable by every user of "
-                   "this machine and end up in histories and logs\n"
-                   "  next: slurm-factory key import FILE, then --signing-key FINGERPRINT, with "
-                   "--passphrase-file FILE or --passphrase-fd N\n",
-                   *flag);
+        fmt::print(
+            stderr,
+            "slurm-factory: usage: {} is refused: command lines are readable by every user of "
+            "this machine and end up in histories and logs\n"
+            "  next: slurm-factory key import FILE, then --signing-key FINGERPRINT, with "
+            "--passphrase-file FILE or --passphrase-fd N\n",
+            *flag);
         return exit_usage;
     }
     try {

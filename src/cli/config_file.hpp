@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration file: `option: value` lines in YAML, the long names of options without dashes.
-// Weaker than environment and flags, stronger than defaults. Keys of options that a command does not
-// have are for other commands; keys no command has are errors.
+// Weaker than environment and flags, stronger than defaults. Keys of options that a command does
+// not have are for other commands; keys no command has are errors.
 #pragma once
 
 #include <string>

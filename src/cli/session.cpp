@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/session.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
+#include <unistd.h>
 
 #include "base/text.hpp"
 
@@ -27,7 +26,8 @@ void Voice::message(base::Level level, const std::string& text) {
     if (level == base::Level::debug && x_options.verbose == 0) return;
     if (level == base::Level::info && x_options.quiet) return;
     std::string prefix;
-    if (level == base::Level::warning) prefix = colored(2) ? "\033[1;33mwarning:\033[0m " : "warning: ";
+    if (level == base::Level::warning)
+        prefix = colored(2) ? "\033[1;33mwarning:\033[0m " : "warning: ";
     if (level == base::Level::notice) prefix = colored(2) ? "\033[1mnotice:\033[0m " : "notice: ";
     const std::lock_guard lock(x_mutex);
     if (x_before) x_before();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every command has at hand: the global options, the folders, and where to speak. Made once, by
-// run_command_line(); commands register themselves on it and leave an action behind.
+// What every command has at hand: the global options, the folders, and where to speak. Made once,
+// by run_command_line(); commands register themselves on it and leave an action behind.
 #pragma once
 
 #include <filesystem>
@@ -31,8 +31,8 @@ struct GlobalOptions {
     std::filesystem::path config;
 };
 
-// Text for people goes to stderr while working and to stdout as the result; with --json one object a
-// line goes to stdout and nothing else does. Thread-safe.
+// Text for people goes to stderr while working and to stdout as the result; with --json one object
+// a line goes to stdout and nothing else does. Thread-safe.
 class Voice : public base::Reporter {
 public:
     explicit Voice(const GlobalOptions& options) : x_options(options) {}
