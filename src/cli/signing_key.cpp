@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <climits>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -27,6 +28,14 @@ void add_signing_options(CLI::App& app, SigningRequest& request) {
                    "The key's passphrase comes from this open file descriptor")
         ->type_name("N")
         ->excludes(file);
+}
+
+base::Status check_signing_request(const SigningRequest& request) {
+    if (request.passphrase_fd < 0 || ::fcntl(request.passphrase_fd, F_GETFD) >= 0) return {};
+    return base::fail_hint(
+        Code::usage,
+        fmt::format("--passphrase-fd {}: no such descriptor is open", request.passphrase_fd),
+        fmt::format("… --passphrase-fd {0} {0}<FILE", request.passphrase_fd));
 }
 
 trust::Keyring keyring_of(const Session& session) {

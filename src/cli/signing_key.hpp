@@ -23,6 +23,10 @@ struct SigningRequest {
 
 void add_signing_options(CLI::App& app, SigningRequest& request);
 
+// Call before anything else is opened: is the descriptor that was named really open? Later its
+// number could be one of our own files.
+[[nodiscard]] base::Status check_signing_request(const SigningRequest& request);
+
 [[nodiscard]] trust::Keyring keyring_of(const Session& session);
 [[nodiscard]] std::filesystem::path trust_folder(const Session& session);
 
