@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <ctime>
 
 namespace sf::base {
 
@@ -183,6 +184,28 @@ std::string human_seconds(double seconds) {
     const long whole = std::lround(seconds);
     if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
     return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+}
+
+namespace {
+
+std::tm utc(std::int64_t seconds) {
+    const std::time_t when = seconds;
+    std::tm parts{};
+    ::gmtime_r(&when, &parts);
+    return parts;
+}
+
+}  // namespace
+
+std::string utc_date(std::int64_t seconds) {
+    const std::tm at = utc(seconds);
+    return fmt::format("{:04}-{:02}-{:02}", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday);
+}
+
+std::string utc_stamp(std::int64_t seconds) {
+    const std::tm at = utc(seconds);
+    return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", at.tm_year + 1900, at.tm_mon + 1,
+                       at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
 }
 
 int compare_versions(std::string_view left, std::string_view right) {

@@ -244,11 +244,7 @@ private:
 
     // Signatures and certificates are judged by it.
     void clock() {
-        const std::time_t now = std::time(nullptr);
-        std::tm parts{};
-        ::gmtime_r(&now, &parts);
-        char today[16];
-        std::strftime(today, sizeof today, "%Y-%m-%d", &parts);
+        const std::string today = base::utc_date(std::time(nullptr));
         std::string newest;
         for (const auto& [series, stack] : x_catalog.stacks)
             newest = std::max(newest, stack.released);

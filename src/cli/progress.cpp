@@ -69,7 +69,7 @@ Progress::~Progress() {
 
 void Progress::erase(State& state) {
     if (state.drawn_lines > 0) fmt::print(stderr, "\033[{}A\033[J", state.drawn_lines);
-    std::fflush(stderr);
+    static_cast<void>(std::fflush(stderr));
     state.drawn_lines = 0;
 }
 
@@ -97,7 +97,7 @@ void Progress::draw(State& state) const {
                     base::human_seconds(left / std::max(x_jobs, 1U))));
     erase(state);
     fmt::print(stderr, "{}", text);
-    std::fflush(stderr);
+    static_cast<void>(std::fflush(stderr));
     state.drawn_lines = lines;
 }
 

@@ -40,7 +40,7 @@ void Voice::line(const std::string& text) {
     const std::lock_guard lock(x_mutex);
     if (x_before) x_before();
     fmt::print(stdout, "{}\n", text);
-    std::fflush(stdout);
+    static_cast<void>(std::fflush(stdout));
     if (x_after) x_after();
 }
 
@@ -50,7 +50,7 @@ void Voice::event(const std::string& kind, base::Json object) {
     const std::string text = object.dump(-1, ' ', false, base::Json::error_handler_t::replace);
     const std::lock_guard lock(x_mutex);
     fmt::print(stdout, "{}\n", text);
-    std::fflush(stdout);
+    static_cast<void>(std::fflush(stdout));
 }
 
 void Voice::error(const base::Error& error) {

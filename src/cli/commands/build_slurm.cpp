@@ -37,12 +37,7 @@ struct Options {
 
 // "20261031-235959-12345": sorts by time, and two runs of one second differ.
 std::string run_id() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &parts);
-    return fmt::format("{}-{}", text, ::getpid());
+    return fmt::format("{}-{}", base::utc_stamp(std::time(nullptr)), ::getpid());
 }
 
 unsigned processors() {

@@ -40,15 +40,6 @@ struct TrustOptions {
     std::string label;
 };
 
-std::string date(std::int64_t seconds) {
-    const std::time_t when = seconds;
-    std::tm parts{};
-    ::gmtime_r(&when, &parts);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
-    return text;
-}
-
 std::string user_id(const trust::Key& key) {
     return key.user_ids.empty() ? "(no name)" : base::escape_untrusted(key.user_ids.front());
 }
@@ -58,22 +49,22 @@ base::Json key_json(const trust::Key& key, bool trusted) {
     for (const std::string& name : key.user_ids) names.push_back(base::escape_untrusted(name));
     base::Json object{{"fingerprint", key.primary.fingerprint.text()},
                       {"algorithm", trust::algorithm_text(key.primary)},
-                      {"created", date(key.primary.created)},
+                      {"created", base::utc_date(key.primary.created)},
                       {"revoked", key.primary.revoked},
                       {"expired", key.primary.expired},
                       {"secret", key.secret},
                       {"trusted", trusted},
                       {"user_ids", std::move(names)}};
-    if (key.primary.expires) object["expires"] = date(*key.primary.expires);
+    if (key.primary.expires) object["expires"] = base::utc_date(*key.primary.expires);
     return object;
 }
 
 // "RSA 4096, made 2026-01-31, expires 2028-01-31, can sign here, trusted"
 std::string key_text(const trust::Key& key, bool trusted) {
-    std::string text = fmt::format("{}, made {}, {}", trust::algorithm_text(key.primary),
-                                   date(key.primary.created),
-                                   key.primary.expires ? "expires " + date(*key.primary.expires)
-                                                       : std::string("never expires"));
+    std::string text = fmt::format(
+        "{}, made {}, {}", trust::algorithm_text(key.primary), base::utc_date(key.primary.created),
+        key.primary.expires ? "expires " + base::utc_date(*key.primary.expires)
+                            : std::string("never expires"));
     if (key.primary.revoked) text += ", REVOKED";
     if (key.primary.expired) text += ", EXPIRED";
     if (key.secret) text += ", can sign here";

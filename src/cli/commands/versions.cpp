@@ -20,14 +20,7 @@ struct VersionsOptions {
     BuildRequest request;  // for the places of sources
 };
 
-std::string today() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    char text[16];
-    std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
-    return text;
-}
+std::string today() { return base::utc_date(std::time(nullptr)); }
 
 struct Probed {
     bool asked = false;

@@ -66,6 +66,8 @@ TEST(Text, SaysSizesAndTimesForPeople) {
     EXPECT_EQ(human_seconds(4.21), "4.2 s");
     EXPECT_EQ(human_seconds(65), "1 min 05 s");
     EXPECT_EQ(human_seconds(3725), "1 h 02 min");
+    EXPECT_EQ(utc_date(1700000000), "2023-11-14");
+    EXPECT_EQ(utc_stamp(1700000000), "20231114-221320");
 }
 
 }  // namespace
