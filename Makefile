@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 BOOTSTRAP := sh tools/bootstrap.sh
 
-.PHONY: help build test asan tsan tidy format fuzz acceptance nightly bench clean
+.PHONY: help build test full asan tsan tidy format fuzz acceptance nightly bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,8 +13,11 @@ build: ## the program, in build/release
 	@$(BOOTSTRAP) build
 	@cmake --workflow --preset release
 
-test: ## everything that belongs to a change: lint, unit, golden, asan, tidy, end to end
+test: ## what every change must pass: lint, unit, golden, end to end
 	@sh tools/test.sh
+
+full: ## make test, and what takes longest: sanitizers, clang-tidy, killed, starved and compared builds
+	@SF_FULL=1 sh tools/test.sh
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BOOTSTRAP) build test

@@ -21,4 +21,5 @@ SF_TEST_ROOTS=$(mktemp -d) SF_TEST_MIRROR=$(addresses | grep -- '/debian$' | hea
     build/dev/tests/unit_sandbox --gtest_filter='RealRoot.*:KeyringTest.IsFetchedFromAnArchiveThatIsTrustedAlready'
 SF_ROUNDS=${SF_ROUNDS:-20}
 export SF_ROUNDS
+export SF_FULL=1
 exec sh tools/test.sh

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make test: everything that belongs to a change, in one ctest run. What is cheap (label unit, golden,
-# lint) is a fixture of what is dear (asan, tidy, e2e): if it fails, the rest does not start.
+# lint) is a fixture of what is dear (e2e): if it fails, the rest does not start. With SF_FULL=1 (make
+# full) also what takes longest: sanitizers, clang-tidy, builds that are killed, starved and compared.
 #
 #   tools/test.sh [ctest arguments]        for instance: tools/test.sh -L unit
 set -eu
@@ -16,6 +17,7 @@ cmake --build --preset dev
 # ctest writes this list only where it skips something: one of an earlier run is not this one's.
 rm -f build/dev/Testing/Temporary/LastTestsDisabled.log build/asan/Testing/Temporary/LastTestsDisabled.log
 
+if [ -z "${SF_FULL:-}" ]; then set -- --label-exclude full "$@"; fi
 log=build/dev/ctest.log
 rc=build/dev/ctest.rc
 # A passed test's output is kept whole, for check-not-run.sh.

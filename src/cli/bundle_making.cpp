@@ -34,7 +34,7 @@ publish::BundleRequest request_of(const build::Plan& plan, const build::BuildRep
 // compress and sign the same again. A hint only: whatever does not fit makes the bundle anew.
 class Receipt {
 public:
-    Receipt(const publish::BundleRequest& request, fs::path builds, std::string manifest,
+    Receipt(const publish::BundleRequest& request, const fs::path& builds, std::string manifest,
             std::string signer)
         : x_manifest(std::move(manifest)), x_signer(std::move(signer)) {
         const std::string series = model::series_of(request.version);
