@@ -62,9 +62,8 @@ public:
 
     Status below(const std::string& folder) {
         SF_TRY(const auto names, base::list_dir(x_prefix / folder));
-        for (const auto& name : names) {
-            SF_CHECK(visit(folder.empty() ? name : folder + '/' + name));
-        }
+        const auto front = folder.empty() ? "" : folder + '/';
+        for (const auto& name : names) SF_CHECK(visit(front + name));
         return {};
     }
 

@@ -66,6 +66,10 @@ std::string best_folder(const std::set<std::string>& folders) {
     });
 }
 
+std::string below(const std::string& package, const std::string& folder) {
+    return folder.empty() ? package : fmt::format("{}/{}", package, folder);
+}
+
 std::string from_origin(const std::string& folder, const std::string& target) {
     const auto path = fs::path("/" + target).lexically_relative("/" + folder).generic_string();
     return path == "." ? "$ORIGIN" : "$ORIGIN/" + path;
@@ -208,8 +212,7 @@ std::string Resolver::runpath(const std::string& folder,
     for (const auto& provider : providers) {
         if (provider.origin != Origin::dependency) continue;
         const auto& name = x_request.dependencies[provider.dependency].store_name;
-        add(from_origin(folder.empty() ? self : self + '/' + folder,
-                        provider.folder.empty() ? name : name + '/' + provider.folder));
+        add(from_origin(below(self, folder), below(name, provider.folder)));
     }
     // An empty RUNPATH would mean the working directory.
     return entries.empty() ? "$ORIGIN" : base::join(entries, ":");
