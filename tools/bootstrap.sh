@@ -48,6 +48,7 @@ test   cmd:clang-format                                      clang-format       
 test   cmd:clang-tidy                                        clang-tidy            clang-tools-extra
 test   cmd:shellcheck                                        shellcheck            ShellCheck
 test   cmd:ccache                                            ccache                ccache
+test   cmd:dockerd                                           docker.io             docker
 test   cmd:ip                                                iproute2              iproute
 test   cmd:curl                                              curl                  curl
 test   cmd:jq                                                jq                    jq

@@ -13,6 +13,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "build/evidence.hpp"
 #include "pack/gate.hpp"
 #include "pack/package_writer.hpp"
 #include "pack/source_archive.hpp"
@@ -93,6 +94,10 @@ public:
 
     Result<Built> run() {
         Result<Built> built = run_in_work_folder();
+        if (!built) {
+            x_lease.reset();  // with it goes whatever still ran
+            SF_CHECK(keep_evidence());
+        }
         const bool keep = !built && x_context.options.keep_failed;
         if (!keep) {
             // Litter is not a failure of the build: the next one of this package deletes it.
@@ -107,6 +112,17 @@ public:
 private:
     [[nodiscard]] fs::path out() const { return x_work / "out"; }
     [[nodiscard]] fs::path build_folder() const { return x_work / "build"; }
+
+    // Why a step failed is told best by what the build folder holds, and it is about to be deleted.
+    Status keep_evidence() {
+        if (!base::is_dir(x_logs)) return {};
+        std::string environment;
+        for (const auto& [name, value] : x_environment)
+            environment += fmt::format("{}={}\n", name, value);
+        SF_CHECK(base::write_file(x_logs / "environment.txt", environment));
+        SF_TRY([[maybe_unused]] const std::size_t files, gather_evidence(build_folder(), x_logs));
+        return {};
+    }
 
     Result<Built> run_in_work_folder() {
         SF_CHECK(base::remove_tree(x_work));
@@ -182,7 +198,8 @@ private:
             plan.binds.push_back({cache, inside::ccache, true});
         }
         plan.environment = x_environment;
-        if (x_recipe.build.jobs == recipe::Jobs::jobserver) {
+        if (x_recipe.build.jobs == recipe::Jobs::jobserver &&
+            x_context.runner.passes_descriptors()) {
             plan.environment["MAKEFLAGS"] =
                 fmt::format(" -j --jobserver-auth={},{}", jobserver_read, jobserver_write);
             plan.pass = {{x_share.read_end(), jobserver_read},
@@ -190,12 +207,15 @@ private:
         }
         plan.directory = step.directory;
         // The sandbox's own init reaps what runs in it, so no CPU time reaches us by wait(): a
-        // shell inside says how much its children used. The step itself does not see that
-        // descriptor.
-        plan.argv = {
-            "/bin/sh", "-c",
-            fmt::format("/bin/sh -euc \"$1\" {0}>&-; rc=$?; times >&{0}; exit $rc", times_write),
-            "step", step.script};
+        // shell inside says how much its children used, where the engine lets us hear it. The step
+        // itself does not see that descriptor.
+        if (x_context.runner.passes_descriptors())
+            plan.argv = {"/bin/sh", "-c",
+                         fmt::format("/bin/sh -euc \"$1\" {0}>&-; rc=$?; times >&{0}; exit $rc",
+                                     times_write),
+                         "step", step.script};
+        else
+            plan.argv = {"/bin/sh", "-euc", step.script};
         plan.limits = x_context.options.limits;
         return plan;
     }
@@ -203,16 +223,20 @@ private:
     Status run_step(const Step& step) {
         x_context.observer.step_started(x_name, step.name);
         SF_TRY(sandbox::SandboxPlan plan, plan_of(step));
-        const bool own_jobs = x_recipe.build.jobs == recipe::Jobs::fixed ||
-                              x_recipe.build.system == recipe::BuildSystem::cmake ||
-                              x_recipe.build.system == recipe::BuildSystem::meson;
-        x_share.set_hungry(step.compiles && !own_jobs);
-        if (step.compiles && own_jobs) {
-            // ninja reads its -j from the command line: say what we could get.
+        const bool own_words = x_recipe.build.jobs == recipe::Jobs::fixed ||
+                               x_recipe.build.system == recipe::BuildSystem::cmake ||
+                               x_recipe.build.system == recipe::BuildSystem::meson;
+        const bool served = !own_words && x_context.runner.passes_descriptors();
+        x_share.set_hungry(step.compiles && served);
+        if (step.compiles && !served && x_recipe.build.jobs != recipe::Jobs::serial) {
+            // Said on ninja's command line, or to make by its environment: what we could get.
             const unsigned got = x_share.hold_fixed(x_context.options.jobs);
-            const std::string wanted = fmt::format(" -j{}", x_context.options.jobs);
-            plan.argv.back() =
-                base::replace_all(plan.argv.back(), wanted, fmt::format(" -j{}", got));
+            const std::string jobs = fmt::format(" -j{}", got);
+            if (own_words)
+                plan.argv.back() = base::replace_all(
+                    plan.argv.back(), fmt::format(" -j{}", x_context.options.jobs), jobs);
+            else
+                plan.environment["MAKEFLAGS"] = jobs;
         }
 
         const fs::path log = x_logs / fmt::format("{:02}-{}.log", ++x_step_number, step.name);
@@ -226,14 +250,18 @@ private:
             return base::fail_errno(errno, "make a pipe");
         const base::Fd times_read_end(times[0]);
         const base::Fd times_write_end(times[1]);
-        plan.pass.push_back({times_write_end.get(), times_write});
+        if (x_context.runner.passes_descriptors())
+            plan.pass.push_back({times_write_end.get(), times_write});
         Result<sandbox::RunResult> result = x_context.runner.run(*x_lease, plan, log_file.get());
         x_share.release_fixed();
         x_share.set_hungry(false);
         if (!result) return tl::unexpected(std::move(result).error());
         StepTime& time = x_steps[step.name];
         time.wall_seconds += result->wall_seconds;
-        time.cpu_seconds += cpu_seconds_told(times_read_end.get());
+        // Where nobody tells, wall time is the better guess than none.
+        time.cpu_seconds += x_context.runner.passes_descriptors()
+                                ? cpu_seconds_told(times_read_end.get())
+                                : result->wall_seconds;
         return verdict(step, *result, log);
     }
 

@@ -15,7 +15,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "sandbox/bwrap_status.hpp"
-#include "sandbox/disk_watch.hpp"
+#include "sandbox/run_watch.hpp"
 #include "sandbox/seccomp_filter.hpp"
 #include "sandbox/uid_lease.hpp"
 
@@ -27,7 +27,6 @@ using base::Code;
 using base::Result;
 using base::Status;
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t open_files = 16384;
 constexpr milliseconds turn{50};
@@ -39,14 +38,6 @@ Result<base::fs::path> mount_point() {
     for (const char* candidate : {"/mnt", "/media", "/srv", "/opt", "/run"})
         if (base::is_dir(candidate)) return base::fs::path(candidate);
     return base::fail(Code::absent, "none of /mnt, /media, /srv, /opt, /run is a folder here");
-}
-
-Result<base::fs::path> real_path(const base::fs::path& path) {
-    std::error_code error;
-    auto out = base::fs::canonical(path, error);
-    if (error)
-        return base::fail_errno(error.value(), "find " + base::escape_untrusted(path.string()));
-    return out;
 }
 
 // Options for --args: NUL-terminated words in a memory file.
@@ -111,14 +102,13 @@ public:
         SF_CHECK(prepare());
         SF_CHECK(base::check_stop());
         const LogTail tail(x_log);
-        const auto start = Clock::now();
         SF_TRY(auto child, base::Child::spawn(x_command));
         x_inherited.clear();  // our copies of the child's ends
         RunResult result;
-        SF_CHECK(watch(child, start, result));
+        SF_CHECK(watch(child, result));
         SF_CHECK(x_status->wait_until_gone(patience_to_die));
         if (x_identity) SF_CHECK(end_processes_of(x_identity->uid, patience_to_die));
-        result.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        result.wall_seconds = x_watch->seconds();
         result.resources = child.resources();
         if (result.outcome != Outcome::ok) return result;  // we ended it
         if (!x_status->exit_code()) {
@@ -127,14 +117,13 @@ public:
             result.detail = "the sandbox was " + result.exit.text() + " from outside";
             return result;
         }
-        judge(result);
+        judge_exit(*x_status->exit_code(), x_plan, *x_watch, result);
         return result;
     }
 
 private:
     Status prepare();
-    Status watch(base::Child& child, Clock::time_point start, RunResult& result);
-    void judge(RunResult& result);
+    Status watch(base::Child& child, RunResult& result);
     int pass(base::Fd fd);
 
     const BwrapOptions& x_options;
@@ -145,7 +134,7 @@ private:
     std::vector<base::Fd> x_inherited;
     std::optional<BwrapStatus> x_status;
     std::vector<base::fs::path> x_writable;
-    std::optional<DiskWatch> x_disk;
+    std::optional<RunWatch> x_watch;
 };
 
 // Hands a descriptor to bwrap under a number that the plan does not use.
@@ -230,12 +219,13 @@ Status Run::prepare() {
                       std::to_string(pass(std::move(status.second))),
                       "--"};
     x_command.argv.insert(x_command.argv.end(), x_plan.argv.begin(), x_plan.argv.end());
-    x_disk.emplace(DiskWatch::Settings{x_writable, x_log, limits.disk_bytes, x_options.free_reserve,
-                                       x_options.watch_interval});
+    x_watch.emplace(x_plan,
+                    DiskWatch::Settings{x_writable, x_log, limits.disk_bytes,
+                                        x_options.free_reserve, x_options.watch_interval});
     return {};
 }
 
-Status Run::watch(base::Child& child, Clock::time_point start, RunResult& result) {
+Status Run::watch(base::Child& child, RunResult& result) {
     for (;;) {
         SF_TRY(const auto exit, child.wait_for(turn));
         x_status->read();
@@ -243,20 +233,10 @@ Status Run::watch(base::Child& child, Clock::time_point start, RunResult& result
             result.exit = *exit;
             return {};
         }
-        if (base::stop_requested()) {
-            result.outcome = Outcome::stopped;
-            result.detail = "a stop was requested";
-        } else if (x_plan.new_session && Clock::now() - start > x_plan.limits.time) {
-            result.outcome = Outcome::timed_out;
-            result.detail =
-                fmt::format("it was still running after {}",
-                            base::human_seconds(static_cast<double>(x_plan.limits.time.count())));
-        } else if (auto reason = x_disk->look()) {
-            result.outcome = Outcome::disk_exceeded;
-            result.detail = std::move(*reason);
-        } else {
-            continue;
-        }
+        auto reason = x_watch->look();
+        if (!reason) continue;
+        result.outcome = reason->outcome;
+        result.detail = std::move(reason->detail);
         // Until bwrap has told its child's pid there is nothing inside yet, and killing it now
         // could leave that child waiting for ever.
         x_status->wait_for_child(child, patience_to_die);
@@ -264,23 +244,6 @@ Status Run::watch(base::Child& child, Clock::time_point start, RunResult& result
         x_status->kill_child();
         SF_TRY(result.exit, child.wait());
         return {};
-    }
-}
-
-void Run::judge(RunResult& result) {
-    result.exit.code = *x_status->exit_code();
-    result.exit.signal =
-        result.exit.code > 128 && result.exit.code <= 128 + 64 ? result.exit.code - 128 : 0;
-    // What was written since the last look counts as well.
-    if (auto reason = x_disk->look_now()) {
-        result.outcome = Outcome::disk_exceeded;
-        result.detail = std::move(*reason);
-    } else if (!result.exit.ok()) {
-        result.outcome = Outcome::failed;
-        result.detail = result.exit.text();
-        if (result.exit.signal == SIGXFSZ)
-            result.detail += fmt::format(": no file may be larger than {}",
-                                         base::human_bytes(x_plan.limits.file_bytes));
     }
 }
 

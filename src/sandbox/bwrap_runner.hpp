@@ -36,9 +36,8 @@ public:
     // With our terminal as its input and output, in our session: for people. No deadline.
     base::Result<RunResult> run_interactive(const Lease& lease, const SandboxPlan& plan);
 
-    // Runs a real sandbox that does nothing, with this machine's own programs: an error says why
-    // this machine cannot sandbox, its hint what to do.
-    base::Status probe();
+    // Runs a real sandbox that does nothing, with this machine's own programs.
+    base::Status probe() override;
 
 private:
     BwrapOptions x_options;

@@ -39,6 +39,11 @@ public:
     // An error means the sandbox could not be started; what became of the command is the result.
     virtual base::Result<RunResult> run(const Lease& lease, const SandboxPlan& plan,
                                         int log_fd) = 0;
+    // Can plans pass descriptors? Where not, a plan that passes some is refused.
+    [[nodiscard]] virtual bool passes_descriptors() const { return true; }
+    // Runs, or asks for, a sandbox that does nothing: an error says why this machine cannot, its hint
+    // what to do.
+    virtual base::Status probe() = 0;
 };
 
 }  // namespace sf::sandbox

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One command in one distribution's root, as data: it can be printed, tested and dry-run. Knows
-// nothing of packages. bubblewrap runs it today; Docker will take the same plan. Plain values.
+// nothing of packages, nor of what runs it: bubblewrap or Docker. Plain values.
 #pragma once
 
 #include <chrono>

@@ -37,6 +37,10 @@ public:
     base::Result<std::unique_ptr<sandbox::Lease>> lease() override;
     base::Result<sandbox::RunResult> run(const sandbox::Lease& lease,
                                          const sandbox::SandboxPlan& plan, int log_fd) override;
+    // Like an engine that cannot hand descriptors into its sandboxes.
+    void pass_no_descriptors() { x_passes = false; }
+    [[nodiscard]] bool passes_descriptors() const override { return x_passes; }
+    base::Status probe() override { return {}; }
 
 private:
     struct Running {
@@ -50,6 +54,7 @@ private:
     mutable base::Synced<Running> x_running;
     base::Synced<Script> x_script;
     std::optional<base::Identity> x_identity;
+    bool x_passes = true;
 };
 
 // A result of a command that ended with `code`.

@@ -8,15 +8,18 @@
 #include <ctime>
 #include <unistd.h>
 
+#include "base/stop.hpp"
 #include "base/text.hpp"
 #include "build/engine.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/bundle_making.hpp"
 #include "cli/commands.hpp"
+#include "cli/failure_report.hpp"
 #include "cli/progress.hpp"
 #include "cli/root_preparation.hpp"
 #include "cli/signing_key.hpp"
 #include "sandbox/bwrap_runner.hpp"
+#include "sandbox/docker_runner.hpp"
 
 namespace sf::cli {
 
@@ -33,7 +36,13 @@ struct Options {
     bool no_cache = false;
     bool no_ccache = false;
     bool explain = false;
+    std::string runtime = "bwrap";
 };
+
+std::unique_ptr<sandbox::Runner> make_runner(const std::string& runtime) {
+    if (runtime == "docker") return std::make_unique<sandbox::DockerRunner>();
+    return std::make_unique<sandbox::BwrapRunner>();
+}
 
 // "20261031-235959-12345": sorts by time, and two runs of one second differ.
 std::string run_id() {
@@ -53,7 +62,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                      std::vector<std::filesystem::path> sources,
                                      build::History& history) {
     const unsigned jobs = options.request.jobs > 0 ? options.request.jobs : processors();
-    sandbox::BwrapRunner runner;
+    const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
     const build::PackageStore store(session.state());
     const std::vector<double> seconds = build::estimate(plan, history);
     std::map<std::string, double> expected;
@@ -68,7 +77,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                 fmt::format("{}: {}", spec.store_name(), reason.empty() ? "in the store" : reason));
     }
     // Better a clear word now than a failure of the first package.
-    if (something_to_build) SF_CHECK(runner.probe());
+    if (something_to_build) SF_CHECK(runner->probe());
 
     Progress progress(session, std::move(expected), jobs);
     build::BuilderOptions builder;
@@ -76,16 +85,22 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     builder.ccache = !options.no_ccache && !options.no_cache;
     builder.keep_failed = options.keep_failed;
     builder.run_id = run_id();
+    const std::string run = builder.run_id;
     const build::BuildContext context{plan,
                                       session.state(),
                                       root.tree,
                                       toolchain.host_libraries,
                                       sandbox_files(session),
                                       std::move(sources),
-                                      runner,
+                                      *runner,
                                       progress,
                                       builder};
-    return build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache}, history);
+    SF_TRY(build::BuildReport report,
+           build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache}, history));
+    // A person who stopped it knows why.
+    if (!report.ok() && !base::stop_requested())
+        report_failure(session, {plan, report, root, run, jobs});
+    return report;
 }
 
 Status run_build(Session& session, const Options& options) {
@@ -133,6 +148,13 @@ void add_build_slurm(CLI::App& app, Session& session) {
     command->add_flag("--no-cache", options->no_cache,
                       "Ignore stored packages and the compiler cache; build everything");
     command->add_flag("--no-ccache", options->no_ccache, "Do not use the compiler cache");
+    command
+        ->add_option("--runtime", options->runtime,
+                     "What isolates the builds; the result is the same")
+        ->capture_default_str()
+        ->envname("SLURM_FACTORY_RUNTIME")
+        ->check(CLI::IsMember({"bwrap", "docker"}))
+        ->type_name("bwrap|docker");
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "build/debug_bundle.hpp"
 #include "support/recording_runner.hpp"
 #include "unit/build/example.hpp"
 
@@ -61,8 +62,10 @@ protected:
         const std::string& script = plan.argv.back();
         const std::string prefix = plan.environment.at("SF_PREFIX");
         if (!x_fail.empty() && prefix.find("/" + x_fail + "-") != std::string::npos &&
-            script.find("install") == std::string::npos)
+            script.find("install") == std::string::npos) {
+            if (x_before_failing) x_before_failing(plan);
             return support::ended_with(2);
+        }
         if (script == "make install") {
             const auto out = support::host_path(plan, prefix);
             EXPECT_TRUE(base::make_dirs(out / "share"));
@@ -100,6 +103,7 @@ protected:
     support::RecordingRunner x_runner;
     Quiet x_seen;
     std::string x_fail;
+    std::function<void(const sandbox::SandboxPlan&)> x_before_failing;
 };
 
 TEST_F(EngineTest, BuildsDependenciesFirstAndNothingTwice) {
@@ -115,6 +119,17 @@ TEST_F(EngineTest, BuildsDependenciesFirstAndNothingTwice) {
     EXPECT_THAT(x_seen.take(), ElementsAre("reused zlib", "reused munge"));
     EXPECT_EQ(x_runner.plans().size(), runs);
     EXPECT_EQ(x_runner.leases_held(), 0);
+}
+
+TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
+    x_runner.pass_no_descriptors();
+    ASSERT_TRUE(build({1, false, false})->ok());
+    for (const sandbox::SandboxPlan& plan : x_runner.plans()) {
+        EXPECT_TRUE(plan.pass.empty());
+        const auto flags = plan.environment.find("MAKEFLAGS");
+        if (plan.argv.back() == "make") EXPECT_EQ(flags->second, " -j1");
+        if (flags != plan.environment.end()) EXPECT_EQ(flags->second.find("jobserver"), std::string::npos);
+    }
 }
 
 TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
@@ -144,6 +159,34 @@ TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {
     ASSERT_TRUE(build()->ok());
     EXPECT_THAT(x_seen.take(),
                 ElementsAre("reused zlib", "started never built here", "built munge"));
+}
+
+TEST_F(EngineTest, AFailureLeavesEvidenceInTheLogs) {
+    x_fail = "munge";
+    x_before_failing = [](const sandbox::SandboxPlan& plan) {
+        const auto folder = support::host_path(plan, "/build/obj");
+        ASSERT_TRUE(base::write_file(folder / "config.log", "no C compiler\n"));
+        // What upstream code could plant to be shown a file of ours.
+        ASSERT_TRUE(base::make_dirs(folder / "sub"));
+        std::filesystem::create_symlink("/etc/passwd", folder / "sub" / "config.log");
+        std::filesystem::create_directory_symlink("/etc", folder / "meson-log.txt");
+    };
+    ASSERT_FALSE(build()->ok());
+    const StateDir state{x_dir.path() / "state"};
+    const auto logs = state.logs() / "test" / package("munge").filename();
+    EXPECT_EQ(*base::read_file(logs / "found" / "obj_config.log"), "no C compiler\n");
+    EXPECT_THAT(*base::list_dir(logs / "found"), ElementsAre("obj_config.log"));
+    EXPECT_THAT(*base::read_file(logs / "environment.txt"), HasSubstr("SOURCE_DATE_EPOCH="));
+
+    const auto bundle = write_debug_bundle(state, "test", {{"plan.json", "{}"}});
+    ASSERT_TRUE(bundle) << bundle.error().text();
+    base::Command tar;
+    tar.argv = {"tar", "--zstd", "-tf", *bundle};
+    const std::string listed = base::run(tar)->out;
+    EXPECT_THAT(listed, HasSubstr("test/plan.json\n"));
+    EXPECT_THAT(listed, HasSubstr("/found/obj_config.log\n"));
+    EXPECT_THAT(listed, HasSubstr("/01-configure.log\n"));
+    EXPECT_THAT(listed, ::testing::Not(HasSubstr("debug.tar")));
 }
 
 TEST_F(EngineTest, DependantsOfAFailureAreSkipped) {
