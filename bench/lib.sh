@@ -25,6 +25,21 @@ fresh_state() {
     cp -al "$from/sources" "$from/roots" "$SLURM_FACTORY_CACHE_DIR/"
 }
 sf() { "$repository/slurm-factory" "$@"; }
+# one_by_one: every package built alone, after those it needs, in a fresh state folder; events with times in
+# $events. P6 and P8 both look at it: what this program has built that way within the last
+# two hours is not built again.
+one_by_one() {
+    fresh_state one_by_one
+    events=$repository/build/one_by_one.events
+    program=$repository/build/release/slurm-factory
+    if [ -e "$events" ] && [ -n "$(find "$events" -newer "$program" -mmin -120)" ]; then return; fi
+    sf plan --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --json >"$work/plan.json"
+    jq -r 'select(.event == "planned") | .package' "$work/plan.json" | while IFS= read -r package; do
+        sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --no-ccache --json \
+            --package "$package" </dev/null | stamped
+    done >"$work/events"
+    mv "$work/events" "$events"
+}
 # Events with the time they came, in milliseconds since 1970: "1700000000000 {…}".
 stamped() { while IFS= read -r line; do printf '%s %s\n' "$(($(date +%s%N) / 1000000))" "$line"; done; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }

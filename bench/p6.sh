@@ -18,14 +18,9 @@ cpu_ms=$((cpu_ms - cpu_before))
 
 # One after another: each call finds its dependencies built. Only the package's own steps are counted, not
 # what we do around them.
-fresh_state one_by_one
-sf plan --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --json >"$work/plan.json"
-jq -r 'select(.event == "planned") | .package' "$work/plan.json" | while IFS= read -r package; do
-    sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --no-ccache --json \
-        --package "$package" </dev/null
-done >"$work/one_by_one.json"
-one_by_one_ms=$(jq -s '[.[] | select(.event == "package_built") | .steps | del(.unpack, .finish, .gate, .pack) | .[].wall] | add * 1000 | floor' \
-    "$work/one_by_one.json")
+one_by_one
+one_by_one_ms=$(sed -E 's/^[0-9]+ //' "$events" | jq -s '[.[] | select(.event == "package_built") | .steps |
+    del(.unpack, .finish, .gate, .pack) | .[].wall] | add * 1000 | floor')
 
 result "$(jq -n --argjson wall "$together_ms" --argjson cpu "$cpu_ms" --argjson cores "$cores" \
     --argjson sequential "$one_by_one_ms" \

@@ -31,12 +31,9 @@ Json plan_of(const FailedRun& run) {
         Json dependencies = Json::array();
         for (const model::NodeId each : run.plan.dag.dependencies(id))
             dependencies.push_back(run.plan.dag.at(each).store_name());
-        Json package{{"package", spec.store_name()},
-                     {"identity", spec.identity.hex()},
-                     {"identity_text", spec.identity_text},
-                     {"dependencies", dependencies},
-                     {"state", word_of(outcome.state)},
-                     {"reason", outcome.reason}};
+        Json package{{"package", spec.store_name()},        {"identity", spec.identity.hex()},
+                     {"identity_text", spec.identity_text}, {"dependencies", dependencies},
+                     {"state", word_of(outcome.state)},     {"reason", outcome.reason}};
         if (outcome.state == build::NodeState::failed) package["error"] = outcome.error.text();
         packages.push_back(std::move(package));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// After a failed build: the debug bundle, with the plan and the facts of this machine in it. What it
-// holds is chosen word by word: no environment, no configuration, no names of people or hosts.
+// After a failed build: the debug bundle, with the plan and the facts of this machine in it. What
+// it holds is chosen word by word: no environment, no configuration, no names of people or hosts.
 #pragma once
 
 #include <string>

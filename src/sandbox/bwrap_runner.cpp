@@ -219,9 +219,8 @@ Status Run::prepare() {
                       std::to_string(pass(std::move(status.second))),
                       "--"};
     x_command.argv.insert(x_command.argv.end(), x_plan.argv.begin(), x_plan.argv.end());
-    x_watch.emplace(x_plan,
-                    DiskWatch::Settings{x_writable, x_log, limits.disk_bytes,
-                                        x_options.free_reserve, x_options.watch_interval});
+    x_watch.emplace(x_plan, DiskWatch::Settings{x_writable, x_log, limits.disk_bytes,
+                                                x_options.free_reserve, x_options.watch_interval});
     return {};
 }
 

@@ -22,7 +22,8 @@ tl::unexpected<base::Error> refused(const std::string& doing, const std::string&
     const std::string said = base::escape_untrusted(base::trim(words));
     std::string hint;
     if (said.find("permission denied") != std::string::npos)
-        hint = "you may not talk to the Docker daemon: run it as root or as a member of group docker";
+        hint =
+            "you may not talk to the Docker daemon: run it as root or as a member of group docker";
     else if (said.find("daemon running") != std::string::npos ||
              said.find("Cannot connect") != std::string::npos)
         hint = "start it (as root: systemctl start docker), or use --runtime bwrap";
@@ -64,9 +65,9 @@ Result<std::string> DockerClient::call(const std::vector<std::string>& words,
     docker.deadline = patience;
     SF_TRY(const base::Finished finished, base::run(docker));
     if (finished.timed_out)
-        return base::fail(Code::failed, "docker could not {}: no answer within {}", doing,
-                          base::human_seconds(static_cast<double>(
-                              std::chrono::seconds(patience).count())));
+        return base::fail(
+            Code::failed, "docker could not {}: no answer within {}", doing,
+            base::human_seconds(static_cast<double>(std::chrono::seconds(patience).count())));
     if (!finished.exit.ok()) return refused(doing, finished.err);
     return std::string(base::trim(finished.out));
 }

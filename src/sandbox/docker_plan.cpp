@@ -20,9 +20,7 @@ constexpr const char* keeper =
     "{ cat <&9 >/dev/null; kill -KILL $job; } 2>/dev/null &\n"
     "wait $job";
 
-void add(Words& to, std::initializer_list<std::string> words) {
-    to.insert(to.end(), words);
-}
+void add(Words& to, std::initializer_list<std::string> words) { to.insert(to.end(), words); }
 
 // A field of --mount, which Docker reads as one line of CSV (RFC 4180).
 std::string csv(std::string field) {
@@ -31,8 +29,8 @@ std::string csv(std::string field) {
 }
 
 std::string mount_of(const Bind& bind) {
-    std::string text = "type=bind," + csv("source=" + bind.source.string()) + "," +
-                       csv("target=" + bind.target);
+    std::string text =
+        "type=bind," + csv("source=" + bind.source.string()) + "," + csv("target=" + bind.target);
     if (!bind.writable) text += ",readonly";
     return text;
 }
@@ -56,15 +54,16 @@ std::vector<std::string> docker_create_words(const SandboxPlan& plan,
                                              const DockerContainer& container) {
     const SandboxLimits& limits = plan.limits;
     Words out{"create"};
-    add(out, {"--name", container.name, "--label", docker_label, "--interactive", "--pull",
-              "never"});
+    add(out,
+        {"--name", container.name, "--label", docker_label, "--interactive", "--pull", "never"});
     add(out, {"--network", "none", "--read-only", "--cap-drop", "ALL"});
     add(out, {"--security-opt", "no-new-privileges", "--hostname", plan.hostname});
     add(out, {"--user", fmt::format("{}:{}", container.user.uid, container.user.gid)});
     add(out, {"--pids-limit", std::to_string(limits.processes)});
     add(out, {"--ulimit", limit("fsize", limits.file_bytes)});
     add(out, {"--ulimit", limit("nproc", limits.processes), "--ulimit", limit("core", 0)});
-    add(out, {"--tmpfs", fmt::format("/tmp:rw,exec,nosuid,nodev,mode=1777,size={}", limits.tmp_bytes)});
+    add(out,
+        {"--tmpfs", fmt::format("/tmp:rw,exec,nosuid,nodev,mode=1777,size={}", limits.tmp_bytes)});
     add(out, {"--tmpfs", "/run:rw,nosuid,nodev,mode=0755,size=64m"});
     for (const Bind& bind : plan.binds) add(out, {"--mount", mount_of(bind)});
     add(out, {"--workdir", plan.directory, "--entrypoint", "/usr/bin/env", container.image});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a sandbox plan means to Docker: the words of `docker create`, and the little shell program that
-// holds the plan's command inside the container. Pure: starts nothing. Plain values, any thread.
+// What a sandbox plan means to Docker: the words of `docker create`, and the little shell program
+// that holds the plan's command inside the container. Pure: starts nothing. Plain values, any
+// thread.
 #pragma once
 
 #include <optional>

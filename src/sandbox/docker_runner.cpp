@@ -103,9 +103,10 @@ struct EndState {
 Result<EndState> parse_state(const std::string& text) {
     const std::vector<std::string> words = base::split(text, ' ');
     EndState end;
-    const bool told = words.size() >= 3 && words[0] == "false" &&
-                      std::from_chars(words[1].data(), words[1].data() + words[1].size(), end.code)
-                              .ec == std::errc();
+    const bool told =
+        words.size() >= 3 && words[0] == "false" &&
+        std::from_chars(words[1].data(), words[1].data() + words[1].size(), end.code).ec ==
+            std::errc();
     if (!told || words.size() > 3)
         return base::fail(Code::failed, "the container did not run: docker says {}",
                           base::escape_untrusted(text));
@@ -183,8 +184,7 @@ Result<std::string> DockerRunner::image_of(const base::fs::path& root) {
 }
 
 Result<RunResult> DockerRunner::run(const Lease& lease, const SandboxPlan& plan, int log_fd) {
-    const base::Identity user =
-        lease.identity().value_or(base::Identity{::getuid(), ::getgid()});
+    const base::Identity user = lease.identity().value_or(base::Identity{::getuid(), ::getgid()});
     if (user.uid == 0)
         return base::fail(Code::refused, "root never runs a build's commands: a lease is needed");
     if (!plan.pass.empty() || !plan.new_session)

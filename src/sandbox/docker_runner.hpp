@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs plans with Docker, for machines where bubblewrap cannot: no network, a read-only root, no
-// capabilities, an unprivileged user, limits. The same plan leaves the same bytes as with bubblewrap. What
-// differs: no descriptors can be passed, system calls are filtered by Docker's own profile only, and
-// whoever may talk to the Docker daemon is as good as root. Knows nothing of packages. Thread-safe.
+// capabilities, an unprivileged user, limits. The same plan leaves the same bytes as with
+// bubblewrap. What differs: no descriptors can be passed, system calls are filtered by Docker's own
+// profile only, and whoever may talk to the Docker daemon is as good as root. Knows nothing of
+// packages. Thread-safe.
 #pragma once
 
 #include <chrono>

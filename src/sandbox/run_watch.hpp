@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When must a running sandbox be ended? A stop request, its deadline, the disk. Shared by the engines that
-// run sandboxes; knows none of them. One thread for each run.
+// When must a running sandbox be ended? A stop request, its deadline, the disk. Shared by the
+// engines that run sandboxes; knows none of them. One thread for each run.
 #pragma once
 
 #include <chrono>
@@ -36,8 +36,8 @@ private:
 // A link-free, absolute path.
 [[nodiscard]] base::Result<base::fs::path> real_path(const base::fs::path& path);
 
-// What became of a command that ended by itself with `code` (128 + signal, as shells tell it), or of a
-// disk that it filled.
+// What became of a command that ended by itself with `code` (128 + signal, as shells tell it), or
+// of a disk that it filled.
 void judge_exit(int code, const SandboxPlan& plan, RunWatch& watch, RunResult& result);
 
 }  // namespace sf::sandbox

@@ -41,8 +41,8 @@ public:
                                         int log_fd) = 0;
     // Can plans pass descriptors? Where not, a plan that passes some is refused.
     [[nodiscard]] virtual bool passes_descriptors() const { return true; }
-    // Runs, or asks for, a sandbox that does nothing: an error says why this machine cannot, its hint
-    // what to do.
+    // Runs, or asks for, a sandbox that does nothing: an error says why this machine cannot, its
+    // hint what to do.
     virtual base::Status probe() = 0;
 };
 

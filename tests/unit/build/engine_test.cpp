@@ -128,7 +128,8 @@ TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
         EXPECT_TRUE(plan.pass.empty());
         const auto flags = plan.environment.find("MAKEFLAGS");
         if (plan.argv.back() == "make") EXPECT_EQ(flags->second, " -j1");
-        if (flags != plan.environment.end()) EXPECT_EQ(flags->second.find("jobserver"), std::string::npos);
+        if (flags != plan.environment.end())
+            EXPECT_EQ(flags->second.find("jobserver"), std::string::npos);
     }
 }
 

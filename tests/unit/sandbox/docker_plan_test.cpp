@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a plan means to Docker. That Docker means the same by it is tested with a real daemon, end to end.
+// What a plan means to Docker. That Docker means the same by it is tested with a real daemon, end
+// to end.
 #include "sandbox/docker_plan.hpp"
 
 #include <gmock/gmock.h>
