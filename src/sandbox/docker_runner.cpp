@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/digest.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "sandbox/docker_client.hpp"

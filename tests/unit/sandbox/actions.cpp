@@ -114,6 +114,14 @@ constexpr long raw(auto number) { return static_cast<long>(number); }
 
 }  // namespace
 
+std::string unfiltered_32_bit_call() {
+#if defined(__x86_64__)
+    return ending([] { asm volatile("int $0x80" ::"a"(20)); });
+#else
+    return {};
+#endif
+}
+
 std::string try_all_actions() {
     const int file = ::open("/w/file", O_RDWR | O_CREAT, 0644);
     const pid_t outside = std::atoi(setting("OUTSIDE_PID"));
@@ -222,7 +230,7 @@ std::string try_all_actions() {
                  return std::to_string(limit.rlim_max);
              }},
 #if defined(__x86_64__)
-            {"a 32-bit call", [] { return ending([] { asm volatile("int $0x80" ::"a"(20)); }); }},
+            {"a 32-bit call", unfiltered_32_bit_call},
             {"an x32 call", [] { return ending([] { ::syscall(0x40000000L | SYS_getpid); }); }},
 #endif
     };
