@@ -154,7 +154,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
         ->capture_default_str()
         ->envname("SLURM_FACTORY_RUNTIME")
         ->check(CLI::IsMember({"bwrap", "docker"}))
-        ->type_name("bwrap|docker");
+        ->type_name("RUNTIME");
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(

@@ -14,8 +14,8 @@ int run_probe(std::span<char*> words);
 // "NAME: outcome", one a line, for every malicious action: "EPERM", "ok", "killed by signal 31", …
 std::string try_all_actions();
 
-// What a 32-bit system call leads to where nothing filters it: "exit 0", or "killed by signal 11" on
-// machines (some hypervisors, some kernels) that have no such calls.
+// What a 32-bit system call leads to where nothing filters it: "exit 0", or "killed by signal 11"
+// on machines (some hypervisors, some kernels) that have no such calls.
 std::string unfiltered_32_bit_call();
 
 }  // namespace sf::sandbox
