@@ -4,6 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -12,6 +15,8 @@
 #include "cli/commands.hpp"
 #include "cli/config_file.hpp"
 #include "cli/session.hpp"
+#include "cli/standard_streams.hpp"
+#include "cli/usage_error.hpp"
 
 namespace sf::cli {
 
@@ -23,9 +28,23 @@ constexpr int exit_success = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
-fs::path default_state_dir() {
+// HOME, else what the machine's list of users says; services have no HOME.
+fs::path home_folder() {
     const char* home = ::getenv("HOME");
-    return fs::path(home != nullptr && *home != '\0' ? home : "/root") / ".slurm-factory";
+    if (home != nullptr && *home == '/') return home;
+    passwd entry{};
+    passwd* found = nullptr;
+    std::vector<char> room(16384);
+    if (::getpwuid_r(::geteuid(), &entry, room.data(), room.size(), &found) != 0 ||
+        found == nullptr || found->pw_dir == nullptr || *found->pw_dir != '/')
+        return {};
+    return found->pw_dir;
+}
+
+// Empty where there is no home: then --state-dir must say.
+fs::path default_state_dir() {
+    const fs::path home = home_folder();
+    return home.empty() ? home : home / ".slurm-factory";
 }
 
 // Recipes and the like: beside an installed program, else in the source tree it was built from.
@@ -62,52 +81,6 @@ void add_globals(CLI::App& app, Session& session) {
     app.set_version_flag("--version", std::string("slurm-factory ") + program_version());
 }
 
-std::vector<std::string> names_at(const CLI::App& app) {
-    std::vector<std::string> names;
-    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-        names.push_back(sub->get_name());
-        for (const std::string& alias : sub->get_aliases()) names.push_back(alias);
-    }
-    for (const CLI::Option* option : app.get_options())
-        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    return names;
-}
-
-// The innermost subcommand that was recognised: where the error is, and whose help to show.
-const CLI::App* deepest(const CLI::App& app) {
-    const CLI::App* at = &app;
-    while (!at->get_subcommands().empty()) at = at->get_subcommands().back();
-    return at;
-}
-
-int usage_error(const CLI::App& app, const CLI::ParseError& error,
-                const std::vector<std::string>& words) {
-    std::string text = base::escape_untrusted(error.what());
-    const CLI::App* at = deepest(app);
-    std::vector<std::string> known = names_at(*at);
-    for (const std::string& name : names_at(app))
-        if (name.starts_with("--") || at == &app) known.push_back(name);
-    std::string suggestion;
-    for (const std::string& word : words) {
-        const std::string name = word.substr(0, word.find('='));
-        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-        const bool complained = text.find(base::escape_untrusted(word)) != std::string::npos ||
-                                (at == &app && app.get_subcommands().empty());
-        if (!complained) continue;
-        if (const auto better = base::did_you_mean(name, known))
-            suggestion = fmt::format("did you mean '{}'?", *better);
-    }
-    std::string command = "slurm-factory";
-    for (const CLI::App* sub = &app; !sub->get_subcommands().empty();) {
-        sub = sub->get_subcommands().back();
-        command += " " + sub->get_name();
-    }
-    fmt::print(stderr, "slurm-factory: usage: {}\n", text);
-    if (!suggestion.empty()) fmt::print(stderr, "  {}\n", suggestion);
-    fmt::print(stderr, "  next: {} --help\n", command);
-    return exit_usage;
-}
-
 // A secret is never a flag's value: the seed's flag is refused, with the reason and the safe way.
 std::optional<std::string> refused_flag(const std::vector<std::string>& words) {
     for (const std::string& word : words) {
@@ -119,21 +92,63 @@ std::optional<std::string> refused_flag(const std::vector<std::string>& words) {
     return std::nullopt;
 }
 
-}  // namespace
+// Before the command line is parsed: also what is wrong with it is said as JSON then.
+bool asks_for_json(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+        if (word == "--") break;
+        if (word == "--json") return true;
+    }
+    return false;
+}
 
-int run_command_line(int argc, char** argv) {
-    base::install_stop_handlers();
-    // What is written here is for others to read; what is not says so itself (keys, state of
-    // GnuPG).
-    ::umask(022);
-    Session session;
-    CLI::App app{
-        "Builds Slurm and everything it needs from source, as relocatable, signed packages"};
-    app.name("slurm-factory");
-    app.require_subcommand(1);
-    app.fallthrough();
-    app.get_formatter()->column_width(34);
-    add_globals(app, session);
+int say_error(Session& session, const base::Error& error) {
+    session.voice.error(error);
+    return error.code == base::Code::usage ? exit_usage : exit_failure;
+}
+
+// An empty path would become the current folder.
+base::Status make_absolute(fs::path& path, const char* option) {
+    if (path.empty()) {
+        return base::fail_hint(base::Code::usage,
+                               fmt::format("{} has no folder (nor has this user a home)", option),
+                               fmt::format("… {} DIR", option));
+    }
+    std::error_code error;
+    const fs::path absolute = fs::absolute(path, error);
+    if (error)
+        return base::during(
+            base::Status(base::fail_errno(error.value(), "find the current folder")),
+            std::string(option));
+    path = absolute.lexically_normal();
+    if (!path.has_filename() && path.has_relative_path()) path = path.parent_path();  // "dir/"
+    return {};
+}
+
+// "$VARIABLE" that is not set: --sha256 '' must not mean "any", nor --passphrase-file '' "none".
+void refuse_empty_values(CLI::App& app) {
+    const auto not_empty = [](const std::string& value) {
+        return value.empty() ? std::string("its value is empty") : std::string();
+    };
+    for (CLI::Option* option : app.get_options()) {
+        const bool flag = option->get_items_expected_max() == 0;
+        const bool words = option->get_positional() && option->get_items_expected_max() > 1;
+        if (!flag && !words) option->check(CLI::Validator(not_empty, ""));
+    }
+    for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+        refuse_empty_values(*sub);
+}
+
+// CLI11 would take the next word for the value.
+base::Status check_equal_signs(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+        if (word == "--") break;
+        if (!word.starts_with("--") || word.find('=') != word.size() - 1) continue;
+        return base::fail(base::Code::usage, "{} its value is empty", base::escape_untrusted(word));
+    }
+    return {};
+}
+
+void add_commands(CLI::App& app, Session& session) {
     add_build_slurm(app, session);
     add_plan(app, session);
     add_toolchain(app, session);
@@ -143,42 +158,86 @@ int run_command_line(int argc, char** argv) {
     add_recipe(app, session);
     add_doctor(app, session);
     add_clean(app, session);
+}
 
-    const std::vector<std::string> words(argv + 1, argv + argc);
+int run_words(Session& session, CLI::App& app, int argc, char** argv) {
+    const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    session.options.json = asks_for_json(words);
     if (const auto flag = refused_flag(words)) {
-        fmt::print(
-            stderr,
-            "slurm-factory: usage: {} is refused: command lines are readable by every user of "
-            "this machine and end up in histories and logs\n"
-            "  next: slurm-factory key import FILE, then --signing-key FINGERPRINT, with "
-            "--passphrase-file FILE or --passphrase-fd N\n",
-            *flag);
-        return exit_usage;
+        return say_error(
+            session,
+            {base::Code::usage,
+             *flag + " is refused: command lines are readable by every user of this machine and "
+                     "end up in histories and logs",
+             {},
+             "slurm-factory key import FILE, then --signing-key FINGERPRINT, with "
+             "--passphrase-file FILE or --passphrase-fd N"});
     }
+    if (const base::Status status = check_equal_signs(words); !status)
+        return say_error(session, status.error());
     try {
         if (const base::Status status = apply_config_file(app, words); !status) {
             session.voice.error(status.error());
-            return exit_usage;
+            return exit_usage;  // also where the file is not there: it was named
         }
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        fmt::print("{}", deepest(app)->help());
+        session.voice.text(app.help());
         return exit_success;
     } catch (const CLI::CallForVersion& version) {
-        fmt::print("{}\n", version.what());
+        session.voice.text(std::string(version.what()) + "\n");
         return exit_success;
     } catch (const CLI::Success&) {
         return exit_success;
     } catch (const CLI::ParseError& error) {
-        return usage_error(app, error, words);
+        return say_error(session, usage_error(app, error, words));
     }
-    session.options.state_dir = fs::absolute(session.options.state_dir).lexically_normal();
-    session.options.data_dir = fs::absolute(session.options.data_dir).lexically_normal();
+    for (const std::string& sentence : unknown_variables(app))
+        session.voice.warning("{}", sentence);
+    for (const auto& [path, option] : {std::pair{&session.options.state_dir, "--state-dir"},
+                                       std::pair{&session.options.data_dir, "--data-dir"}})
+        if (const base::Status status = make_absolute(*path, option); !status)
+            return say_error(session, status.error());
 
     const base::Status status = session.action();
-    if (status) return exit_success;
-    session.voice.error(status.error());
-    return status.error().code == base::Code::usage ? exit_usage : exit_failure;
+    return status ? exit_success : say_error(session, status.error());
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+    open_standard_streams();
+    base::install_stop_handlers();
+    // What is written here is for others to read; what is not says so itself (keys, state of
+    // GnuPG).
+    ::umask(022);
+    Session session;
+    int code = exit_failure;
+    try {
+        CLI::App app{
+            "Builds Slurm and everything it needs from source, as relocatable, signed packages"};
+        app.name("slurm-factory");
+        app.require_subcommand(1);
+        app.fallthrough();
+        app.get_formatter()->column_width(34);
+        add_globals(app, session);
+        add_commands(app, session);
+        refuse_empty_values(app);
+        code = run_words(session, app, argc, argv);
+    } catch (const std::exception& error) {
+        session.voice.error({base::Code::failed,
+                             fmt::format("a fault of slurm-factory itself: {}",
+                                         base::escape_untrusted(error.what())),
+                             {},
+                             "report it, with the command line and this message"});
+        return exit_failure;
+    }
+    const int lost = session.voice.lost_output();
+    if (lost == 0 || code != exit_success) return code;
+    // A reader that has seen enough (head) needs no word; a full disk does.
+    if (lost != EPIPE)
+        session.voice.error(base::fail_errno(lost, "write the result to standard output").value());
+    return exit_failure;
 }
 
 }  // namespace sf::cli

@@ -11,6 +11,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/archive_places.hpp"
+#include "cli/root_preparation.hpp"
 #include "model/names.hpp"
 
 namespace sf::cli {
@@ -74,31 +75,14 @@ Result<const model::Toolchain*> choose_toolchain(Session& session, const recipe:
         name = guess.name;
         session.voice.info("toolchain {}: {}", guess.name, guess.reason);
     }
-    const auto found = catalog.toolchains.find(name);
-    if (found != catalog.toolchains.end()) return &found->second;
-    std::vector<std::string> names;
-    for (const auto& [each, toolchain] : catalog.toolchains) names.push_back(each);
-    std::string message = fmt::format("unknown toolchain '{}'", base::escape_untrusted(name));
-    if (const auto better = base::did_you_mean(name, names))
-        message += fmt::format("; did you mean '{}'?", *better);
-    return base::fail_hint(Code::usage, message + " There are: " + base::join(names, ", "),
-                           "slurm-factory toolchain list");
+    SF_CHECK(find_toolchain(catalog, name).map([](const model::Toolchain&) {}));
+    return &catalog.toolchains.at(name);
 }
 
-Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog,
-                                const BuildRequest& request, Sources& sources) {
-    recipe::ChooseOptions options;
-    options.allow_vulnerable = request.allow_vulnerable;
-    const auto can_be_had = [&](const model::SourceFile& source) {
-        return sources.store().probe(source, sources.options());
-    };
-    Choices choices;
-    SF_TRY(choices.slurm,
-           recipe::choose_slurm(catalog, request.slurm_version, can_be_had, options));
-    const recipe::Stack& stack = catalog.stacks.at(choices.slurm.series);
-    const std::vector<std::string> roots =
-        request.packages.empty() ? std::vector<std::string>{"slurm"} : request.packages;
-    for (const std::string& name : roots) {
+// Before anything else is asked: a slip here must not wait for a network.
+base::Status check_packages(const recipe::Catalog& catalog,
+                            const std::vector<std::string>& packages) {
+    for (const std::string& name : packages) {
         if (catalog.recipes.contains(name)) continue;
         std::vector<std::string> names;
         for (const auto& [each, recipe] : catalog.recipes) names.push_back(each);
@@ -109,6 +93,23 @@ Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog
                         better ? "; did you mean '" + *better + "'?" : ""),
             "the recipes are: " + base::join(names, ", "));
     }
+    return {};
+}
+
+Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog,
+                                const BuildRequest& request, Sources& sources) {
+    const std::vector<std::string> roots =
+        request.packages.empty() ? std::vector<std::string>{"slurm"} : request.packages;
+    SF_CHECK(check_packages(catalog, roots));
+    recipe::ChooseOptions options;
+    options.allow_vulnerable = request.allow_vulnerable;
+    const auto can_be_had = [&](const model::SourceFile& source) {
+        return sources.store().probe(source, sources.options());
+    };
+    Choices choices;
+    SF_TRY(choices.slurm,
+           recipe::choose_slurm(catalog, request.slurm_version, can_be_had, options));
+    const recipe::Stack& stack = catalog.stacks.at(choices.slurm.series);
     SF_TRY(const std::vector<std::string> names, recipe::closure(catalog, roots));
     std::vector<std::string> libraries;
     for (const std::string& name : names)

@@ -9,10 +9,7 @@ CLI::App* add_command_group(CLI::App& app, const std::string& name,
                             const std::string& description) {
     CLI::App* group = app.add_subcommand(name, description);
     group->fallthrough();
-    group->require_subcommand(0, 1);
-    group->callback([group] {  // runs after words left over were reported
-        if (group->get_subcommands().empty()) throw CLI::RequiredError::Subcommand(1);
-    });
+    group->require_subcommand(1);
     return group;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "cli/standard_streams.hpp"
 
 namespace sf::cli {
 
@@ -68,8 +69,9 @@ Progress::~Progress() {
 }
 
 void Progress::erase(State& state) {
-    if (state.drawn_lines > 0) fmt::print(stderr, "\033[{}A\033[J", state.drawn_lines);
-    static_cast<void>(std::fflush(stderr));
+    // A display that cannot be drawn is no reason to stop building.
+    if (state.drawn_lines > 0)
+        static_cast<void>(write_text(stderr, fmt::format("\033[{}A\033[J", state.drawn_lines)));
     state.drawn_lines = 0;
 }
 
@@ -96,8 +98,7 @@ void Progress::draw(State& state) const {
                     base::human_seconds(seconds(now - x_start)),
                     base::human_seconds(left / std::max(x_jobs, 1U))));
     erase(state);
-    fmt::print(stderr, "{}", text);
-    static_cast<void>(std::fflush(stderr));
+    static_cast<void>(write_text(stderr, text));
     state.drawn_lines = lines;
 }
 

@@ -8,11 +8,40 @@
 
 #include "base/text.hpp"
 #include "cli/archive_places.hpp"
+#include "net/url.hpp"
 #include "sandbox/rootfs.hpp"
 
 namespace sf::cli {
 
 namespace {
+
+// What was given must be good; what was found here and is not for us is passed over.
+base::Status check_given(const std::vector<std::string>& addresses, const char* option) {
+    for (const std::string& address : addresses) {
+        const base::Result<net::Url> url = net::Url::parse(address);
+        if (!url) {
+            return base::fail_hint(base::Code::usage,
+                                   fmt::format("{}: {}", option, url.error().text()),
+                                   fmt::format("{} https://HOST/PATH", option));
+        }
+        if (url->has_user()) {
+            return base::fail_hint(
+                base::Code::usage,
+                fmt::format("{} {}: a user name or password in it would be seen by every user of "
+                            "this machine",
+                            option, url->redacted()),
+                "use an address without them, for instance of a mirror within your site");
+        }
+    }
+    return {};
+}
+
+void drop_secret_ones(std::vector<std::string>& addresses) {
+    std::erase_if(addresses, [](const std::string& address) {
+        const base::Result<net::Url> url = net::Url::parse(address);
+        return url && url->has_user();
+    });
+}
 
 // The addresses of the archive and of its security updates.
 base::Status find_mirrors(Session& session, const recipe::Catalog& catalog,
@@ -22,6 +51,7 @@ base::Status find_mirrors(Session& session, const recipe::Catalog& catalog,
         session, catalog,
         {.family = family, .archive = options.mirrors, .security = options.security_mirrors}));
     request.mirrors = finder.archive_addresses(family);
+    drop_secret_ones(request.mirrors);
     if (request.mirrors.empty()) {
         return base::fail_hint(
             base::Code::absent,
@@ -41,6 +71,7 @@ base::Status find_mirrors(Session& session, const recipe::Catalog& catalog,
         return suite.ends_with("-security");
     });
     request.security_mirrors = finder.security_addresses(family);
+    drop_secret_ones(request.security_mirrors);
     if (separate && request.security_mirrors.empty()) {
         return base::fail_hint(
             base::Code::absent,
@@ -106,6 +137,8 @@ base::Status check_root_supported(const recipe::Catalog& catalog,
 base::Result<sandbox::PreparedRoot> prepare_root(Session& session,
                                                  const model::Toolchain& toolchain,
                                                  const RootOptions& options) {
+    SF_CHECK(check_given(options.mirrors, "--mirror"));
+    SF_CHECK(check_given(options.security_mirrors, "--security-mirror"));
     sandbox::RootStore store(session.state().roots(), session.voice);
     sandbox::RootRequest request;
     request.toolchain = toolchain;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "cli/standard_streams.hpp"
 
 namespace sf::cli {
 
@@ -31,17 +32,34 @@ void Voice::message(base::Level level, const std::string& text) {
     if (level == base::Level::notice) prefix = colored(2) ? "\033[1mnotice:\033[0m " : "notice: ";
     const std::lock_guard lock(x_mutex);
     if (x_before) x_before();
-    fmt::print(stderr, "{}{}\n", prefix, text);
+    to_stderr(fmt::format("{}{}\n", prefix, text));
     if (x_after) x_after();
 }
 
-void Voice::line(const std::string& text) {
-    if (x_options.json) return;
+void Voice::to_stdout(const std::string& text) {
+    const int error = write_text(stdout, text);
+    if (error != 0 && x_lost == 0) x_lost = error;
+}
+
+void Voice::to_stderr(const std::string& text) {
+    // Where complaints cannot be written there is nobody to complain to.
+    static_cast<void>(write_text(stderr, text));
+}
+
+int Voice::lost_output() {
+    const std::lock_guard lock(x_mutex);
+    return x_lost;
+}
+
+void Voice::text(const std::string& text) {
     const std::lock_guard lock(x_mutex);
     if (x_before) x_before();
-    fmt::print(stdout, "{}\n", text);
-    static_cast<void>(std::fflush(stdout));
+    to_stdout(text);
     if (x_after) x_after();
+}
+
+void Voice::line(const std::string& line) {
+    if (!x_options.json) text(line + "\n");
 }
 
 void Voice::event(const std::string& kind, base::Json object) {
@@ -49,8 +67,7 @@ void Voice::event(const std::string& kind, base::Json object) {
     object["event"] = kind;
     const std::string text = object.dump(-1, ' ', false, base::Json::error_handler_t::replace);
     const std::lock_guard lock(x_mutex);
-    fmt::print(stdout, "{}\n", text);
-    static_cast<void>(std::fflush(stdout));
+    to_stdout(text + "\n");
 }
 
 void Voice::error(const base::Error& error) {
@@ -61,9 +78,11 @@ void Voice::error(const base::Error& error) {
                     {"hint", error.hint}});
     const std::lock_guard lock(x_mutex);
     if (x_before) x_before();
-    const char* word = colored(2) ? "\033[1;31merror:\033[0m" : "error:";
-    fmt::print(stderr, "slurm-factory: {} {}\n", word, error.text());
-    if (!error.hint.empty()) fmt::print(stderr, "  next: {}\n", error.hint);
+    std::string word = error.code == base::Code::usage ? "usage:" : "error:";
+    if (colored(2)) word = "\033[1;31m" + word + "\033[0m";
+    std::string text = fmt::format("slurm-factory: {} {}\n", word, error.text());
+    if (!error.hint.empty()) text += fmt::format("  next: {}\n", error.hint);
+    to_stderr(text);
     if (x_after) x_after();
 }
 

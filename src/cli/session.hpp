@@ -38,11 +38,17 @@ public:
     explicit Voice(const GlobalOptions& options) : x_options(options) {}
     void message(base::Level level, const std::string& text) override;
 
+    // As it is, on stdout, also with --json: what was asked for is itself a text (help).
+    void text(const std::string& text);
     // A line of the result, for people; silent with --json.
-    void line(const std::string& text);
+    void line(const std::string& line);
     // An event or the result, for programs; silent without --json. `kind` becomes its "event".
     void event(const std::string& kind, base::Json object);
     void error(const base::Error& error);
+
+    // The errno of the first write to stdout that failed: the result did not reach its reader. 0:
+    // it did.
+    [[nodiscard]] int lost_output();
 
     [[nodiscard]] bool json() const { return x_options.json; }
     [[nodiscard]] bool colored(int descriptor) const;
@@ -50,8 +56,11 @@ public:
     void set_interlude(std::function<void()> before, std::function<void()> after);
 
 private:
+    void to_stdout(const std::string& text);
+    static void to_stderr(const std::string& text);
     const GlobalOptions& x_options;
     std::mutex x_mutex;
+    int x_lost = 0;
     std::function<void()> x_before, x_after;
 };
 

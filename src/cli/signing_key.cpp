@@ -5,6 +5,7 @@
 
 #include <climits>
 #include <fcntl.h>
+#include <optional>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -26,16 +27,9 @@ void add_signing_options(CLI::App& app, SigningRequest& request) {
                      ->type_name("FILE");
     app.add_option("--passphrase-fd", request.passphrase_fd,
                    "The key's passphrase comes from this open file descriptor")
+        ->check(CLI::NonNegativeNumber.description(""))
         ->type_name("N")
         ->excludes(file);
-}
-
-base::Status check_signing_request(const SigningRequest& request) {
-    if (request.passphrase_fd < 0 || ::fcntl(request.passphrase_fd, F_GETFD) >= 0) return {};
-    return base::fail_hint(
-        Code::usage,
-        fmt::format("--passphrase-fd {}: no such descriptor is open", request.passphrase_fd),
-        fmt::format("… --passphrase-fd {0} {0}<FILE", request.passphrase_fd));
 }
 
 trust::Keyring keyring_of(const Session& session) {
@@ -68,13 +62,33 @@ Result<trust::Key> make_key(Session& session, const trust::Keyring& keyring) {
     return key;
 }
 
-Result<trust::Key> only_secret_key(Session& session, const trust::Keyring& keyring) {
+trust::Passphrase passphrase_of(const SigningRequest& request) {
+    trust::Passphrase passphrase;
+    passphrase.from = trust::Passphrase::From::agent;
+    if (!request.passphrase_file.empty()) {
+        passphrase.from = trust::Passphrase::From::file;
+        passphrase.file = request.passphrase_file;
+    } else if (request.passphrase_fd >= 0) {
+        passphrase.from = trust::Passphrase::From::descriptor;
+        passphrase.descriptor = request.passphrase_fd;
+    }
+    return passphrase;
+}
+
+// The one named, else the only one that can sign; none of the two: nullopt.
+Result<std::optional<trust::Fingerprint>> wanted_key(const trust::Keyring& keyring,
+                                                     const SigningRequest& request) {
+    if (!request.fingerprint.empty()) {
+        SF_TRY(trust::Fingerprint fingerprint,
+               base::during(trust::Fingerprint::from_person(request.fingerprint), "--signing-key"));
+        return std::optional(std::move(fingerprint));
+    }
     SF_TRY(const std::vector<trust::Key> keys, keyring.list());
     std::vector<trust::Key> usable;
     for (const trust::Key& key : keys)
         if (key.secret && !key.primary.revoked && !key.primary.expired) usable.push_back(key);
-    if (usable.empty()) return make_key(session, keyring);
-    if (usable.size() == 1) return usable.front();
+    if (usable.empty()) return std::optional<trust::Fingerprint>();
+    if (usable.size() == 1) return std::optional(usable.front().primary.fingerprint);
     std::string message = "several keys could sign; say which:";
     for (const trust::Key& key : usable)
         message +=
@@ -85,24 +99,30 @@ Result<trust::Key> only_secret_key(Session& session, const trust::Keyring& keyri
 
 }  // namespace
 
-Result<trust::Signer> choose_signer(Session& session, const SigningRequest& request) {
-    trust::Passphrase passphrase;
-    passphrase.from = trust::Passphrase::From::agent;
-    if (!request.passphrase_file.empty()) {
-        passphrase.from = trust::Passphrase::From::file;
-        passphrase.file = request.passphrase_file;
-    } else if (request.passphrase_fd >= 0) {
-        passphrase.from = trust::Passphrase::From::descriptor;
-        passphrase.descriptor = request.passphrase_fd;
+base::Status check_signing_request(Session& session, const SigningRequest& request) {
+    if (request.passphrase_fd >= 0 && ::fcntl(request.passphrase_fd, F_GETFD) < 0) {
+        return base::fail_hint(
+            Code::usage,
+            fmt::format("--passphrase-fd {}: no such descriptor is open", request.passphrase_fd),
+            fmt::format("… --passphrase-fd {0} {0}<FILE", request.passphrase_fd));
     }
+    if (!request.passphrase_file.empty())
+        SF_CHECK(trust::open_passphrase_file(request.passphrase_file).map([](const base::Fd&) {}));
     const trust::Keyring keyring = keyring_of(session);
-    if (!request.fingerprint.empty()) {
-        SF_TRY(const trust::Fingerprint fingerprint,
-               trust::Fingerprint::from_person(request.fingerprint));
-        return trust::Signer::create(keyring, fingerprint, passphrase);
+    SF_TRY(const auto fingerprint, wanted_key(keyring, request));
+    if (!fingerprint) return {};
+    return trust::Signer::create(keyring, *fingerprint, passphrase_of(request))
+        .map([](const trust::Signer&) {});
+}
+
+Result<trust::Signer> choose_signer(Session& session, const SigningRequest& request) {
+    const trust::Keyring keyring = keyring_of(session);
+    SF_TRY(auto fingerprint, wanted_key(keyring, request));
+    if (!fingerprint) {
+        SF_TRY(const trust::Key key, make_key(session, keyring));
+        fingerprint = key.primary.fingerprint;
     }
-    SF_TRY(const trust::Key key, only_secret_key(session, keyring));
-    return trust::Signer::create(keyring, key.primary.fingerprint, passphrase);
+    return trust::Signer::create(keyring, *fingerprint, passphrase_of(request));
 }
 
 }  // namespace sf::cli

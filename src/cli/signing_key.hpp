@@ -23,9 +23,10 @@ struct SigningRequest {
 
 void add_signing_options(CLI::App& app, SigningRequest& request);
 
-// Call before anything else is opened: is the descriptor that was named really open? Later its
-// number could be one of our own files.
-[[nodiscard]] base::Status check_signing_request(const SigningRequest& request);
+// Call before anything else is opened, and before an hour of building: is the descriptor that was
+// named really open (later its number could be one of our own files), is the file there and
+// private, can the key sign? Makes no key.
+[[nodiscard]] base::Status check_signing_request(Session& session, const SigningRequest& request);
 
 [[nodiscard]] trust::Keyring keyring_of(const Session& session);
 [[nodiscard]] std::filesystem::path trust_folder(const Session& session);

@@ -136,10 +136,11 @@ base::Result<Wanted> parse_wanted(const Catalog& catalog, std::string_view text)
     std::vector<std::string> words = known;
     const auto releases = all_releases(catalog);
     words.insert(words.end(), releases.begin(), releases.end());
-    return fail_hint(Code::usage,
-                     fmt::format("no Slurm series or release {}{}", escape_untrusted(wanted),
-                                 meant(wanted, words)),
-                     fmt::format("series: {}", base::join(known, ", ")));
+    return fail_hint(
+        Code::usage,
+        fmt::format("there is no Slurm series or release '{}'{}", escape_untrusted(wanted),
+                    meant(wanted, words)),
+        fmt::format("slurm-factory versions (the series are {})", base::join(known, ", ")));
 }
 
 }  // namespace

@@ -293,14 +293,16 @@ base::Result<Catalog> load_catalog(const fs::path& directory) {
         std::string text;
         for (std::size_t i = 0; i < std::min(shown, all.findings.size()); ++i) {
             const Finding& each = all.findings[i];
-            text += fmt::format("\n  {}:{}: {}", escape_untrusted(each.file.string()), each.line,
+            const std::string line = each.line > 0 ? fmt::format(":{}", each.line) : std::string();
+            text += fmt::format("\n  {}{}: {}", escape_untrusted(each.file.string()), line,
                                 each.message);
         }
         if (all.findings.size() > shown) {
             text += fmt::format("\n  and {} more", all.findings.size() - shown);
         }
         return base::fail_hint(Code::corrupt, "recipes and stacks have mistakes:" + text,
-                               "see all: slurm-factory recipe lint");
+                               "see all: slurm-factory recipe lint " +
+                                   base::shell_quote(escape_untrusted(directory.string())));
     }
     Catalog catalog = std::move(all.catalog);
     for (auto& [name, read] : all.recipes) catalog.recipes.emplace(name, std::move(read.recipe));

@@ -43,6 +43,16 @@ Status check_address(std::string_view address) {
     const bool plain = std::all_of(address.begin(), address.end(), [](char c) {
         return c > ' ' && c < 127 && c != '[' && c != ']' && c != '"' && c != '\\';
     });
+    const auto authority =
+        address.substr(0, address.find('/', std::min(address.find("//") + 2, address.size())));
+    if (authority.find('@') != std::string_view::npos) {
+        // It would stand in mmdebstrap's arguments, in the log and in the root itself.
+        return base::fail_hint(
+            Code::refused,
+            "an archive's address with a user name or password in it: every user of this machine "
+            "could read them",
+            "use an address without them, for instance of a mirror within your site");
+    }
     if (scheme && plain) return {};
     return base::fail(Code::usage, "'{}' is no address of an archive",
                       base::escape_untrusted(address));

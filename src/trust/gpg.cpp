@@ -17,21 +17,6 @@ namespace {
 
 constexpr int passphrase_fd = 3;
 
-base::Result<base::Fd> open_passphrase_file(const fs::path& path) {
-    SF_TRY(base::Fd fd, base::open_file(path, O_RDONLY | O_NOFOLLOW));
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) return base::fail_errno(errno, "read " + path.string());
-    if (!S_ISREG(status.st_mode) || (status.st_mode & 077U) != 0 ||
-        (status.st_uid != ::geteuid() && status.st_uid != 0)) {
-        return base::fail_hint(
-            base::Code::refused,
-            fmt::format("the passphrase file {} can be read by others",
-                        base::escape_untrusted(path.string())),
-            "chmod 600 " + base::shell_quote(base::escape_untrusted(path.string())));
-    }
-    return fd;
-}
-
 // What a pinentry needs to ask a person; nothing else of the caller's environment passes.
 void let_agent_ask(base::Environment& environment) {
     const base::Environment ours = base::current_environment();

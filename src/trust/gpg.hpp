@@ -16,21 +16,13 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "trust/passphrase.hpp"
 
 namespace sf::trust {
 
 inline constexpr std::string_view gpg_program = "/usr/bin/gpg";
 inline constexpr std::string_view gpgconf_program = "/usr/bin/gpgconf";
 inline constexpr std::string_view gpgv_program = "/usr/bin/gpgv";
-
-// How a secret key is unlocked. Never a value: what is in argv or the environment can be read by
-// others.
-struct Passphrase {
-    enum class From { nothing, descriptor, file, agent };
-    From from = From::nothing;
-    int descriptor = -1;         // borrowed; read to its first line feed
-    std::filesystem::path file;  // a regular file, ours, mode 0600 or 0400
-};
 
 struct GpgCall {
     std::vector<std::string> arguments;

@@ -2,6 +2,7 @@
 #include "trust/keyring.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <regex>
 
 #include "base/text.hpp"
@@ -13,6 +14,16 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t max_key_file = std::uint64_t{16} << 20;
+
+// "2031-02-28", after today.
+bool is_day_to_come(const std::string& text) {
+    std::tm day{};
+    day.tm_year = std::stoi(text.substr(0, 4)) - 1900;
+    day.tm_mon = std::stoi(text.substr(5, 2)) - 1;
+    day.tm_mday = std::stoi(text.substr(8, 2));
+    // A day that does not exist comes back as another.
+    return base::utc_date(::timegm(&day)) == text && text > base::utc_date(std::time(nullptr));
+}
 
 bool printable(std::string_view text) { return base::escape_untrusted(text) == text; }
 
@@ -93,6 +104,10 @@ base::Status check_key_request(const KeyRequest& request) {
                           "\"{}\" is not an expiry: 0 (never), 90d, 12w, 6m, 2y or YYYY-MM-DD",
                           base::escape_untrusted(request.expires));
     }
+    if (request.expires.size() == 10 && !is_day_to_come(request.expires)) {
+        return base::fail(base::Code::usage,
+                          "\"{}\" is not an expiry: that day is past, or is none", request.expires);
+    }
     return {};
 }
 
@@ -106,11 +121,19 @@ base::Result<Key> Keyring::create(const KeyRequest& request) const {
                               request.email, request.expires);
     if (request.passphrase.from == Passphrase::From::nothing) parameters += "%no-protection\n";
     parameters += "%commit\n";
+    using From = Passphrase::From;
+    Passphrase passphrase = request.passphrase;
+    base::Fd checked;
+    if (passphrase.from == From::file || passphrase.from == From::descriptor) {
+        SF_TRY(checked, passphrase_for_new_key(passphrase));
+        passphrase.from = From::descriptor;
+        passphrase.descriptor = checked.get();
+    }
     SF_TRY(GpgSession session, GpgSession::open(x_home));
     SF_TRY(const base::Finished finished,
            base::during(session.run_ok({.arguments = {"--status-fd", "1", "--full-generate-key"},
                                         .input = parameters,
-                                        .passphrase = &request.passphrase,
+                                        .passphrase = &passphrase,
                                         .deadline = std::chrono::minutes(3)}),
                         "creating a key"));
     SF_TRY(const Fingerprint fingerprint, fingerprint_from_status(finished.out, "KEY_CREATED"));
@@ -153,8 +176,9 @@ base::Result<std::vector<Key>> Keyring::inspect(const fs::path& file) {
     SF_TRY(const base::Finished finished, session.run(call));
     SF_TRY(std::vector<Key> keys, parse_key_listing(finished.out));
     if (keys.empty()) {
-        return base::fail(base::Code::corrupt, "{} holds no OpenPGP key",
-                          base::escape_untrusted(file.string()));
+        return base::fail_hint(base::Code::corrupt,
+                               base::escape_untrusted(file.string()) + " holds no OpenPGP key",
+                               "slurm-factory key export FINGERPRINT -o FILE, where the key is");
     }
     return keys;
 }

@@ -104,7 +104,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
 }
 
 Status run_build(Session& session, const Options& options) {
-    SF_CHECK(check_signing_request(options.signing));
+    SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
     SF_TRY([[maybe_unused]] const std::string flags, build::target_flags(options.request.target));

@@ -105,6 +105,13 @@ base::Status run_prepare(Session& session, const PrepareOptions& options) {
 base::Status run_shell(Session& session, const ShellOptions& options) {
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain toolchain, find_toolchain(catalog, options.name));
+    if (!options.command.empty() && !options.command.front().starts_with('/')) {
+        return base::fail_hint(
+            base::Code::usage,
+            fmt::format("'{}' is not an absolute path of a program in the root",
+                        base::escape_untrusted(options.command.front())),
+            fmt::format("slurm-factory toolchain shell {} -- /usr/bin/…", toolchain.name));
+    }
     SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, toolchain));
     sandbox::SandboxPlan plan = sandbox::shell_plan(root);
     if (!options.command.empty()) plan.argv = options.command;

@@ -2,6 +2,8 @@
 // Commands that need no root and no network: their lines, their JSON, their exit codes.
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "command_line.hpp"
@@ -92,6 +94,33 @@ TEST_F(Commands, EnterpriseLinuxRootsAreRefusedWithWhatThereIs) {
     EXPECT_THAT(said.err, HasSubstr("noble"));
 }
 
+TEST_F(Commands, WhatIsWrongIsSaidBeforeTheLongWork) {
+    // A root would be made, sources asked for, everything built: none of it may begin.
+    for (const auto& [words, said_of] :
+         std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"toolchain", "shell", "bookworm", "--", "gcc"}, "'gcc' is not an absolute path"},
+             {{"toolchain", "prepare", "bookworm", "--mirror", "not an address"}, "--mirror"},
+             {{"toolchain", "prepare", "bookworm", "--mirror", "http://u:SECRET@127.0.0.1:9/d"},
+              "user name or password"},
+             {{"build-slurm", "--toolchain", "bookworm", "--package", "mnuge"}, "'mnuge'"},
+             {{"build-slurm", "--toolchain", "bookworm", "--signing-key", "ABC"}, "--signing-key"},
+         }) {
+        SCOPED_TRACE(base::join(words, " "));
+        std::vector<std::string> all{"--state-dir", state(), "--data-dir", golden("good")};
+        all.insert(all.end(), words.begin(), words.end());
+        const Said said = run(all);
+        EXPECT_EQ(said.code, 2);
+        EXPECT_THAT(said.err, HasSubstr(said_of));
+        EXPECT_THAT(said.err, Not(HasSubstr("SECRET")));
+        EXPECT_FALSE(base::exists(state()));
+    }
+    write(folder() / "passphrase", "correct horse\n");
+    const Said said = run_here({"build-slurm", "--toolchain", "bookworm", "--passphrase-file",
+                                (folder() / "passphrase").string()});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_THAT(said.err, HasSubstr("chmod 600"));
+}
+
 TEST_F(Commands, AKeyFromBirthToTrust) {
     Said said = run_here({"key", "list"});
     EXPECT_EQ(said.code, 0) << said.err;
@@ -148,6 +177,55 @@ TEST_F(Commands, APassphraseFileMustBePrivate) {
                   "ed25519", "--passphrase-file", (folder() / "passphrase").string()});
     EXPECT_EQ(said.code, 1);
     EXPECT_THAT(said.err, HasSubstr("chmod 600"));
+}
+
+TEST_F(Commands, AnEmptyPassphraseMakesNoKey) {
+    const base::fs::path file = folder() / "passphrase";
+    const std::vector<std::string> create{"key",     "create",        "--name", "Test key",
+                                          "--email", "t@example.org", "--kind", "ed25519"};
+    const auto create_with = [&](const std::string& option, const std::string& value) {
+        std::vector<std::string> words = create;
+        words.insert(words.end(), {option, value});
+        return run_here(std::move(words));
+    };
+    for (const std::string& text :
+         {std::string(), std::string("\n"), std::string("\r\n"), std::string("\nsecond line\n"),
+          std::string(" \t\n"), std::string("\0after a NUL\n", 13)}) {
+        ASSERT_TRUE(base::write_file(file, text, 0600));
+        SCOPED_TRACE(base::escape_untrusted(text));
+        Said said = create_with("--passphrase-file", file);
+        EXPECT_EQ(said.code, 2);
+        EXPECT_EQ(said.out, "");
+        EXPECT_THAT(said.err, HasSubstr(file.string()));
+        EXPECT_THAT(said.err, HasSubstr("next: "));
+        int ends[2];
+        ASSERT_EQ(::pipe(ends), 0);
+        ASSERT_EQ(::write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+        ::close(ends[1]);
+        said = create_with("--passphrase-fd", std::to_string(ends[0]));
+        EXPECT_EQ(said.code, 2);
+        EXPECT_THAT(said.err, HasSubstr("descriptor"));
+        ::close(ends[0]);
+    }
+    ASSERT_TRUE(base::write_file(file, std::string(256, 'x'), 0600));
+    EXPECT_THAT(create_with("--passphrase-file", file).err, HasSubstr("255"));
+    EXPECT_FALSE(base::exists(state() / "keys/gnupg/private-keys-v1.d"));
+
+    // A good one, by a pipe that goes on after it: the key is protected by it, not by less.
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const std::string lines = "correct horse\nnot ours\n";
+    ASSERT_EQ(::write(ends[1], lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
+    ::close(ends[1]);
+    const Said said = create_with("--passphrase-fd", std::to_string(ends[0]));
+    ASSERT_EQ(said.code, 0) << said.err;
+    char rest[64] = {};
+    EXPECT_EQ(::read(ends[0], rest, sizeof rest), 9);
+    ::close(ends[0]);
+    const base::fs::path secrets = state() / "keys/gnupg/private-keys-v1.d";
+    const std::vector<std::string> names = base::list_dir(secrets).value();
+    ASSERT_EQ(names.size(), 1U);
+    EXPECT_THAT(base::read_file(secrets / names[0]).value(), HasSubstr("(protected-private-key"));
 }
 
 TEST_F(Commands, ABundleThatIsNotThere) {
