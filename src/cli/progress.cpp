@@ -3,7 +3,9 @@
 
 #include <sys/ioctl.h>
 
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -16,6 +18,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto repaint_interval = 200ms;
+constexpr auto report_interval = 60s;  // where nothing can be repainted: logs of CI and the like
 
 double seconds(std::chrono::steady_clock::duration time) {
     return std::chrono::duration<double>(time).count();
@@ -25,6 +28,15 @@ std::size_t terminal_width() {
     winsize size{};
     if (::ioctl(2, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
     return size.ws_col;
+}
+
+// False at once when a stop is requested: nobody waits for a display at the end.
+bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any bell;
+    bell.wait_for(lock, stop, time, [] { return false; });
+    return !stop.stop_requested();
 }
 
 double total_seconds(const std::map<std::string, build::StepTime>& steps) {
@@ -41,7 +53,10 @@ Progress::Progress(Session& session, std::map<std::string, double> expected, uns
     x_live = ::isatty(2) == 1 && !session.options.quiet && !session.options.json &&
              terminal != nullptr && std::string_view(terminal) != "dumb";
     x_state.lock()->left = std::move(expected);
-    if (!x_live) return;
+    if (!x_live) {
+        x_painter = std::jthread([this](const std::stop_token& stop) { report_at_times(stop); });
+        return;
+    }
     x_session.voice.set_interlude(
         [this] {
             auto state = x_state.lock();
@@ -50,22 +65,47 @@ Progress::Progress(Session& session, std::map<std::string, double> expected, uns
         },
         [this] { x_state.lock()->paused = false; });
     x_painter = std::jthread([this](const std::stop_token& stop) {
-        while (!stop.stop_requested()) {
-            {
-                auto state = x_state.lock();
-                if (!state->paused) draw(*state);
-            }
-            std::this_thread::sleep_for(repaint_interval);
-        }
+        do {
+            auto state = x_state.lock();
+            if (!state->paused) draw(*state);
+        } while (pause(stop, repaint_interval));
         erase(*x_state.lock());
     });
 }
 
 Progress::~Progress() {
-    if (!x_live) return;
     x_painter.request_stop();
     x_painter.join();
-    x_session.voice.set_interlude({}, {});
+    if (x_live) x_session.voice.set_interlude({}, {});
+}
+
+void Progress::report_at_times(const std::stop_token& stop) {
+    while (pause(stop, report_interval)) {
+        std::string text;
+        {
+            auto state = x_state.lock();
+            for (const auto& [name, running] : state->running)
+                text += fmt::format("{} ({}, {}), ", name, running.step,
+                                    base::human_seconds(seconds(Clock::now() - running.started)));
+            text += total(*state);
+        }
+        x_session.voice.info("        {}", text);
+    }
+}
+
+// "3/15 done, … so far, about … left"
+std::string Progress::total(const State& state) const {
+    const Clock::time_point now = Clock::now();
+    double left = 0;
+    for (const auto& [name, expected] : state.left) {
+        const auto running = state.running.find(name);
+        const double spent =
+            running == state.running.end() ? 0 : seconds(now - running->second.started);
+        left += std::max(expected - spent, 0.0);
+    }
+    return fmt::format("{}/{} done, {} so far, about {} left", state.done, x_total,
+                       base::human_seconds(seconds(now - x_start)),
+                       base::human_seconds(left / std::max(x_jobs, 1U)));
 }
 
 void Progress::erase(State& state) {
@@ -87,16 +127,7 @@ void Progress::draw(State& state) const {
     for (const auto& [name, running] : state.running)
         add(fmt::format("  {:<32} {:<14} {:>12}", name, running.step,
                         base::human_seconds(seconds(now - running.started))));
-    double left = 0;
-    for (const auto& [name, expected] : state.left) {
-        const auto running = state.running.find(name);
-        const double spent =
-            running == state.running.end() ? 0 : seconds(now - running->second.started);
-        left += std::max(expected - spent, 0.0);
-    }
-    add(fmt::format("  [{}/{}] {} so far, about {} left", state.done, x_total,
-                    base::human_seconds(seconds(now - x_start)),
-                    base::human_seconds(left / std::max(x_jobs, 1U))));
+    add("  " + total(state));
     erase(state);
     static_cast<void>(write_text(stderr, text));
     state.drawn_lines = lines;

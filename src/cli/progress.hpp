@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What people see of a build: on a terminal a line for each running package with its step and time,
-// and a total with an estimate; plain lines otherwise; events with --json. Thread-safe.
+// and a total with an estimate; otherwise plain lines, of what begins and ends and once a minute of
+// what is going on; events with --json. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -44,6 +45,8 @@ private:
     };
     void finished(const std::string& store_name, const std::string& line);
     void draw(State& state) const;
+    void report_at_times(const std::stop_token& stop);
+    [[nodiscard]] std::string total(const State& state) const;
     static void erase(State& state);
 
     Session& x_session;
