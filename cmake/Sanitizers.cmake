@@ -6,6 +6,9 @@ if(SF_SANITIZE)
     -fsanitize=${SF_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(sf_hardening INTERFACE -fsanitize=${SF_SANITIZE})
   target_compile_definitions(sf_hardening INTERFACE _GLIBCXX_ASSERTIONS)
+  if(SF_FUZZ)  # libFuzzer sees which branches an input takes
+    target_compile_options(sf_hardening INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
 else()
   target_compile_options(sf_hardening INTERFACE
     -fstack-protector-strong -fstack-clash-protection

@@ -1,14 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# make nightly: the unit tests under ThreadSanitizer, Clang's static analyzer, and everything of make test
+# make nightly: the unit tests under ThreadSanitizer, each fuzz target for a minute, Clang's static analyzer,
+# and everything of make test
 # with more rounds of what is random (SF_ROUNDS: kills at random moments, flipped bits).
 set -eu
 cd "$(dirname "$0")/.."
-sh tools/bootstrap.sh build run test
+sh tools/bootstrap.sh build run test fuzz
 . ./tools/ccache.sh
 cmake --preset tsan
 cmake --build --preset tsan
 ctest --preset tsan -j "$(nproc)"
+cmake --preset fuzz
+cmake --build --preset fuzz
+SF_FUZZ_SECONDS=${SF_FUZZ_SECONDS:-60} ctest --preset fuzz -j "$(nproc)"
 SF_TIDY_CHECKS='clang-analyzer-*,-clang-analyzer-optin.*' sh tools/tidy.sh
 # Roots and keyrings from the real archives, wherever this machine's apt finds them.
 cmake --preset dev

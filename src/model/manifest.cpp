@@ -2,6 +2,8 @@
 // Both directions of each text form stand side by side, so that they cannot drift apart.
 #include "model/manifest.hpp"
 
+#include <utility>
+
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "model/names.hpp"
@@ -40,10 +42,11 @@ public:
     template <class Number>
     void number(const char* key, Number& into) {
         if (const Json* value = member(key)) {
-            if (value->is_number_unsigned())
+            // Read as wide as JSON has it: 2^32 + 1 must not become 1.
+            if (value->is_number_unsigned() && std::in_range<Number>(value->get<std::uint64_t>()))
                 into = value->get<Number>();
             else
-                wrong(key, "a whole number");
+                wrong(key, "a whole number that fits");
         }
     }
     void flag(const char* key, bool& into) {
@@ -264,6 +267,16 @@ Status read(const Json& json, Package& package) {
     return {};
 }
 
+// A manifest has one text. Another one would hold something that we pass over and somebody else
+// may not: a member we do not know, a number written otherwise.
+Status check_same(std::string_view again, std::string_view text) {
+    if (again == text) return {};
+    return base::fail_hint(Code::corrupt,
+                           "the manifest holds something this program does not read, or is not in "
+                           "its one text form",
+                           "use the version of slurm-factory that wrote it, or a newer one");
+}
+
 }  // namespace
 
 Result<std::string> to_json(const Package& package) { return base::canonical_json(write(package)); }
@@ -272,6 +285,8 @@ Result<Package> package_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     Package package;
     SF_CHECK(read(json, package));
+    SF_TRY(const std::string again, to_json(package));
+    SF_CHECK(check_same(again, text));
     return package;
 }
 
@@ -305,6 +320,8 @@ Result<Bundle> bundle_from_json(std::string_view text) {
     SF_CHECK(check_name(bundle.toolchain, "toolchain name"));
     SF_CHECK(check_name(bundle.architecture, "architecture"));
     SF_CHECK(check_version(bundle.version));
+    SF_TRY(const std::string again, to_json(bundle));
+    SF_CHECK(check_same(again, text));
     return bundle;
 }
 

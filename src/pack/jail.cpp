@@ -23,6 +23,21 @@ tl::unexpected<base::Error> cannot(std::string_view what, std::string_view path)
     return base::fail_errno(errno, fmt::format("{} {}", what, base::escape_untrusted(path)));
 }
 
+// Nothing but names, so that both ways see the same; above all no "..": as the last name it would
+// be the folder outside.
+bool is_plain(const std::string& path) {
+    if (path.find('\0') != std::string::npos) return false;
+    for (const auto& part : base::split(path, '/')) {
+        if (part.empty() || part == "." || part == "..") return false;
+    }
+    return true;
+}
+
+tl::unexpected<base::Error> not_plain(const std::string& path) {
+    errno = EINVAL;
+    return cannot("use the path", path);
+}
+
 }  // namespace
 
 Result<Fd> Jail::open_below(const std::string& path, int flags, unsigned mode) {
@@ -57,6 +72,7 @@ Result<Fd> Jail::open_below(const std::string& path, int flags, unsigned mode) {
 }
 
 Result<Jail::Place> Jail::place_of(const std::string& path) {
+    if (!is_plain(path)) return not_plain(path);
     const auto slash = path.rfind('/');
     const auto folder = slash == std::string::npos ? "." : path.substr(0, slash);
     Place place;
@@ -66,6 +82,7 @@ Result<Jail::Place> Jail::place_of(const std::string& path) {
 }
 
 Result<Fd> Jail::create_file(const std::string& path, unsigned mode) {
+    if (!is_plain(path)) return not_plain(path);
     SF_TRY(auto fd, open_below(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
     if (::fchmod(fd.get(), mode) != 0) return cannot("set the mode of", path);
     return fd;

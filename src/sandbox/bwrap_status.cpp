@@ -61,7 +61,8 @@ void BwrapStatus::take(std::string_view line) {
         if (found == value->end() || !found->is_number_unsigned()) return std::nullopt;
         return found->get<std::uint64_t>();
     };
-    if (const auto code = number("exit-code")) x_exit_code = static_cast<int>(*code);
+    if (const auto code = number("exit-code"); code && *code < 256)
+        x_exit_code = static_cast<int>(*code);
     const auto pid = number("child-pid");
     const auto pid_namespace = number("pid-namespace");
     if (!pid || x_child > 0) return;

@@ -64,6 +64,25 @@ TEST_P(JailTest, NeverLeaves) {
     EXPECT_EQ(listing(temp() / "out"), std::vector<std::string>{"secret"});
 }
 
+// The last name too: ".." that is "there already" is the folder outside, whose mode would be set.
+TEST_P(JailTest, PathsAreNamesAndNothingElse) {
+    auto it = jail();
+    ASSERT_EQ(::chmod(temp().c_str(), 0700), 0);
+    for (const std::string path :
+         {"..", ".", "", "real/..", "real/../real", "real/.", "real//a", "real/", "/real/a"}) {
+        SCOPED_TRACE(path);
+        EXPECT_FALSE(it.create_file(path, 0644).has_value());
+        EXPECT_FALSE(it.make_directory(path, true).has_value());
+        EXPECT_FALSE(it.make_symlink(path, "a").has_value());
+        EXPECT_FALSE(it.set_link_time(path, 1).has_value());
+    }
+    EXPECT_FALSE(it.create_file(std::string("real\0x", 6), 0644).has_value());
+    struct stat status {};
+    ASSERT_EQ(::stat(temp().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0700U);
+    EXPECT_NE(status.st_mtime, 1);
+}
+
 TEST_P(JailTest, ReplacesNothing) {
     auto it = jail();
     ASSERT_TRUE(it.create_file("a", 0644).has_value());
