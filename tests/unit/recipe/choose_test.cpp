@@ -140,7 +140,7 @@ TEST(ChooseSlurm, UnknownWordsAreAnsweredWithWhatThereIs) {
     ASSERT_FALSE(series);
     EXPECT_EQ(series.error().code, Code::usage);
     EXPECT_THAT(series.error().message, HasSubstr("did you mean \"25.11\"?"));
-    EXPECT_EQ(series.error().hint, "series: 23.11, 25.11");
+    EXPECT_EQ(series.error().hint, "slurm-factory versions (the series are 23.11, 25.11)");
 
     const auto exact = choose_slurm(good(), "25.11.9", world.check());
     ASSERT_FALSE(exact);
