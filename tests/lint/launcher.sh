@@ -10,7 +10,7 @@ trap 'exit 1' INT TERM
 copy="$work/a copy's"  # a space and a quote in the path
 mkdir -p "$copy/tools" "$copy/src/base" "$copy/cmake" "$work/bin"
 cp "$repository/slurm-factory" "$copy"
-cp "$repository/tools/bootstrap.sh" "$copy/tools"
+cp "$repository/tools/bootstrap.sh" "$repository/tools/ccache.sh" "$copy/tools"
 touch "$copy/CMakeLists.txt" "$copy/CMakePresets.json" "$copy/src/base/a.cpp" "$copy/src/base/b.cpp"
 
 fail() { echo "launcher: $1"; [ ! -e "$work/said" ] || cat "$work/said"; exit 1; }
