@@ -12,10 +12,10 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
-#include "install/tree_matcher.hpp"
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "pack/archive_reader.hpp"
+#include "tree/tree_matcher.hpp"
 #include "trust/armor.hpp"
 
 namespace sf::install {
@@ -226,7 +226,7 @@ private:
     const BundlePolicy& x_policy;
     std::string x_manifest_path;
     std::vector<model::FileEntry> x_manifest_entries;
-    std::optional<TreeMatcher> x_matcher;
+    std::optional<tree::TreeMatcher> x_matcher;
 };
 
 Status check_entries(const std::vector<model::FileEntry>& entries, const std::string& package,
@@ -277,6 +277,15 @@ Status check_bundle(const model::Bundle& bundle) {
                         base::escape_untrusted(entry.path));
         }
     }
+    for (const model::FileEntry& entry : bundle.assets) {
+        std::string rule = model::asset_violation(bundle, entry.path);
+        if (rule.empty() && entry.type != model::EntryType::file) rule = "is not a file";
+        if (!rule.empty()) {
+            return fail(Code::refused, "the manifest's {}: {}", base::escape_untrusted(entry.path),
+                        rule);
+        }
+    }
+    SF_CHECK(check_entries(bundle.assets, "the assets", {}));
     return check_entries(bundle.view, model::bundle_view_path(bundle.version),
                          {std::string(model::bundle_store_folder)});
 }

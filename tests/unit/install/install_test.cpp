@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
-#include "install/prefix.hpp"
-#include "install/tree_matcher.hpp"
+#include "tree/prefix.hpp"
+#include "tree/tree_matcher.hpp"
 #include "unit/install/bundle_maker.hpp"
 
 namespace sf::install {
@@ -45,7 +45,7 @@ TEST_F(Install, puts_everything_in_place) {
     // What the manifest says is what is there.
     const auto bundle = model::bundle_from_json(read(prefix() / "manifests/25.11.2.json")).value();
     for (const model::Package& package : bundle.packages) {
-        EXPECT_TRUE(match_folder(prefix() / "store" / package.store_name(), package.files));
+        EXPECT_TRUE(tree::match_folder(prefix() / "store" / package.store_name(), package.files));
     }
     EXPECT_EQ(base::list_dir(prefix() / ".sf-stage").value(), std::vector<std::string>{"lock"});
 }
@@ -488,15 +488,15 @@ TEST(Prefix, resolves_as_the_kernel_does) {
     const fs::path top = fs::canonical(folder.path());
     ASSERT_TRUE(base::make_dirs(top / "a/b"));
     fs::create_directory_symlink("a/b", top / "link");
-    EXPECT_EQ(check_prefix(top / "link/..").value(), top / "a");
-    EXPECT_EQ(check_prefix(top / "link/new/deeper").value(), top / "a/b/new/deeper");
-    EXPECT_EQ(check_prefix(top / "a//b/.").value(), top / "a/b");
+    EXPECT_EQ(tree::check_prefix(top / "link/..").value(), top / "a");
+    EXPECT_EQ(tree::check_prefix(top / "link/new/deeper").value(), top / "a/b/new/deeper");
+    EXPECT_EQ(tree::check_prefix(top / "a//b/.").value(), top / "a/b");
     fs::create_directory_symlink("loop", top / "loop");
-    EXPECT_FALSE(check_prefix(top / "loop/x"));
-    EXPECT_FALSE(check_prefix(""));
-    EXPECT_TRUE(check_path_length("/opt", "x"));
-    EXPECT_FALSE(check_path_length("/opt", std::string(4091, 'x')));
-    EXPECT_TRUE(check_path_length("/opt", std::string(4090, 'x')));
+    EXPECT_FALSE(tree::check_prefix(top / "loop/x"));
+    EXPECT_FALSE(tree::check_prefix(""));
+    EXPECT_TRUE(tree::check_path_length("/opt", "x"));
+    EXPECT_FALSE(tree::check_path_length("/opt", std::string(4091, 'x')));
+    EXPECT_TRUE(tree::check_path_length("/opt", std::string(4090, 'x')));
 }
 
 }  // namespace
