@@ -150,7 +150,6 @@ const std::vector<Word>& words_known() {
         {"--slurm-uid", "UID", "of user slurm, if it is made: the same on all hosts of a cluster",
          uid_into(&Answers::slurm_uid)},
         {"--munge-uid", "UID", "of user munge, likewise", uid_into(&Answers::munge_uid)},
-        {"--version", nullptr, "", act(Action::version)},
         {"--help", nullptr, "", [](Options&, const std::string&) -> Status { return {}; }},
     };
     return table;

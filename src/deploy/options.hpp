@@ -40,7 +40,7 @@ struct Answers {  // unset: not said
     [[nodiscard]] Answers overridden_by(const Answers& later) const;
 };
 
-enum class Action { help, version, full_init, init_only, start_services, uninstall };
+enum class Action { help, full_init, init_only, start_services, uninstall };
 
 struct Options {
     Action action = Action::help;

@@ -29,6 +29,10 @@ template <class Value>
 void put(Json& json, const char* key, const std::optional<Value>& value) {
     if (value) json[key] = *value;
 }
+// An empty text is "nothing to say", which a later call finds out anew.
+void put(Json& json, const char* key, const std::optional<std::string>& value) {
+    if (value && !value->empty()) json[key] = *value;
+}
 
 Json write(const Answers& answers) {
     Json json = Json::object();
