@@ -166,7 +166,7 @@ Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::
     }
     SF_TRY(const std::string cpuinfo, base::during(host.read("/proc/cpuinfo"),
                                                    "looking at the processor (is /proc mounted?)"));
-    facts.cpu_level = model::cpu_level(cpuinfo);
+    facts.cpu_level = model::cpu_level(cpuinfo, host.lzcnt_works());
     facts.systemd = exists(host, "/run/systemd/system");
     facts.cgroups = usable_cgroups(host);
     SF_TRY(facts.listeners, find_listeners(host));

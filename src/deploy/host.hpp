@@ -62,10 +62,10 @@ public:
     virtual base::Result<std::string> random(std::size_t size) = 0;  // bytes for secrets
     virtual base::Result<base::Finished> run(const base::Command& command,
                                              std::string_view input = {}) = 0;
-    virtual bool has_program(std::string_view name) = 0;
     virtual std::string host_name() = 0;  // as the kernel has it, up to the first dot
     virtual std::vector<std::string> interface_addresses() = 0;  // no loopback, no link-local
     virtual bool is_root() = 0;
+    virtual bool lzcnt_works() = 0;  // the instruction, whatever the processor says of it
     virtual bool on_file_system(const fs::path& path, std::uint64_t magic) = 0;  // of statfs(2)
     virtual bool alive(pid_t pid) = 0;
     virtual base::Status signal(pid_t pid, int number) = 0;

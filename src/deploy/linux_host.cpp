@@ -280,6 +280,18 @@ std::vector<std::string> LinuxHost::interface_addresses() {
 
 bool LinuxHost::is_root() { return ::geteuid() == 0; }
 
+// A processor without it executes BSR instead, which gives another number and never faults.
+bool LinuxHost::lzcnt_works() {
+#if defined(__x86_64__)
+    std::uint64_t zeros = 0;
+    const std::uint64_t one = 1;
+    asm("lzcnt %1, %0" : "=r"(zeros) : "r"(one) : "cc");
+    return zeros == 63;
+#else
+    return false;
+#endif
+}
+
 bool LinuxHost::on_file_system(const fs::path& path, std::uint64_t magic) {
     struct statfs status {};
     return ::statfs((x_root / path.relative_path()).c_str(), &status) == 0 &&

@@ -26,10 +26,10 @@ public:
     base::Status remove(const fs::path& path) override;
     base::Result<std::string> random(std::size_t size) override;
     base::Result<base::Finished> run(const base::Command& command, std::string_view input) override;
-    bool has_program(std::string_view name) override;
     std::string host_name() override;
     std::vector<std::string> interface_addresses() override;
     bool is_root() override;
+    bool lzcnt_works() override;
     bool on_file_system(const fs::path& path, std::uint64_t magic) override;
     bool alive(pid_t pid) override;
     base::Status signal(pid_t pid, int number) override;

@@ -38,8 +38,9 @@ std::set<std::string> flags_of(std::string_view cpuinfo) {
 
 }  // namespace
 
-std::string cpu_level(std::string_view cpuinfo) {
-    const std::set<std::string> flags = flags_of(cpuinfo);
+std::string cpu_level(std::string_view cpuinfo, bool lzcnt_works) {
+    std::set<std::string> flags = flags_of(cpuinfo);
+    if (lzcnt_works) flags.insert("abm");
     std::string level;
     for (const auto& [name, needed] : levels()) {
         const bool all = std::all_of(needed.begin(), needed.end(),
