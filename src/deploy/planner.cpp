@@ -25,6 +25,25 @@ bool loopback(const std::string& address) {
     return address.starts_with("127.") || address == "::1";
 }
 
+// The number behind "<name>=" among a node's parameters; 0 if it is not said.
+std::uint64_t parameter(std::string_view parameters, std::string_view name) {
+    std::uint64_t value = 0;
+    for (const std::string& word : base::split(parameters, ' ')) {
+        if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=')
+            continue;
+        const char* end = word.data() + word.size();
+        const auto [at, error] = std::from_chars(word.data() + name.size() + 1, end, value);
+        if (error != std::errc() || at != end) return 0;
+    }
+    return value;
+}
+
+std::string memory_per_cpu(std::string_view parameters) {
+    const std::uint64_t cpus = parameter(parameters, "CPUs");
+    const std::uint64_t memory = parameter(parameters, "RealMemory");
+    return cpus == 0 || memory / cpus == 0 ? "" : std::to_string(memory / cpus);
+}
+
 // The tree's daemons name each other by the link `current`: an upgrade is one switch and a restart.
 class Planner {
 public:
@@ -126,12 +145,15 @@ private:
         const std::string controller = x_answers.controller.value_or("");
         const std::string yes = "yes";
         const bool confine = x_plan.systemd && x_facts.cgroups;
+        const std::string memory = memory_per_cpu(x_answers.node_parameters.value_or(""));
         return {{"tree", x_in.tree},
                 {"cluster", *x_answers.cluster},
                 {"controller", controller},
                 {"controller_address", address.empty() ? "" : '(' + address + ')'},
                 {"node_lines", node_line},
                 {"jwt", jwt() ? yes : ""},
+                {"memory_per_cpu", memory},
+                {"no_memory", memory.empty() ? yes : ""},
                 {"proctrack", confine ? "proctrack/cgroup" : "proctrack/linuxproc"},
                 {"task", confine ? "task/cgroup,task/affinity" : "task/affinity"},
                 {"gather", confine ? "jobacct_gather/cgroup" : "jobacct_gather/linux"},

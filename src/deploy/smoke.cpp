@@ -82,6 +82,21 @@ private:
             "see the logs in /var/log/slurm and /var/log/slurmd");
     }
 
+    Status await_end() {
+        for (int turns = 60 * 4; turns > 0; --turns) {
+            SF_TRY(const std::string waiting,
+                   must({"squeue", "-h", "-j", x_job, "-o", "%T"}, false));
+            const bool at_work = waiting.find("RUNNING") != std::string::npos ||
+                                 waiting.find("PENDING") != std::string::npos ||
+                                 waiting.find("COMPLETING") != std::string::npos ||
+                                 waiting.find("CONFIGURING") != std::string::npos;
+            if (!at_work) return {};
+            x.host.sleep(pause);
+        }
+        return base::fail_hint(Code::exhausted, "job " + x_job + " does not end",
+                               "see the logs in /var/log/slurm and /var/log/slurmd");
+    }
+
     Status munge() {
         SF_TRY(const std::string credential, must({"munge", "-n"}, true));
         SF_TRY(const std::string decoded, must({"unmunge"}, true, credential + "\n"));
@@ -118,11 +133,13 @@ private:
         x_folder = "/var/tmp/slurm-setup-" + nonce.substr(0, 12);
         SF_CHECK(x.host.make_folder(x_folder, 0700, {x_nobody.uid, x_nobody.gid}));
         SF_TRY(const std::string said,
-               must({"sbatch", "--parsable", "--wait", "-w", x_plan.node,
+               must({"sbatch", "--parsable", "-w", x_plan.node,
                      fmt::format("--array=1-{}", array_tasks), "--chdir=/",
                      "--output=" + x_folder + "/%a.out"},
                     true, "#!/bin/sh\necho \"$SLURM_ARRAY_TASK_ID $(srun hostname)\"\n"));
         x_job = said.substr(0, said.find(';'));
+        // sbatch --wait asks at growing intervals, up to half a minute.
+        SF_CHECK(await_end());
         for (int task = 1; task <= array_tasks; ++task) {
             const std::string path = fmt::format("{}/{}.out", x_folder, task);
             SF_TRY(const std::string text, x.host.read(path));
