@@ -242,8 +242,6 @@ Result<base::Finished> LinuxHost::run(const base::Command& command, std::string_
     return base::run(command, input);
 }
 
-bool LinuxHost::has_program(std::string_view name) { return base::find_program(name).has_value(); }
-
 std::string LinuxHost::host_name() {
     utsname names{};
     if (::uname(&names) != 0) return {};

@@ -87,6 +87,35 @@ TEST_F(Install, again_changes_nothing) {
     EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
 }
 
+TEST_F(Install, assets_belong_to_their_version) {
+    ASSERT_TRUE(install(make("25.11.2"), prefix()));
+    ASSERT_TRUE(install(make("25.11.7"), prefix()));
+    for (const char* version : {"25.11.2", "25.11.7"}) {
+        for (const auto& [path, content] : assets(version)) {
+            EXPECT_EQ(read(prefix() / path), content) << path;
+        }
+    }
+    EXPECT_EQ(mode_of(prefix() / "data/slurm_assets/25.11.2/slurm_install.sh"), 0755U);
+    EXPECT_EQ(fs::read_symlink(prefix() / "data/slurm_assets/slurm_install.sh"),
+              "25.11.7/slurm_install.sh");
+    EXPECT_EQ(read(prefix() / "modules/slurm/.modulerc.lua"), "-- 25.11.7\n");
+    // Kept out of the way: the links stay with the version that has them.
+    InstallOptions options;
+    options.switch_view = false;
+    ASSERT_TRUE(install(make("25.11.2"), prefix(), options));
+    EXPECT_EQ(read(prefix() / "modules/slurm/.modulerc.lua"), "-- 25.11.7\n");
+    // What somebody changed there is put right: it is no place for changes.
+    ASSERT_TRUE(base::write_file(prefix() / "data/slurm_assets/25.11.2/config/slurm.conf", "x"));
+    ASSERT_TRUE(base::write_file(prefix() / "modules/slurm/25.11.2-bookworm.lua", "x"));
+    const auto mended = install(make("25.11.2"), prefix(), options);
+    ASSERT_TRUE(mended) << mended.error().text();
+    EXPECT_TRUE(mended->changed);
+    for (const auto& [path, content] : assets("25.11.2")) {
+        EXPECT_EQ(read(prefix() / path), content) << path;
+    }
+    EXPECT_FALSE(install(make("25.11.2"), prefix(), options)->changed);
+}
+
 TEST_F(Install, two_versions_leave_each_other_alone) {
     const fs::path first = make("25.11.2");
     const fs::path second = make("25.11.7");
