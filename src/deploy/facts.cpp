@@ -156,7 +156,6 @@ OsFacts parse_os_release(std::string_view text) {
 
 Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::Bundle& bundle) {
     Facts facts;
-    facts.root = host.is_root();
     SF_TRY(facts.accounts, parse_accounts(looked_up));
     facts.host = host.host_name();
     facts.addresses = host.interface_addresses();

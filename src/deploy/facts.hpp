@@ -32,7 +32,6 @@ struct Process {
 };
 
 struct Facts {
-    bool root = false;
     Accounts accounts;
     std::string host;                    // this machine's name, short
     std::vector<std::string> addresses;  // of its interfaces, no loopback

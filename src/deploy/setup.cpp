@@ -93,8 +93,14 @@ public:
         : x_options(std::move(options)), x_host(host), x_reporter(reporter) {}
 
     Status run() {
+        if (!x_host.is_root()) {
+            return base::fail_hint(Code::refused,
+                                   "only root can set up users, daemons and /etc/slurm",
+                                   "run it as root, or use the tree as it is: put its "
+                                   "views/<version>/bin into PATH");
+        }
         SF_TRY(const std::string names, read_names());
-        if (x_host.is_root() && !x_options.dry_run) {
+        if (!x_options.dry_run) {
             SF_TRY(x_lock, base::FileLock::acquire(fs::path(lock_file), [&] {
                        x_reporter.notice("another slurm_install.sh is at work; waiting for it");
                    }));
@@ -114,7 +120,6 @@ public:
 
 private:
     Status undo(const std::string& names) {
-        if (!x_host.is_root()) return fail(Code::refused, "only root can uninstall");
         SF_TRY(Accounts accounts, parse_accounts(names));
         Context context{x_host, x_reporter, x_record, accounts};
         return uninstall(context, x_options.dry_run);

@@ -2,6 +2,7 @@
 #include "deploy/uninstall.hpp"
 
 #include "base/text.hpp"
+#include "deploy/facts.hpp"
 #include "deploy/services.hpp"
 
 namespace sf::deploy {
@@ -107,8 +108,8 @@ private:
         }
         for (const std::string& user : x.record.users)
             x.reporter.info("stays: user {} (files belong to it)", user);
-        if (x.record.answers.accounting.value_or(true))
-            x.reporter.info("stays: database slurm_acct_db, if there is one");
+        if (x.record.secrets.contains(std::string(slurmdbd_conf_path)))
+            x.reporter.info("stays: database slurm_acct_db");
         x.reporter.info("stays: {} (the software; rm -r removes it)", x.record.prefix);
     }
 

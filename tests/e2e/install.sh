@@ -99,7 +99,7 @@ case_first() {
     in_machine sh -c 'kill -KILL "$(cat /run/slurmd.pid)"'
     wait_for 60 'slurmd to be started again' slurmd_is_back
     job_runs || fail 'the job ended with slurmd'
-    in_machine "$tree/current/bin/scancel" --user=nobody
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
 
     say '== uninstall'
     expect 0 in_machine "$installer" --uninstall
@@ -115,7 +115,6 @@ case_first() {
     expect_said 'nothing was installed here'
     # And once more from what is left.
     mv "$machine/etc/slurm/slurm.conf" "$work/theirs"
-    rm "$machine/etc/slurm/slurm.conf.new"
     expect 0 in_machine "$installer" --full-init
     expect_said 'proved: sbatch --array'
 }
@@ -243,10 +242,10 @@ case_refused() {
     say '== a processor older than the target'
     sed 's/ avx2 / /' "$machine/proc/cpuinfo" >"$work/cpuinfo"
     cp "$work/cpuinfo" "$machine/tmp/cpuinfo"
-    nsenter --target "$x_inside" --mount -- mount --bind "$machine/tmp/cpuinfo" "$machine/proc/cpuinfo"
+    in_machine mount --bind /tmp/cpuinfo /proc/cpuinfo
     expect 1 in_machine "$installer" --full-init
     expect_said 'x86_64_v3, this one has x86_64_v2'
-    nsenter --target "$x_inside" --mount -- umount "$machine/proc/cpuinfo"
+    in_machine umount /proc/cpuinfo
 
     say '== another distribution, another Slurm, a missing library'
     sed -i.bak 's/VERSION_ID="12"/VERSION_ID="11"/' "$machine/usr/lib/os-release"

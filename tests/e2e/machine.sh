@@ -5,7 +5,8 @@
 # machine itself uses, and kept below $e2e; each machine writes to a layer of its own.
 #
 #   machine_root NAME [PACKAGE...]     makes the root NAME, with these packages besides the essential ones
-#   machine_start NAME FOLDER          a machine from that root; what it writes is below FOLDER
+#   machine_start NAME FOLDER          a machine from that root; what it writes is below FOLDER. Its file system
+#                                      is $machine from here
 #   in_machine COMMAND...              runs it there, as root
 #   machine_stop
 machine_address=10.9.9.1
@@ -32,10 +33,11 @@ machine_root() {
 }
 
 machine_start() {
-    machine=$2/root
-    mkdir -p "$machine" "$2/upper" "$2/work"
-    mount -t overlay -o "lowerdir=$e2e/machines/$1,upperdir=$2/upper,workdir=$2/work" none "$machine"
-    keep_mount "$machine"
+    x_mounted=$2/root
+    mkdir -p "$x_mounted" "$2/upper" "$2/work"
+    mount -t overlay -o "lowerdir=$e2e/machines/$1,upperdir=$2/upper,workdir=$2/work" none "$x_mounted"
+    keep_mount "$x_mounted"
+    machine=$x_mounted
     printf '127.0.0.1 localhost\n' >"$machine/etc/hosts"
     echo "$machine_name" >"$machine/etc/hostname"
     # Its first process takes in orphans, as an init does.
@@ -52,11 +54,13 @@ machine_start() {
     keep_pid "$x_unshare"
     x_inside=
     wait_for 10 'the machine' x_machine_is_up
+    # From here on with what is mounted inside.
+    machine=/proc/$x_inside/root
     show_logs_of "$machine/var/log/slurmd"
 }
 x_machine_is_up() {
     x_inside=$(cat "/proc/$x_unshare/task/$x_unshare/children") && x_inside=${x_inside%% *} && [ -n "$x_inside" ] &&
-        [ "$(readlink "/proc/$x_inside/root")" = "$machine" ]
+        [ "$(readlink "/proc/$x_inside/root")" = "$x_mounted" ] && [ -e "/proc/$x_inside/root/run/ready" ]
 }
 
 in_machine() {
@@ -68,5 +72,5 @@ in_machine() {
 machine_stop() {
     kill -KILL "$x_inside"
     end_pid "$x_unshare"
-    umount "$machine"
+    umount "$x_mounted"
 }

@@ -47,7 +47,7 @@ TEST_F(LinuxHostTest, ModesAreExactWhateverTheUmask) {
 }
 
 TEST_F(LinuxHostTest, ASecretIsNeverWrittenOverOrThroughSomething) {
-    base::write_file(x_room.path() / "victim", "untouched").value();
+    ASSERT_TRUE(base::write_file(x_room.path() / "victim", "untouched"));
     fs::create_symlink(x_room.path() / "victim", x_room.path() / "etc/slurm/slurm.key");
     const auto through = x_host.write_new("/etc/slurm/slurm.key", "secret", 0600, us);
     ASSERT_FALSE(through);
@@ -76,7 +76,7 @@ TEST_F(LinuxHostTest, AFolderReplacedByALinkOfOthersIsNotFollowed) {
 }
 
 TEST_F(LinuxHostTest, AFileIsReplacedNotWrittenInto) {
-    base::write_file(x_room.path() / "victim", "untouched").value();
+    ASSERT_TRUE(base::write_file(x_room.path() / "victim", "untouched"));
     fs::create_symlink(x_room.path() / "victim", x_room.path() / "etc/slurm/slurm.conf");
     ASSERT_TRUE(x_host.write_file("/etc/slurm/slurm.conf", "ours", 0644, us));
     EXPECT_EQ(base::read_file(x_room.path() / "victim").value(), "untouched");
