@@ -86,6 +86,12 @@ private:
         const std::string mend =
             fmt::format("chown {}:{} {p} && chmod {:04o} {p}", folder.owner.user,
                         folder.owner.group, folder.mode, fmt::arg("p", folder.path));
+        if (info.owner.uid == 0 && owner.uid != 0 && (info.mode & 022U) == 0) {
+            SF_CHECK(x.host.set_mode(folder.path, folder.mode, owner));
+            x.changed(fmt::format("owner of {} ({:04o} {}:{})", folder.path, folder.mode,
+                                  folder.owner.user, folder.owner.group));
+            return {};
+        }
         if (info.owner.uid != owner.uid) {
             return base::fail_hint(Code::refused,
                                    fmt::format("{} belongs to uid {}, not to {}", folder.path,
@@ -103,8 +109,16 @@ private:
 
     Status make_secret(const PlannedSecret& secret) {
         SF_TRY(const PathInfo info, x.host.look(secret.path));
-        if (info.type == Type::file) return {};  // whose it is was checked before
         SF_TRY(const Ids owner, x.ids_of(secret.owner));
+        if (info.type == Type::file) {
+            // What root brought or restored belongs to root, and its daemon could not read it.
+            if (info.owner.uid == owner.uid || info.owner.uid != 0) return {};
+            SF_CHECK(x.host.set_mode(secret.path, secret.mode, owner));
+            x.changed(fmt::format("owner of {} ({:04o} {}:{})", secret.path, secret.mode,
+                                  secret.owner.user, secret.owner.group));
+            return {};
+        }
+        if (secret.size == 0) return fail(Code::refused, "{} is missing", secret.path);
         SF_TRY(const std::string bytes, x.host.random(secret.size));
         SF_CHECK(x.host.write_new(secret.path, bytes, secret.mode, owner));
         x.record.secrets.insert(secret.path);

@@ -55,7 +55,8 @@ public:
     // O_EXCL: Code::refused if anything is there, a symlink included.
     virtual base::Status write_new(const fs::path& path, std::string_view content, unsigned mode,
                                    Ids owner) = 0;
-    virtual base::Status set_mode(const fs::path& path, unsigned mode, Ids owner) = 0;  // of a file
+    // Of a file or folder, alone.
+    virtual base::Status set_mode(const fs::path& path, unsigned mode, Ids owner) = 0;
     virtual base::Status switch_link(const fs::path& link, const fs::path& target) = 0;
     virtual base::Status remove(const fs::path& path) = 0;  // a file, link or empty folder
 

@@ -71,9 +71,13 @@ std::string to_text(const Plan& plan) {
     }
     for (const PlannedFolder& folder : plan.folders)
         line("folder", fmt::format("{} {}", owned(folder.owner, folder.mode), folder.path));
-    for (const PlannedSecret& secret : plan.secrets)
-        line("secret", fmt::format("{} {} ({} random bytes, if it is absent)",
-                                   owned(secret.owner, secret.mode), secret.path, secret.size));
+    for (const PlannedSecret& secret : plan.secrets) {
+        const std::string how = secret.size == 0
+                                    ? "brought from the controller"
+                                    : fmt::format("{} random bytes, if it is absent", secret.size);
+        line("secret",
+             fmt::format("{} {} ({})", owned(secret.owner, secret.mode), secret.path, how));
+    }
     for (const PlannedFile& file : plan.files)
         line("file", fmt::format("{} {} ({} bytes)", owned(file.owner, file.mode), file.path,
                                  file.content.size()));

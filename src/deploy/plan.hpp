@@ -38,7 +38,7 @@ struct PlannedSecret {  // made once, from random bytes, if nothing is there
     std::string path;
     Owner owner;
     unsigned mode = 0400;
-    std::size_t size = 0;
+    std::size_t size = 0;  // 0: brought by the administrator, and only handed to its owner
 };
 
 struct PlannedFile {

@@ -124,13 +124,17 @@ private:
     }
 
     void secrets() {
-        if (has(Role::controller) && runs_munge()) {
-            x_plan.secrets.push_back(
-                {std::string(munge_key_path), {"munge", "munge"}, 0400, munge_key_size});
+        // Only the controller's host makes them; what was brought to another gets its owner.
+        const bool makes = has(Role::controller);
+        if (runs_munge()) {
+            x_plan.secrets.push_back({std::string(munge_key_path),
+                                      {"munge", "munge"},
+                                      0400,
+                                      makes ? munge_key_size : 0});
         }
-        if (has(Role::controller) && jwt()) {
+        if (jwt() && (makes || has(Role::dbd))) {
             x_plan.secrets.push_back(
-                {std::string(jwt_key_path), {"slurm", "slurm"}, 0400, jwt_key_size});
+                {std::string(jwt_key_path), {"slurm", "slurm"}, 0400, makes ? jwt_key_size : 0});
         }
     }
 

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
@@ -196,7 +197,10 @@ private:
                           x_own.bundle,    target,  std::move(templates),
                           x_tree.native(), x_copy,  {}};
         const Answers answers = effective_answers(x_options, x_record, x_facts);
-        const std::vector<base::Error> problems = find_problems(inputs, answers);
+        std::vector<base::Error> problems = find_problems(inputs, answers);
+        // The last one decides the exit code: wrong words are told at the end.
+        std::ranges::stable_partition(
+            problems, [](const base::Error& problem) { return problem.code != Code::usage; });
         for (std::size_t i = 0; i + 1 < problems.size(); ++i) say_error(problems[i]);
         if (!problems.empty()) return tl::unexpected(problems.back());
         if (answers.nodes == x_facts.host && !answers.node_parameters) {

@@ -97,6 +97,7 @@ public:
     base::Status set_mode(const deploy::fs::path& path, unsigned mode, deploy::Ids owner) override {
         SF_CHECK(effect("mode", path, mode, owner));
         nodes[path.native()].info.mode = mode;
+        nodes[path.native()].info.owner = owner;
         return {};
     }
     base::Status switch_link(const deploy::fs::path& link,

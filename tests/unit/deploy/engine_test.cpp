@@ -59,6 +59,16 @@ TEST_F(EngineTest, UsersFoldersAndSecretsAreAsPlanned) {
         EXPECT_EQ(call.find("pass4word"), std::string::npos) << call;
 }
 
+TEST_F(EngineTest, WhatRootBroughtIsHandedToItsDaemon) {
+    host.put_folder("/etc/munge", 0755);
+    host.put("/etc/munge/munge.key", "brought", 0600);
+    ASSERT_TRUE(set_up({"--full-init", "--role", "compute", "--controller", "head1"}));
+    EXPECT_TRUE(was_done(host, "mode /etc/munge 0700 990:990"));
+    EXPECT_TRUE(was_done(host, "mode /etc/munge/munge.key 0400 990:990"));
+    EXPECT_EQ(host.text("/etc/munge/munge.key"), "brought");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+}
+
 TEST_F(EngineTest, ExistingUsersAreKept) {
     host.put("/etc/passwd", "root:x:0:0::/:/x\nslurm:x:64030:64030::/:/x\nmunge:x:7:7::/:/x\n");
     host.put("/etc/group", "root:x:0:\nslurm:x:64030:\nmunge:x:7:\n");

@@ -68,7 +68,8 @@ TEST_F(PlanTest, AComputeNodeMakesNoSecrets) {
     host.put("/etc/munge/munge.key", "k", 0400, {990, 990});
     const Outcome outcome = plan({"--full-init", "--role", "compute", "--controller", "head1"});
     ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
-    EXPECT_TRUE(outcome.planned.plan.secrets.empty());
+    ASSERT_EQ(outcome.planned.plan.secrets.size(), 1U);
+    EXPECT_EQ(outcome.planned.plan.secrets[0].size, 0U);
     compare("compute.plan.txt", to_text(outcome.planned.plan));
     expect_problem({"--full-init", "--role", "compute"}, "must know where it runs",
                    "--controller HOST");
