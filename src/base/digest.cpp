@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// The low-level functions of OpenSSL: those of EVP load providers at run time, which a static
+// program (slurm-setup) cannot. They are declared deprecated, not weak.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.hpp"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <cstdint>
 #include <fcntl.h>
-#include <stdexcept>
 #include <unistd.h>
 #include <vector>
 
@@ -15,7 +17,7 @@ namespace sf::base {
 
 namespace {
 
-EVP_MD_CTX* md(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+SHA256_CTX* state(void* context) { return static_cast<SHA256_CTX*>(context); }
 
 int hex_value(char digit) {
     if (digit >= '0' && digit <= '9') return digit - '0';
@@ -64,31 +66,28 @@ std::string Digest::base32() const {
     return text;
 }
 
-void Sha256::Free::operator()(void* context) const { EVP_MD_CTX_free(md(context)); }
+void Sha256::Free::operator()(void* context) const { delete state(context); }
 
-Sha256::Sha256() : x_context(EVP_MD_CTX_new()) {
-    if (!x_context || EVP_DigestInit_ex(md(x_context.get()), EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL offers no SHA-256");
-}
+Sha256::Sha256() : x_context(new SHA256_CTX) { SHA256_Init(state(x_context.get())); }
 
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 Status Sha256::write(Bytes bytes) {
-    EVP_DigestUpdate(md(x_context.get()), bytes.data(), bytes.size());
+    SHA256_Update(state(x_context.get()), bytes.data(), bytes.size());
     return {};
 }
 
 void Sha256::update(std::string_view text) {
-    EVP_DigestUpdate(md(x_context.get()), text.data(), text.size());
+    SHA256_Update(state(x_context.get()), text.data(), text.size());
 }
 
 Digest Sha256::finish() {
     std::array<std::byte, Digest::size> bytes{};
     void* place = bytes.data();
-    EVP_DigestFinal_ex(md(x_context.get()), static_cast<unsigned char*>(place), nullptr);
-    EVP_DigestInit_ex(md(x_context.get()), EVP_sha256(), nullptr);
+    SHA256_Final(static_cast<unsigned char*>(place), state(x_context.get()));
+    SHA256_Init(state(x_context.get()));
     return Digest(bytes);
 }
 

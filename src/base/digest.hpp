@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4, by OpenSSL's EVP), and its text forms. Not for sharing between threads.
+// SHA-256 (FIPS 180-4, by OpenSSL), and its text forms. Not for sharing between threads.
 #pragma once
 
 #include <array>

@@ -124,6 +124,10 @@ void Child::kill_group(int signal) const {
     ::kill(x_own_group ? -x_pid : x_pid, signal);
 }
 
+void Child::kill_alone(int signal) const {
+    if (x_pid > 0 && !x_exit) ::kill(x_pid, signal);
+}
+
 Result<std::optional<Exit>> Child::wait_for(std::chrono::milliseconds patience) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point end = Clock::now() + patience;

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -65,6 +66,7 @@ struct Command {
     std::vector<PassedFd> pass;           // every other descriptor is closed (close_range)
     bool new_session = false;             // setsid instead of setpgid
     bool foreground = false;              // stay in our process group: interactive shells
+    bool outlives_us = false;             // not killed when we end: daemons; see Child::leave()
     std::optional<PrivateMounts> mounts;  // needs root
     std::optional<Identity> identity;     // setgroups, setresgid, setresuid; needs root
     Limits limits;
@@ -96,6 +98,9 @@ public:
     [[nodiscard]] Result<std::optional<Exit>> wait_for(std::chrono::milliseconds patience);
     [[nodiscard]] Result<Exit> wait();
     void kill_group(int signal) const;
+    void kill_alone(int signal) const;  // without the rest of its group
+    // Lets it run on without us; nobody waits for it but init.
+    pid_t leave() { return std::exchange(x_pid, -1); }
     [[nodiscard]] const ResourceUse& resources() const { return x_resources; }  // after the exit
 
 private:

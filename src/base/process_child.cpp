@@ -186,7 +186,7 @@ void ChildPlan::become() const {
             ::syscall(SYS_setresuid, uid, uid, uid) != 0)
             give_up(ChildStage::identity, errno, report);
     }
-    if (!x_command.foreground) {
+    if (!x_command.foreground && !x_command.outlives_us) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != x_parent) ::_exit(127);  // the parent died before the line above
     }

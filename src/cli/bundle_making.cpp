@@ -3,6 +3,8 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cli/bundle_assets.hpp"
+#include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "publish/bundle.hpp"
 
@@ -89,16 +91,20 @@ void say_result(Session& session, const Receipt& receipt, const std::string& sig
                                    {"written", made}});
     session.voice.line(
         fmt::format("next: slurm-factory bundle verify {0}\n"
-                    "      slurm-factory bundle install {0} --prefix DIR",
-                    base::shell_quote(receipt.alias().string())));
+                    "      slurm-factory bundle install {0} --prefix DIR\n"
+                    "   or tar -xzf {0} -C DIR && DIR/{1}/{2} --full-init",
+                    base::shell_quote(receipt.alias().string()), model::bundle_assets_folder,
+                    model::installer_name));
 }
 
 }  // namespace
 
 Status make_signed_bundle(Session& session, const build::Plan& plan,
-                          const build::BuildReport& report, const SigningRequest& signing) {
+                          const build::BuildReport& report, const model::Toolchain& toolchain,
+                          const SigningRequest& signing) {
     const build::PackageStore store(session.state());
-    const publish::BundleRequest request = request_of(plan, report, store);
+    publish::BundleRequest request = request_of(plan, report, store);
+    SF_TRY(request.assets, bundle_assets(session, request.version, toolchain));
     SF_TRY(const model::Bundle bundle, publish::plan_bundle(request));
     SF_TRY(const std::string manifest, model::to_json(bundle));
     SF_TRY(const trust::Signer signer, choose_signer(session, signing));

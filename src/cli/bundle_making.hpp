@@ -13,6 +13,7 @@ namespace sf::cli {
 // and signed by this key, nothing is done.
 [[nodiscard]] base::Status make_signed_bundle(Session& session, const build::Plan& plan,
                                               const build::BuildReport& report,
+                                              const model::Toolchain& toolchain,
                                               const SigningRequest& signing);
 
 }  // namespace sf::cli

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/session.hpp"
+#include "model/cpu_level.hpp"
 
 namespace sf::cli {
 
@@ -26,9 +27,7 @@ struct Check {
 
 [[nodiscard]] std::vector<Check> check_machine(Session& session, const recipe::Catalog& catalog);
 
-// The highest level of x86-64 that all of `flags` of /proc/cpuinfo allow: "x86_64", "x86_64_v2",
-// "x86_64_v3", "x86_64_v4"; empty for other processors.
-[[nodiscard]] std::string cpu_level(std::string_view cpuinfo);
+using model::cpu_level;
 
 enum class PackageManager { apt, dnf, unknown };
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of machine.hpp that are pure: texts of the system to facts.
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
-#include <utility>
 
 #include "base/text.hpp"
 #include "cli/machine.hpp"
@@ -12,17 +10,6 @@
 namespace sf::cli {
 
 namespace {
-
-// What each level of the x86-64 psABI adds, by the names Linux gives the features.
-using Level = std::pair<const char*, std::vector<const char*>>;
-const std::array<Level, 4>& levels() {
-    static const std::array<Level, 4> table{
-        Level{"x86_64", {"lm", "cx8", "cmov", "fpu", "fxsr", "mmx", "syscall", "sse2"}},
-        Level{"x86_64_v2", {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"}},
-        Level{"x86_64_v3", {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"}},
-        Level{"x86_64_v4", {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}};
-    return table;
-}
 
 // The first line "KEY<blanks><separator> value" of a text.
 std::string_view value_of(std::string_view text, std::string_view key, char separator) {
@@ -44,18 +31,6 @@ std::set<std::string> words_of(std::string_view text) {
 }
 
 }  // namespace
-
-std::string cpu_level(std::string_view cpuinfo) {
-    const std::set<std::string> flags = words_of(value_of(cpuinfo, "flags", ':'));
-    std::string level;
-    for (const auto& [name, needed] : levels()) {
-        const bool all = std::all_of(needed.begin(), needed.end(),
-                                     [&](const char* flag) { return flags.contains(flag); });
-        if (!all) break;
-        level = name;
-    }
-    return level;
-}
 
 PackageManager package_manager(std::string_view os_release) {
     std::string names = base::replace_all(std::string(value_of(os_release, "ID", '=')) + " " +

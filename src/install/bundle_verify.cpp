@@ -12,10 +12,10 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
-#include "install/tree_matcher.hpp"
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "pack/archive_reader.hpp"
+#include "tree/tree_matcher.hpp"
 #include "trust/armor.hpp"
 
 namespace sf::install {
@@ -226,60 +226,10 @@ private:
     const BundlePolicy& x_policy;
     std::string x_manifest_path;
     std::vector<model::FileEntry> x_manifest_entries;
-    std::optional<TreeMatcher> x_matcher;
+    std::optional<tree::TreeMatcher> x_matcher;
 };
 
-Status check_entries(const std::vector<model::FileEntry>& entries, const std::string& package,
-                     const std::vector<std::string>& link_roots) {
-    for (const model::FileEntry& entry : entries) {
-        std::string rule = pack::path_violation(entry.path);
-        if (rule.empty() && entry.type == model::EntryType::symlink) {
-            rule = pack::link_violation(package + '/' + entry.path, entry.target, link_roots);
-        }
-        if (rule.empty() && entry.type == model::EntryType::file && entry.mode != 0644 &&
-            entry.mode != 0755) {
-            rule = "mode is neither 0644 nor 0755";
-        }
-        if (!rule.empty()) {
-            return fail(Code::refused, "the manifest's {} in {}: {}",
-                        base::escape_untrusted(entry.path), package, rule);
-        }
-    }
-    return {};
-}
-
 }  // namespace
-
-Status check_bundle(const model::Bundle& bundle) {
-    std::set<std::string> names;
-    for (const model::Package& package : bundle.packages) {
-        const std::string name = package.store_name();
-        if (package.toolchain != bundle.toolchain) {
-            return fail(Code::refused, "the manifest is for {}, but {} is for {}", bundle.toolchain,
-                        name, base::escape_untrusted(package.toolchain));
-        }
-        std::vector<std::string> roots{name};
-        for (const std::string& dependency : package.dependencies) {
-            if (!names.contains(dependency)) {
-                return fail(Code::refused, "{} needs {}, which is not in the manifest before it",
-                            name, base::escape_untrusted(dependency));
-            }
-            roots.push_back(dependency);
-        }
-        SF_CHECK(check_entries(package.files, name, roots));
-        if (!names.insert(name).second) {
-            return fail(Code::refused, "the manifest names {} twice", name);
-        }
-    }
-    for (const model::FileEntry& entry : bundle.view) {
-        if (entry.type == model::EntryType::file) {
-            return fail(Code::refused, "the manifest's view holds a file: {}",
-                        base::escape_untrusted(entry.path));
-        }
-    }
-    return check_entries(bundle.view, model::bundle_view_path(bundle.version),
-                         {std::string(model::bundle_store_folder)});
-}
 
 Result<VerifiedBundle> verify_bundle(const fs::path& file, const BundlePolicy& policy) {
     VerifiedBundle verified;

@@ -12,6 +12,7 @@
 
 #include "base/digest.hpp"
 #include "base/fd.hpp"
+#include "model/bundle_rules.hpp"
 #include "model/manifest.hpp"
 #include "trust/verdict.hpp"
 
@@ -43,8 +44,6 @@ struct VerifiedBundle {
 [[nodiscard]] base::Result<VerifiedBundle> verify_bundle(const std::filesystem::path& file,
                                                          const BundlePolicy& policy);
 
-// What a signed manifest may still not say: names outside, links to other packages than those a
-// package depends on, dependencies that are not there, links in a view to anything but the store.
-[[nodiscard]] base::Status check_bundle(const model::Bundle& bundle);
+using model::check_bundle;
 
 }  // namespace sf::install

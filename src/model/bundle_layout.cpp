@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/bundle_layout.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "base/text.hpp"
@@ -86,6 +87,49 @@ std::string bundle_manifest_signature_path(std::string_view version) {
     return bundle_manifest_path(version) + ".asc";
 }
 
+std::string bundle_assets_path(std::string_view version) {
+    return fmt::format("{}/{}", bundle_assets_folder, version);
+}
+
+std::string bundle_modulefile_path(std::string_view version, std::string_view toolchain) {
+    return fmt::format("{}/{}-{}.lua", bundle_modules_folder, version, toolchain);
+}
+
+std::vector<FileEntry> bundle_links(const Bundle& bundle) {
+    const std::string assets = bundle_assets_path(bundle.version) + '/';
+    const auto has = [&](std::string_view name) {
+        const std::string path = assets + std::string(name);
+        return std::ranges::find(bundle.assets, path, &FileEntry::path) != bundle.assets.end();
+    };
+    std::vector<FileEntry> links;
+    const auto add = [&](std::string path, std::string target) {
+        FileEntry link;
+        link.path = std::move(path);
+        link.type = EntryType::symlink;
+        link.mode = 0777;
+        link.target = std::move(target);
+        links.push_back(std::move(link));
+    };
+    if (has(installer_name)) {
+        add(fmt::format("{}/{}", bundle_assets_folder, installer_name),
+            fmt::format("{}/{}", bundle.version, installer_name));
+    }
+    if (has(modulerc_name)) {
+        add(fmt::format("{}/.modulerc.lua", bundle_modules_folder),
+            fmt::format("../../{}{}", assets, modulerc_name));
+    }
+    add(std::string(bundle_view_link), bundle_view_path(bundle.version));
+    return links;
+}
+
+std::string asset_violation(const Bundle& bundle, std::string_view path) {
+    const std::string assets = bundle_assets_path(bundle.version) + '/';
+    if (path.starts_with(assets) && path.size() > assets.size()) return {};
+    if (path == bundle_modulefile_path(bundle.version, bundle.toolchain)) return {};
+    return fmt::format("an asset of {} {} lies in {} or is its modulefile", bundle.name,
+                       bundle.version, assets);
+}
+
 base::Result<std::vector<FileEntry>> bundle_tree(const Bundle& bundle) {
     Tree tree;
     SF_CHECK(tree.add_folder(std::string(bundle_store_folder)));
@@ -94,12 +138,8 @@ base::Result<std::vector<FileEntry>> bundle_tree(const Bundle& bundle) {
         SF_CHECK(add_all(tree, bundle_store_path(name), package.files));
     }
     SF_CHECK(add_all(tree, bundle_view_path(bundle.version), bundle.view));
-    FileEntry link;
-    link.path = bundle_view_link;
-    link.type = EntryType::symlink;
-    link.mode = 0777;
-    link.target = bundle_view_path(bundle.version);
-    SF_CHECK(tree.add(std::move(link)));
+    for (const FileEntry& entry : bundle.assets) SF_CHECK(tree.add(entry));
+    for (FileEntry& link : bundle_links(bundle)) SF_CHECK(tree.add(std::move(link)));
     return tree.take();
 }
 

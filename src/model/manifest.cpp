@@ -299,7 +299,8 @@ Result<std::string> to_json(const Bundle& bundle) {
                                  {"target", bundle.target},
                                  {"builder", bundle.builder},
                                  {"packages", write_all(bundle.packages)},
-                                 {"view", write_all(bundle.view)}});
+                                 {"view", write_all(bundle.view)},
+                                 {"assets", write_all(bundle.assets)}});
 }
 
 Result<Bundle> bundle_from_json(std::string_view text) {
@@ -315,6 +316,7 @@ Result<Bundle> bundle_from_json(std::string_view text) {
     reader.text("builder", bundle.builder);
     read_all(reader, "packages", bundle.packages);
     read_all(reader, "view", bundle.view);
+    if (reader.has("assets")) read_all(reader, "assets", bundle.assets);
     SF_CHECK(reader.status());
     SF_CHECK(check_name(bundle.name, "package name"));
     SF_CHECK(check_name(bundle.toolchain, "toolchain name"));

@@ -14,6 +14,7 @@
 
 #include "base/stream.hpp"
 #include "model/manifest.hpp"
+#include "model/path_rules.hpp"
 
 namespace sf::pack {
 
@@ -85,10 +86,7 @@ struct ArchiveTotals {
 [[nodiscard]] base::Result<std::vector<model::FileEntry>> unpack_archive(
     const ArchiveInput& archive, const ArchivePolicy& policy, int directory);
 
-// The rules for one path, for makers of archives: "" if it may stand in one, else the rule broken.
-[[nodiscard]] std::string path_violation(std::string_view path);
-// The same for a symlink at `path`, which may point into `roots` ("": anywhere below the top).
-[[nodiscard]] std::string link_violation(std::string_view path, std::string_view target,
-                                         const std::vector<std::string>& roots);
+using model::link_violation;
+using model::path_violation;
 
 }  // namespace sf::pack

@@ -78,7 +78,42 @@ Status add_view(pack::ArchiveWriter& writer, const model::Bundle& bundle) {
                      ? writer.add_directory(path)
                      : writer.add_symlink(path, entry.target));
     }
-    return writer.add_symlink(model::bundle_view_link, folder);
+    return {};
+}
+
+std::vector<const BundleAsset*> sorted_assets(const BundleRequest& request) {
+    std::vector<const BundleAsset*> sorted;
+    for (const BundleAsset& asset : request.assets) sorted.push_back(&asset);
+    std::ranges::sort(sorted, {}, [](const BundleAsset* asset) { return asset->path; });
+    return sorted;
+}
+
+Status add_assets(pack::ArchiveWriter& writer, const BundleRequest& request) {
+    std::set<std::string> folders;
+    for (const BundleAsset* asset : sorted_assets(request)) {
+        for (std::size_t slash = asset->path.find('/'); slash != std::string::npos;
+             slash = asset->path.find('/', slash + 1)) {
+            const std::string folder = asset->path.substr(0, slash);
+            if (folders.insert(folder).second) SF_CHECK(writer.add_directory(folder));
+        }
+        SF_CHECK(writer.add_memory(asset->path, asset->content, asset->executable));
+    }
+    return {};
+}
+
+Status plan_assets(const BundleRequest& request, model::Bundle& bundle) {
+    for (const BundleAsset* asset : sorted_assets(request)) {
+        if (const std::string rule = model::asset_violation(bundle, asset->path); !rule.empty()) {
+            return fail(Code::failed, "{}: {}", base::escape_untrusted(asset->path), rule);
+        }
+        model::FileEntry entry;
+        entry.path = asset->path;
+        entry.mode = asset->executable ? 0755 : 0644;
+        entry.size = asset->content.size();
+        entry.sha256 = base::sha256(asset->content);
+        bundle.assets.push_back(std::move(entry));
+    }
+    return {};
 }
 
 // What was written is what the manifest says, file by file.
@@ -142,6 +177,7 @@ Result<model::Bundle> plan_bundle(const BundleRequest& request) {
     bundle.builder = request.builder;
     for (const BundlePackage& item : request.packages) bundle.packages.push_back(item.package);
     SF_TRY(bundle.view, plan_view(shown));
+    SF_CHECK(plan_assets(request, bundle));
     return bundle;
 }
 
@@ -162,6 +198,7 @@ Result<model::ArchiveRecord> write_bundle_archive(const BundleRequest& request,
         SF_CHECK(writer.add_memory(model::bundle_manifest_signature_path(bundle.version),
                                    manifest_signature));
     }
+    SF_CHECK(add_assets(writer, request));
     SF_CHECK(writer.add_directory(model::bundle_store_folder));
     std::vector<const BundlePackage*> sorted;
     for (const BundlePackage& item : request.packages) sorted.push_back(&item);
@@ -173,6 +210,9 @@ Result<model::ArchiveRecord> write_bundle_archive(const BundleRequest& request,
                               "adding " + item->package.store_name() + " to the bundle"));
     }
     SF_CHECK(add_view(writer, bundle));
+    for (const model::FileEntry& link : model::bundle_links(bundle)) {
+        SF_CHECK(writer.add_symlink(link.path, link.target));
+    }
     SF_CHECK(compare(bundle, writer.entries()));
     return writer.finish(model::bundle_file(bundle.version, bundle.toolchain, bundle.architecture));
 }

@@ -22,6 +22,13 @@ struct BundlePackage {
     std::filesystem::path folder;  // holds package.run.file
 };
 
+// A file of ours beside the packages: what slurm_install.sh is made of, the modulefile.
+struct BundleAsset {
+    std::string path;  // from the top of the tree
+    std::string content;
+    bool executable = false;
+};
+
 struct BundleRequest {
     std::string name = "slurm";
     std::string version;  // exact
@@ -32,6 +39,7 @@ struct BundleRequest {
     std::vector<BundlePackage> packages;  // runtime closure of `name`, dependencies first
     // Whose programs appear in the view besides the main package's, where they are in the closure.
     std::vector<std::string> view_packages = {"munge"};
+    std::vector<BundleAsset> assets;
     std::int64_t mtime = 0;  // of every entry
     int level = 0;           // of gzip; 0: the usual
 };

@@ -221,7 +221,7 @@ case_odd_paths() {
     expect 0 sf key export "$key"
     cp "$work/out" "$work/key.asc"
     if is_root; then chown 12345:12345 "$own" "$work/targets"; fi
-    cp "$program" "$work/slurm-factory"
+    cp "$program" "${program%/*}/slurm-setup" "$work/"
     # shellcheck disable=SC2086,SC2317  # words of a command; called through expect
     as() {
         (cd / && env -i PATH=/usr/bin:/bin HOME="$own" SLURM_FACTORY_CACHE_DIR="$own" \

@@ -26,7 +26,7 @@ if is_root; then
     as_other='setpriv --reuid=12345 --regid=12345 --clear-groups --'
 fi
 copy_data "$work/data"
-cp "$program" "$work/slurm-factory"
+cp "$program" "${program%/*}/slurm-setup" "$work/"
 # shellcheck disable=SC2086  # a command and its arguments
 if ! (cd / && umask 077 && env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME="$work/another folder" LANG=C TZ=Asia/Tokyo \
     SLURM_FACTORY_CACHE_DIR="$other" SLURM_FACTORY_DATA_DIR="$work/data" $as_other "$work/slurm-factory" \

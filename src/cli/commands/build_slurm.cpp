@@ -129,7 +129,7 @@ Status run_build(Session& session, const Options& options) {
             session.voice.line((session.state().packages() / node.package.store_name()).string());
         return {};
     }
-    return make_signed_bundle(session, plan, report, options.signing);
+    return make_signed_bundle(session, plan, report, *toolchain, options.signing);
 }
 
 }  // namespace

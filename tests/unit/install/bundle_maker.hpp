@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,15 @@ protected:
         return entry;
     }
 
+    // What a bundle brings besides its packages, by path.
+    static std::map<std::string, std::string> assets(const std::string& version) {
+        const std::string folder = model::bundle_assets_path(version) + '/';
+        return {{folder + "config/slurm.conf", "ClusterName=@cluster@\n"},
+                {folder + "modulerc.lua", "-- " + version + '\n'},
+                {folder + "slurm_install.sh", "#!/bin/sh\n# " + version + '\n'},
+                {model::bundle_modulefile_path(version, "bookworm"), "help(" + version + ")\n"}};
+    }
+
     static model::Bundle describe(const std::vector<test::BuiltPackage>& built) {
         model::Bundle bundle;
         bundle.name = "slurm";
@@ -65,6 +75,14 @@ protected:
         bundle.view = {link("bin/sinfo", "../../../store/" + slurm + "/bin/sinfo"),
                        link("bin/srun", "../../../store/" + slurm + "/bin/srun"),
                        link("lib", "../../store/" + slurm + "/lib")};
+        for (const auto& [path, content] : assets(bundle.version)) {
+            model::FileEntry entry;
+            entry.path = path;
+            entry.mode = path.ends_with(".sh") ? 0755 : 0644;
+            entry.size = content.size();
+            entry.sha256 = base::sha256(content);
+            bundle.assets.push_back(std::move(entry));
+        }
         return bundle;
     }
 
@@ -95,13 +113,25 @@ protected:
                 must(writer.add_memory("manifests/" + version + ".json.asc", signature));
             }
         }
+        for (auto [asset, content] : assets(version)) {
+            for (std::size_t slash = asset.find('/'); slash != std::string::npos;
+                 slash = asset.find('/', slash + 1)) {
+                must(writer.add_directory(asset.substr(0, slash)));
+            }
+            if (asset == change.leave_out) continue;
+            if (change.file) change.file(asset, content);
+            must(writer.add_memory(asset, content, asset.ends_with(".sh")));
+        }
         must(writer.add_directory("store"));
         for (const auto& item : built) write_package(writer, item, change);
         must(writer.add_directory("views/" + version));
         for (const auto& entry : describe(built).view) {
             must(writer.add_symlink("views/" + version + "/" + entry.path, entry.target));
         }
-        if (change.leave_out != "view") must(writer.add_symlink("view", "views/" + version));
+        for (const model::FileEntry& shared : model::bundle_links(describe(built))) {
+            if (change.leave_out != shared.path)
+                must(writer.add_symlink(shared.path, shared.target));
+        }
         if (change.last) must(change.last(writer));
         EXPECT_TRUE(writer.finish("x"));
         EXPECT_TRUE(out.commit());

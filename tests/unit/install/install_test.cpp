@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
-#include "install/prefix.hpp"
-#include "install/tree_matcher.hpp"
+#include "tree/prefix.hpp"
+#include "tree/tree_matcher.hpp"
 #include "unit/install/bundle_maker.hpp"
 
 namespace sf::install {
@@ -45,7 +45,7 @@ TEST_F(Install, puts_everything_in_place) {
     // What the manifest says is what is there.
     const auto bundle = model::bundle_from_json(read(prefix() / "manifests/25.11.2.json")).value();
     for (const model::Package& package : bundle.packages) {
-        EXPECT_TRUE(match_folder(prefix() / "store" / package.store_name(), package.files));
+        EXPECT_TRUE(tree::match_folder(prefix() / "store" / package.store_name(), package.files));
     }
     EXPECT_EQ(base::list_dir(prefix() / ".sf-stage").value(), std::vector<std::string>{"lock"});
 }
@@ -85,6 +85,35 @@ TEST_F(Install, again_changes_nothing) {
     struct stat after {};
     ASSERT_EQ(::stat((prefix() / "store").c_str(), &after), 0);
     EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+TEST_F(Install, assets_belong_to_their_version) {
+    ASSERT_TRUE(install(make("25.11.2"), prefix()));
+    ASSERT_TRUE(install(make("25.11.7"), prefix()));
+    for (const char* version : {"25.11.2", "25.11.7"}) {
+        for (const auto& [path, content] : assets(version)) {
+            EXPECT_EQ(read(prefix() / path), content) << path;
+        }
+    }
+    EXPECT_EQ(mode_of(prefix() / "data/slurm_assets/25.11.2/slurm_install.sh"), 0755U);
+    EXPECT_EQ(fs::read_symlink(prefix() / "data/slurm_assets/slurm_install.sh"),
+              "25.11.7/slurm_install.sh");
+    EXPECT_EQ(read(prefix() / "modules/slurm/.modulerc.lua"), "-- 25.11.7\n");
+    // Kept out of the way: the links stay with the version that has them.
+    InstallOptions options;
+    options.switch_view = false;
+    ASSERT_TRUE(install(make("25.11.2"), prefix(), options));
+    EXPECT_EQ(read(prefix() / "modules/slurm/.modulerc.lua"), "-- 25.11.7\n");
+    // What somebody changed there is put right: it is no place for changes.
+    ASSERT_TRUE(base::write_file(prefix() / "data/slurm_assets/25.11.2/config/slurm.conf", "x"));
+    ASSERT_TRUE(base::write_file(prefix() / "modules/slurm/25.11.2-bookworm.lua", "x"));
+    const auto mended = install(make("25.11.2"), prefix(), options);
+    ASSERT_TRUE(mended) << mended.error().text();
+    EXPECT_TRUE(mended->changed);
+    for (const auto& [path, content] : assets("25.11.2")) {
+        EXPECT_EQ(read(prefix() / path), content) << path;
+    }
+    EXPECT_FALSE(install(make("25.11.2"), prefix(), options)->changed);
 }
 
 TEST_F(Install, two_versions_leave_each_other_alone) {
@@ -488,15 +517,15 @@ TEST(Prefix, resolves_as_the_kernel_does) {
     const fs::path top = fs::canonical(folder.path());
     ASSERT_TRUE(base::make_dirs(top / "a/b"));
     fs::create_directory_symlink("a/b", top / "link");
-    EXPECT_EQ(check_prefix(top / "link/..").value(), top / "a");
-    EXPECT_EQ(check_prefix(top / "link/new/deeper").value(), top / "a/b/new/deeper");
-    EXPECT_EQ(check_prefix(top / "a//b/.").value(), top / "a/b");
+    EXPECT_EQ(tree::check_prefix(top / "link/..").value(), top / "a");
+    EXPECT_EQ(tree::check_prefix(top / "link/new/deeper").value(), top / "a/b/new/deeper");
+    EXPECT_EQ(tree::check_prefix(top / "a//b/.").value(), top / "a/b");
     fs::create_directory_symlink("loop", top / "loop");
-    EXPECT_FALSE(check_prefix(top / "loop/x"));
-    EXPECT_FALSE(check_prefix(""));
-    EXPECT_TRUE(check_path_length("/opt", "x"));
-    EXPECT_FALSE(check_path_length("/opt", std::string(4091, 'x')));
-    EXPECT_TRUE(check_path_length("/opt", std::string(4090, 'x')));
+    EXPECT_FALSE(tree::check_prefix(top / "loop/x"));
+    EXPECT_FALSE(tree::check_prefix(""));
+    EXPECT_TRUE(tree::check_path_length("/opt", "x"));
+    EXPECT_FALSE(tree::check_path_length("/opt", std::string(4091, 'x')));
+    EXPECT_TRUE(tree::check_path_length("/opt", std::string(4090, 'x')));
 }
 
 }  // namespace

@@ -317,5 +317,36 @@ TEST_F(Verify, no_tarball_at_all) {
     EXPECT_THAT(verify(folder / "fifo.tar.gz"), HasSubstr("is not a file"));
 }
 
+TEST_F(Verify, assets_are_part_of_what_is_signed) {
+    EXPECT_EQ(verify(make()), "");
+    Change changed;
+    changed.file = [](std::string& path, std::string& content) {
+        if (path.ends_with("slurm_install.sh")) content += "id\n";
+    };
+    EXPECT_THAT(verify(make("25.11.2", "1", changed)), HasSubstr("slurm_install.sh"));
+    Change missing;
+    missing.leave_out = "data/slurm_assets/25.11.2/modulerc.lua";
+    EXPECT_THAT(verify(make("25.11.2", "1", missing)), HasSubstr("missing"));
+    Change link;
+    link.leave_out = "data/slurm_assets/slurm_install.sh";
+    EXPECT_THAT(verify(make("25.11.2", "1", link)), HasSubstr("missing"));
+}
+
+TEST_F(Verify, assets_have_their_places) {
+    for (const char* path :
+         {"data/slurm_assets/25.11.7/x", "data/slurm_assets/25.11.2", "data/x", "bin/x",
+          "modules/slurm/25.11.7-bookworm.lua", "data/slurm_assets/25.11.2/../../../x"}) {
+        Change change;
+        change.manifest = [&](model::Bundle& bundle) { bundle.assets[0].path = path; };
+        EXPECT_NE(verify(make("25.11.2", "1", change)), "") << path;
+    }
+    Change type;
+    type.manifest = [&](model::Bundle& bundle) {
+        bundle.assets[0].type = model::EntryType::symlink;
+        bundle.assets[0].target = "/etc/shadow";
+    };
+    EXPECT_THAT(verify(make("25.11.2", "1", type)), HasSubstr("not a file"));
+}
+
 }  // namespace
 }  // namespace sf::install

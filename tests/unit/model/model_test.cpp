@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
+#include "model/cpu_level.hpp"
 #include "model/dag.hpp"
 #include "model/manifest.hpp"
 #include "model/names.hpp"
@@ -103,10 +105,40 @@ TEST(Manifest, SurvivesTheWayThroughText) {
     bundle.architecture = "amd64";
     bundle.packages = {example()};
     bundle.view = {{"bin/munge", EntryType::symlink, 0777, 0, {}, "../../../store/x/bin/munge"}};
+    bundle.assets = {
+        {"data/slurm_assets/25.11.2/x", EntryType::file, 0755, 1, base::sha256("x"), ""}};
     const std::string bundle_text = *to_json(bundle);
     const auto bundle_back = bundle_from_json(bundle_text);
     ASSERT_TRUE(bundle_back) << bundle_back.error().text();
     EXPECT_EQ(*to_json(*bundle_back), bundle_text);
+    // Bundles of before there were assets.
+    const std::string without = base::replace_all(
+        bundle_text,
+        bundle_text.substr(bundle_text.find("\"assets\":"),
+                           bundle_text.find(']') + 2 - bundle_text.find("\"assets\":")),
+        "");
+    ASSERT_EQ(without.find("assets"), std::string::npos);
+    const auto old = bundle_from_json(without);
+    ASSERT_TRUE(old) << old.error().text();
+    EXPECT_TRUE(old->assets.empty());
+}
+
+TEST(CpuLevel, IsTheHighestThatAllFlagsAllow) {
+    const std::string v2 =
+        "flags\t\t: lm cx8 cmov fpu fxsr mmx syscall sse2 cx16 lahf_lm popcnt pni sse4_1 sse4_2 "
+        "ssse3";
+    const std::string v3 = v2 + " avx avx2 bmi1 bmi2 f16c fma movbe xsave";
+    EXPECT_EQ(cpu_level(v2), "x86_64_v2");
+    EXPECT_EQ(cpu_level(v3 + " abm"), "x86_64_v3");
+    EXPECT_EQ(cpu_level(v3), "x86_64_v2");
+    EXPECT_EQ(cpu_level(v3, true), "x86_64_v3");
+    EXPECT_EQ(cpu_level(v2, true), "x86_64_v2");
+    EXPECT_EQ(cpu_level("flags : neon"), "");
+    EXPECT_TRUE(cpu_runs("x86_64_v3", "x86_64_v2"));
+    EXPECT_TRUE(cpu_runs("x86_64_v3", "x86_64_v3"));
+    EXPECT_FALSE(cpu_runs("x86_64_v2", "x86_64_v3"));
+    EXPECT_FALSE(cpu_runs("", "x86_64"));
+    EXPECT_FALSE(cpu_runs("x86_64_v4", "riscv"));
 }
 
 TEST(Manifest, RefusesAnythingBent) {

@@ -113,6 +113,27 @@ TEST_F(Bundles, two_packages_with_one_program) {
     EXPECT_THAT(refused.error().text(), HasSubstr("bin/srun"));
 }
 
+TEST_F(Bundles, assets_are_listed_and_linked) {
+    BundleRequest asked = request();
+    asked.assets = {{"data/slurm_assets/25.11.2/slurm_install.sh", "#!/bin/sh\n", true},
+                    {"modules/slurm/25.11.2-bookworm.lua", "help()\n"}};
+    const auto bundle = plan_bundle(asked);
+    ASSERT_TRUE(bundle) << bundle.error().text();
+    ASSERT_EQ(bundle->assets.size(), 2U);
+    EXPECT_EQ(bundle->assets[0].mode, 0755U);
+    EXPECT_EQ(bundle->assets[0].sha256, base::sha256("#!/bin/sh\n"));
+    // The archive is compared with the manifest while it is written.
+    ASSERT_TRUE(archive(asked));
+    const auto shared = model::bundle_links(*bundle);
+    ASSERT_EQ(shared.size(), 2U);
+    EXPECT_EQ(shared[0].target, "25.11.2/slurm_install.sh");
+    EXPECT_EQ(shared[1].path, "view");
+    asked.assets[0].path = "data/slurm_assets/slurm_install.sh";
+    const auto refused = plan_bundle(asked);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("data/slurm_assets/25.11.2/"));
+}
+
 TEST_F(Bundles, same_inputs_same_bytes) {
     const BundleRequest asked = request();
     const auto first = archive(asked);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "install/prefix.hpp"
+#include "tree/prefix.hpp"
 
 #include <sys/stat.h>
 
@@ -11,7 +11,7 @@
 
 #include "base/text.hpp"
 
-namespace sf::install {
+namespace sf::tree {
 
 namespace fs = std::filesystem;
 using base::Code;
@@ -132,4 +132,4 @@ Status check_path_length(const fs::path& prefix, std::string_view longest_below)
                 prefix.native().size(), length, PATH_MAX - 1);
 }
 
-}  // namespace sf::install
+}  // namespace sf::tree

@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 
-namespace sf::install {
+namespace sf::tree {
 
 // The absolute, normalised path with every symlink resolved by us. Refused, naming the folder:
 // - a folder on the way that others may write to, unless it is sticky (like /tmp);
@@ -21,4 +21,4 @@ namespace sf::install {
 [[nodiscard]] base::Status check_path_length(const std::filesystem::path& prefix,
                                              std::string_view longest_below);
 
-}  // namespace sf::install
+}  // namespace sf::tree

@@ -12,7 +12,7 @@
 #include "base/result.hpp"
 #include "model/manifest.hpp"
 
-namespace sf::install {
+namespace sf::tree {
 
 class TreeMatcher {
 public:
@@ -32,8 +32,24 @@ private:
     std::size_t x_missing = 0;
 };
 
+// `entries` and every folder above them that is not among them.
+[[nodiscard]] std::vector<model::FileEntry> with_folders(
+    const std::vector<model::FileEntry>& entries);
+
+// Those below `folder`, folders included, by their paths from there. Fails if one is at `folder`.
+[[nodiscard]] base::Result<std::vector<model::FileEntry>> entries_below(
+    const std::vector<model::FileEntry>& entries, std::string_view folder);
+
+// What lies at `top`/`path` on disk, its content read; symlinks are not followed.
+[[nodiscard]] base::Result<model::FileEntry> read_entry(const std::filesystem::path& top,
+                                                        const std::string& path);
+
+// Compares one entry with what lies at its path below `top`.
+[[nodiscard]] base::Status match_entry(const std::filesystem::path& top,
+                                       const model::FileEntry& expected);
+
 // Compares what is below `folder` on disk; symlinks are never followed, every file is read.
 [[nodiscard]] base::Status match_folder(const std::filesystem::path& folder,
                                         const std::vector<model::FileEntry>& expected);
 
-}  // namespace sf::install
+}  // namespace sf::tree

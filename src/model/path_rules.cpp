@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules for names and links in our archives; declared in archive_reader.hpp.
+#include "model/path_rules.hpp"
+
 #include <algorithm>
+#include <cstdint>
 
 #include "base/text.hpp"
-#include "pack/archive_reader.hpp"
 
-namespace sf::pack {
+namespace sf::model {
 
 namespace {
 
@@ -120,4 +121,4 @@ std::string link_violation(std::string_view path, std::string_view target,
     return {};
 }
 
-}  // namespace sf::pack
+}  // namespace sf::model

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bundle_assets.hpp"
+
+#include <array>
+
+#include "base/files.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "model/bundle_layout.hpp"
+#include "model/names.hpp"
+
+namespace sf::cli {
+
+using base::Code;
+using base::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+// What is copied as it is: the installer fills it in where it runs.
+constexpr std::array copied{"config/slurm.conf",
+                            "config/cgroup.conf",
+                            "config/slurmdbd.conf",
+                            "systemd/munge.service",
+                            "systemd/sackd.service",
+                            "systemd/slurmctld.service",
+                            "systemd/slurmd.service",
+                            "systemd/slurmdbd.service",
+                            "systemd/slurmrestd.service",
+                            "sysusers.d/slurm-factory.conf",
+                            "tmpfiles.d/slurm-factory.conf"};
+
+Result<fs::path> helper_path() {
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    const fs::path helper = program.parent_path() / model::helper_name;
+    if (!error && base::exists(helper)) return helper;
+    return base::fail_hint(
+        Code::absent,
+        fmt::format("{} is not beside this program, where a bundle takes it from",
+                    base::escape_untrusted(helper.native())),
+        "build it as well: cmake --build build/release");
+}
+
+std::string target_json(const model::Toolchain& toolchain) {
+    return base::Json{{"title", toolchain.title},
+                      {"family", toolchain.family},
+                      {"os_id", toolchain.os_release.id},
+                      {"os_version", toolchain.os_release.version_id}}
+               .dump(2) +
+           '\n';
+}
+
+}  // namespace
+
+Result<std::vector<publish::BundleAsset>> bundle_assets(const Session& session,
+                                                        const std::string& version,
+                                                        const model::Toolchain& toolchain) {
+    const fs::path templates = fs::path(session.options.data_dir) / "templates" / "slurm_assets";
+    const std::string folder = model::bundle_assets_path(version) + '/';
+    std::vector<publish::BundleAsset> assets;
+    for (const char* name : copied) {
+        SF_TRY(std::string text, base::read_file(templates / name));
+        assets.push_back({folder + name, std::move(text)});
+    }
+    SF_TRY(std::string front, base::read_file(templates / model::installer_name));
+    assets.push_back({folder + std::string(model::installer_name), std::move(front), true});
+    SF_TRY(const fs::path helper, helper_path());
+    SF_TRY(std::string program, base::read_file(helper));
+    assets.push_back({folder + std::string(model::helper_name), std::move(program), true});
+    assets.push_back({folder + "target.json", target_json(toolchain)});
+
+    // Lua finds its own place; only names go in.
+    for (const auto& [name, path] :
+         {std::pair{"modulefile.lua", model::bundle_modulefile_path(version, toolchain.name)},
+          {"modulerc.lua", folder + std::string(model::modulerc_name)}}) {
+        SF_TRY(std::string text, base::read_file(templates / name));
+        text = base::replace_all(std::move(text), "@version@", version);
+        text = base::replace_all(std::move(text), "@series@", model::series_of(version));
+        text = base::replace_all(std::move(text), "@toolchain@", toolchain.name);
+        assets.push_back({path, std::move(text)});
+    }
+    return assets;
+}
+
+}  // namespace sf::cli

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/engine.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+using Type = PathInfo::Type;
+
+namespace {
+
+class Engine {
+public:
+    Engine(const Plan& plan, Context& context, const std::string& password)
+        : x_plan(plan), x(context), x_password(password) {}
+
+    Status run() {
+        for (const PlannedUser& user : x_plan.users) SF_CHECK(make_user(user));
+        for (const PlannedFolder& folder : x_plan.folders) SF_CHECK(make_folder(folder));
+        SF_CHECK(x.save());
+        for (const PlannedSecret& secret : x_plan.secrets) SF_CHECK(make_secret(secret));
+        for (const PlannedFile& file : x_plan.files) {
+            SF_CHECK(file.has_password ? make_password_file(file) : make_file(file));
+        }
+        SF_CHECK(switch_current());
+        return x.save();
+    }
+
+private:
+    Status tool(std::vector<std::string> argv) {
+        base::Command command;
+        command.argv = std::move(argv);
+        command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C"}};
+        command.deadline = std::chrono::seconds(60);
+        SF_TRY(const base::Finished done, x.host.run(command));
+        if (done.exit.ok()) return {};
+        return fail(Code::failed, "{}: {}: {}", base::shell_join(command.argv), done.exit.text(),
+                    base::escape_untrusted(base::trim(done.err)));
+    }
+
+    Status make_user(const PlannedUser& user) {
+        if (user.exists) return {};
+        const std::string group = user.name;
+        if (!user.group_exists) {
+            std::vector<std::string> argv{"groupadd", "--system"};
+            if (user.id) argv.insert(argv.end(), {"--gid", std::to_string(*user.id)});
+            argv.push_back(group);
+            SF_CHECK(tool(std::move(argv)));
+            x.changed("group " + group);
+        }
+        std::vector<std::string> argv{"useradd",    "--system",         "--gid",
+                                      group,        "--comment",        user.comment,
+                                      "--home-dir", "/nonexistent",     "--no-create-home",
+                                      "--shell",    "/usr/sbin/nologin"};
+        if (user.id) argv.insert(argv.end(), {"--uid", std::to_string(*user.id)});
+        argv.push_back(user.name);
+        SF_CHECK(tool(std::move(argv)));
+        x.record.users.insert(user.name);
+        x.changed("user " + user.name);
+        SF_TRY(const std::string passwd, x.host.read("/etc/passwd"));
+        SF_TRY(const std::string groups, x.host.read("/etc/group"));
+        add_local(x.accounts, passwd, groups);
+        return {};
+    }
+
+    Status make_folder(const PlannedFolder& folder) {
+        SF_TRY(const Ids owner, x.ids_of(folder.owner));
+        SF_TRY(const PathInfo info, x.host.look(folder.path));
+        if (info.type == Type::absent) {
+            SF_CHECK(x.host.make_folder(folder.path, folder.mode, owner));
+            x.record.folders.insert(folder.path);
+            x.changed(fmt::format("folder {} ({:04o} {}:{})", folder.path, folder.mode,
+                                  folder.owner.user, folder.owner.group));
+            return {};
+        }
+        if (info.type != Type::folder) {
+            return fail(Code::refused, "{} is in the way: it is {}, not a folder", folder.path,
+                        info.type == Type::symlink ? "a symlink" : "something else");
+        }
+        const std::string mend =
+            fmt::format("chown {}:{} {p} && chmod {:04o} {p}", folder.owner.user,
+                        folder.owner.group, folder.mode, fmt::arg("p", folder.path));
+        if (info.owner.uid == 0 && owner.uid != 0 && (info.mode & 022U) == 0) {
+            SF_CHECK(x.host.set_mode(folder.path, folder.mode, owner));
+            x.changed(fmt::format("owner of {} ({:04o} {}:{})", folder.path, folder.mode,
+                                  folder.owner.user, folder.owner.group));
+            return {};
+        }
+        if (info.owner.uid != owner.uid) {
+            return base::fail_hint(Code::refused,
+                                   fmt::format("{} belongs to uid {}, not to {}", folder.path,
+                                               info.owner.uid, folder.owner.user),
+                                   "if it is a leftover: " + mend);
+        }
+        if ((info.mode & 022U & ~folder.mode) != 0) {
+            return base::fail_hint(
+                Code::refused,
+                fmt::format("{} has mode {:04o}: others can write to it", folder.path, info.mode),
+                mend);
+        }
+        return {};
+    }
+
+    Status make_secret(const PlannedSecret& secret) {
+        SF_TRY(const PathInfo info, x.host.look(secret.path));
+        SF_TRY(const Ids owner, x.ids_of(secret.owner));
+        if (info.type == Type::file) {
+            // What root brought or restored belongs to root, and its daemon could not read it.
+            if (info.owner.uid == owner.uid || info.owner.uid != 0) return {};
+            SF_CHECK(x.host.set_mode(secret.path, secret.mode, owner));
+            x.changed(fmt::format("owner of {} ({:04o} {}:{})", secret.path, secret.mode,
+                                  secret.owner.user, secret.owner.group));
+            return {};
+        }
+        if (secret.size == 0) return fail(Code::refused, "{} is missing", secret.path);
+        SF_TRY(const std::string bytes, x.host.random(secret.size));
+        SF_CHECK(x.host.write_new(secret.path, bytes, secret.mode, owner));
+        x.record.secrets.insert(secret.path);
+        x.changed(fmt::format("secret {} ({:04o} {}:{})", secret.path, secret.mode,
+                              secret.owner.user, secret.owner.group));
+        return {};
+    }
+
+    Status make_password_file(const PlannedFile& file) {
+        SF_TRY(const PathInfo info, x.host.look(file.path));
+        if (info.type == Type::file) return {};
+        SF_TRY(const Ids owner, x.ids_of(file.owner));
+        SF_CHECK(x.host.write_new(file.path,
+                                  base::replace_all(file.content, "@db_password@", x_password),
+                                  file.mode, owner));
+        x.record.secrets.insert(file.path);
+        x.changed(fmt::format("file {} ({:04o} {}:{})", file.path, file.mode, file.owner.user,
+                              file.owner.group));
+        return {};
+    }
+
+    Status make_file(const PlannedFile& file) {
+        SF_TRY(const Ids owner, x.ids_of(file.owner));
+        SF_TRY(const PathInfo info, x.host.look(file.path));
+        const base::Digest fresh = base::sha256(file.content);
+        if (info.type == Type::absent) return put(file, owner, fresh);
+        if (info.type != Type::file) {
+            return fail(Code::refused, "{} is in the way: it is {}, not a file", file.path,
+                        info.type == Type::symlink ? "a symlink" : "something else");
+        }
+        SF_TRY(const std::string present, x.host.read(file.path));
+        if (present == file.content) {
+            x.record.add(file.path, fresh);
+            return {};
+        }
+        if (x.record.wrote(file.path, base::sha256(present))) return put(file, owner, fresh);
+        return put_beside(file, owner);
+    }
+
+    Status put(const PlannedFile& file, Ids owner, const base::Digest& digest) {
+        x.record.add(file.path, digest);
+        SF_CHECK(x.save());
+        SF_CHECK(x.host.write_file(file.path, file.content, file.mode, owner));
+        x.restart = x.restart || !file.path.ends_with(".new");
+        x.changed(fmt::format("file {} ({:04o} {}:{})", file.path, file.mode, file.owner.user,
+                              file.owner.group));
+        return {};
+    }
+
+    // An administrator's file stays; ours is put beside it, once.
+    Status put_beside(const PlannedFile& file, Ids owner) {
+        PlannedFile beside = file;
+        beside.path += ".new";
+        const auto present = x.host.read(beside.path);
+        if (present && *present == file.content) {
+            x.reporter.notice("{} was changed here and is kept; ours is {}", file.path,
+                              beside.path);
+            return {};
+        }
+        SF_TRY(const PathInfo info, x.host.look(beside.path));
+        if (info.type != Type::absent && info.type != Type::file) {
+            return fail(Code::refused, "{} is in the way: it is no file", beside.path);
+        }
+        x.reporter.notice("{} was changed here and is kept", file.path);
+        return put(beside, owner, base::sha256(file.content));
+    }
+
+    Status switch_current() {
+        const fs::path link = fs::path(x_plan.tree) / "current";
+        const std::string target = "views/" + x_plan.version;
+        SF_TRY(const PathInfo info, x.host.look(link));
+        if (info.type != Type::absent && info.type != Type::symlink) {
+            return fail(Code::refused, "{} is in the way: it is no symlink", link.native());
+        }
+        x.record.prefix = x_plan.tree;
+        x.record.version = x_plan.version;
+        if (info.type == Type::symlink) {
+            SF_TRY(const std::string present, x.host.read_link(link));
+            if (present == target) return {};
+            x.record.previous_version = present.substr(present.find('/') + 1);
+        }
+        SF_CHECK(x.host.switch_link(link, target));
+        x.restart = true;
+        x.changed(fmt::format("link {} -> {}", link.native(), target));
+        return {};
+    }
+
+    const Plan& x_plan;
+    Context& x;
+    const std::string& x_password;
+};
+
+}  // namespace
+
+void Context::changed(const std::string& what) {
+    ++changes;
+    reporter.info("made {}", what);
+}
+
+Status Context::save() const {
+    SF_TRY(const std::string text, to_json(record));
+    const auto present = host.read(std::string(record_path));
+    if (present && *present == text) return {};
+    if (!present && present.error().code != Code::absent) return tl::unexpected(present.error());
+    return host.write_file(std::string(record_path), text, 0644, {0, 0});
+}
+
+Result<Ids> Context::ids_of(const Owner& owner) const {
+    const User* user = accounts.user(owner.user);
+    if (user == nullptr) return fail(Code::failed, "there is no user {}", owner.user);
+    if (const Group* group = accounts.group(owner.group)) return Ids{user->uid, group->gid};
+    if (owner.group == owner.user) return Ids{user->uid, user->gid};
+    return fail(Code::failed, "there is no group {}", owner.group);
+}
+
+Result<Record> load_record(Host& host) {
+    const auto text = host.read(std::string(record_path));
+    if (!text && text.error().code == Code::absent) return Record{};
+    if (!text) return tl::unexpected(text.error());
+    return base::during(record_from_json(*text), "reading " + std::string(record_path));
+}
+
+Status set_up(const Plan& plan, Context& context, const std::string& db_password) {
+    return Engine(plan, context, db_password).run();
+}
+
+Result<std::string> make_password(Host& host) {
+    SF_TRY(const std::string bytes, host.random(20));
+    // 160 bits, 5 a letter.
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz234567";
+    std::string password;
+    unsigned bits = 0;
+    unsigned count = 0;
+    for (const char byte : bytes) {
+        bits = (bits << 8U) | static_cast<unsigned char>(byte);
+        for (count += 8; count >= 5; count -= 5) password += letters[(bits >> (count - 5U)) & 31U];
+    }
+    return password;
+}
+
+}  // namespace sf::deploy

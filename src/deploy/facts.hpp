@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the installer needs to know of a machine, gathered once, before anything is decided; the
+// decisions (checks.hpp, planner.hpp) are then functions of values. Gathering looks only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "deploy/accounts.hpp"
+#include "deploy/host.hpp"
+#include "deploy/listening.hpp"
+#include "deploy/record.hpp"
+#include "model/manifest.hpp"
+
+namespace sf::deploy {
+
+struct OsFacts {
+    std::string id;          // "debian"
+    std::string like;        // "rhel centos fedora"
+    std::string version_id;  // "12"
+    std::string title;       // "Debian GNU/Linux 12 (bookworm)"
+};
+
+struct Process {
+    pid_t pid = 0;
+    std::string name;
+    std::string program;  // what /proc/<pid>/exe points to; empty if that cannot be read
+};
+
+struct Facts {
+    Accounts accounts;
+    std::string host;                    // this machine's name, short
+    std::vector<std::string> addresses;  // of its interfaces, no loopback
+    OsFacts os;
+    std::string cpu_level;
+    bool systemd = false;
+    bool cgroups = false;  // version 2, with the controllers that Slurm uses
+    Listeners listeners;
+    std::vector<Process> daemons;          // that are called like ours, wherever they are from
+    std::vector<std::string> other_slurm;  // programs of the distribution's Slurm
+    bool other_munge = false;              // the distribution's munged is installed
+    std::string mariadb_server;            // path; empty if not installed
+    std::string mariadb_client;
+    std::string mariadb_socket;                       // where the server listens or would
+    std::map<std::string, PathInfo> secrets;          // of those that exist or are planted
+    std::vector<std::string> missing_host_libraries;  // "libpam.so.0", "libc.so.6 (GLIBC_2.36)"
+};
+
+inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";
+inline constexpr std::string_view jwt_key_path = "/etc/slurm/jwt_hs256.key";
+inline constexpr std::string_view slurmdbd_conf_path = "/etc/slurm/slurmdbd.conf";
+inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2";
+
+[[nodiscard]] base::Result<Facts> gather_facts(Host& host, std::string_view looked_up,
+                                               const model::Bundle& bundle);
+
+// Of /etc/os-release.
+[[nodiscard]] OsFacts parse_os_release(std::string_view text);
+
+}  // namespace sf::deploy

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/plan.hpp"
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::fail;
+using base::Json;
+using base::Result;
+
+namespace {
+
+constexpr int schema = 1;
+
+std::string owned(const Owner& owner, unsigned mode) {
+    return fmt::format("{:04o} {}:{}", mode, owner.user, owner.group);
+}
+
+Result<std::string> text_of(const Json& json, const char* key) {
+    if (json.contains(key) && json[key].is_string()) return json[key].get<std::string>();
+    return fail(Code::corrupt, "a service lacks '{}'", key);
+}
+
+Result<Service> read_service(const Json& json) {
+    if (!json.is_object()) return fail(Code::corrupt, "a service is not an object");
+    Service service;
+    SF_TRY(service.name, text_of(json, "name"));
+    SF_TRY(service.owner.user, text_of(json, "user"));
+    SF_TRY(service.owner.group, text_of(json, "group"));
+    SF_TRY(service.log, text_of(json, "log"));
+    SF_TRY(service.ready_socket, text_of(json, "ready_socket"));
+    if (!json.contains("ready_port") || !json["ready_port"].is_number_unsigned() ||
+        json["ready_port"].get<std::uint64_t>() > 65535)
+        return fail(Code::corrupt, "'ready_port' of {} is no port",
+                    base::escape_untrusted(service.name));
+    service.ready_port = json["ready_port"].get<std::uint16_t>();
+    for (const char* key : {"argv", "environment"}) {
+        if (!json.contains(key)) return fail(Code::corrupt, "a service lacks '{}'", key);
+    }
+    for (const Json& word : json["argv"]) {
+        if (!word.is_string()) return fail(Code::corrupt, "'argv' holds no words");
+        service.argv.push_back(word.get<std::string>());
+    }
+    if (service.argv.empty() || !service.argv[0].starts_with('/'))
+        return fail(Code::corrupt, "the program of a service is not an absolute path");
+    if (!json["environment"].is_object())
+        return fail(Code::corrupt, "'environment' is not an object");
+    for (const auto& [name, value] : json["environment"].items()) {
+        if (!value.is_string()) return fail(Code::corrupt, "'environment' holds no text");
+        service.environment[name] = value.get<std::string>();
+    }
+    return service;
+}
+
+}  // namespace
+
+std::string to_text(const Plan& plan) {
+    std::string text;
+    const auto line = [&](std::string_view kind, const std::string& what) {
+        text += fmt::format("{:<9} {}\n", kind, what);
+    };
+    line("software", fmt::format("Slurm {} in {}{}", plan.version, plan.tree,
+                                 plan.copy ? ", copied there" : ""));
+    line("link", fmt::format("{}/current -> views/{}", plan.tree, plan.version));
+    for (const PlannedUser& user : plan.users) {
+        const std::string id = user.id ? fmt::format(" with uid {}", *user.id) : "";
+        line("user", user.name + (user.exists ? " (is there)" : ", a system user" + id));
+    }
+    for (const PlannedFolder& folder : plan.folders)
+        line("folder", fmt::format("{} {}", owned(folder.owner, folder.mode), folder.path));
+    for (const PlannedSecret& secret : plan.secrets) {
+        const std::string how = secret.size == 0
+                                    ? "brought from the controller"
+                                    : fmt::format("{} random bytes, if it is absent", secret.size);
+        line("secret",
+             fmt::format("{} {} ({})", owned(secret.owner, secret.mode), secret.path, how));
+    }
+    for (const PlannedFile& file : plan.files)
+        line("file", fmt::format("{} {} ({} bytes)", owned(file.owner, file.mode), file.path,
+                                 file.content.size()));
+    if (plan.database && plan.database->local) {
+        line("database", fmt::format("slurm_acct_db and user {}@localhost in MariaDB at {}, if "
+                                     "they are absent",
+                                     plan.database->user, plan.database->socket));
+    }
+    for (const std::string& unit : plan.units)
+        line("unit", unit + (plan.start ? ", enabled and started" : ", enabled"));
+    for (const Service& service : plan.services)
+        line("service",
+             fmt::format("{} as {}: {}{}", service.name, service.owner.user,
+                         base::shell_join(service.argv), plan.start ? "" : " (not started now)"));
+    if (plan.start) line("test", "the daemons answer and jobs run");
+    for (const std::string& note : plan.notes) line("note", note);
+    return text;
+}
+
+Result<std::string> services_to_json(const std::vector<Service>& services) {
+    Json list = Json::array();
+    for (const Service& service : services) {
+        list.push_back({{"name", service.name},
+                        {"argv", service.argv},
+                        {"environment", service.environment},
+                        {"user", service.owner.user},
+                        {"group", service.owner.group},
+                        {"ready_socket", service.ready_socket},
+                        {"ready_port", service.ready_port},
+                        {"log", service.log}});
+    }
+    const Json json{{"schema", schema}, {"services", list}};
+    SF_TRY([[maybe_unused]] const std::string checked, base::canonical_json(json));
+    return json.dump(2) + '\n';
+}
+
+Result<std::vector<Service>> services_from_json(std::string_view text) {
+    SF_TRY(const Json json, base::parse_json(text));
+    if (!json.is_object() || !json.contains("schema") || json["schema"] != schema ||
+        !json.contains("services") || !json["services"].is_array())
+        return fail(Code::corrupt, "it is not a list of services of schema {}", schema);
+    std::vector<Service> services;
+    for (const Json& item : json["services"]) {
+        SF_TRY(Service service, read_service(item));
+        services.push_back(std::move(service));
+    }
+    return services;
+}
+
+}  // namespace sf::deploy

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an installation will do, as a value: who, which folders, secrets, files and services, with
+// every owner and mode. Printed by --dry-run, carried out by the engine, compared in tests. Holds
+// no secret: those are made while it is carried out. Plain values, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/process.hpp"
+#include "base/result.hpp"
+
+namespace sf::deploy {
+
+struct Owner {
+    std::string user = "root";
+    std::string group = "root";
+};
+
+struct PlannedUser {  // with a group of the same name
+    std::string name;
+    std::string comment;
+    std::optional<std::uint32_t> id;
+    bool exists = false;
+    bool group_exists = false;
+};
+
+struct PlannedFolder {
+    std::string path;
+    Owner owner;
+    unsigned mode = 0755;
+};
+
+struct PlannedSecret {  // made once, from random bytes, if nothing is there
+    std::string path;
+    Owner owner;
+    unsigned mode = 0400;
+    std::size_t size = 0;  // 0: brought by the administrator, and only handed to its owner
+};
+
+struct PlannedFile {
+    std::string path;
+    Owner owner;
+    unsigned mode = 0644;
+    std::string content;
+    bool has_password = false;  // "@db_password@" in it; made once, never written again
+};
+
+// A daemon, for the supervisor of machines without systemd.
+struct Service {
+    std::string name;
+    std::vector<std::string> argv;
+    base::Environment environment;
+    Owner owner;
+    std::string ready_socket;      // listening: the next one may start
+    std::uint16_t ready_port = 0;  // likewise
+    std::string log;               // what it prints
+};
+
+struct PlannedDatabase {
+    bool local = true;          // over the socket, as root: made where absent
+    bool start_server = false;  // nobody listens: a server is run to make it
+    std::string socket;
+    std::string server;  // mariadbd
+    std::string client;  // mariadb
+    std::string user = "slurm";
+    std::string password_file;  // the administrator's; empty: generated
+};
+
+struct Plan {
+    std::string tree;     // where the software will be
+    std::string version;  // exact
+    bool copy = false;    // from where it was unpacked to `tree`
+    bool systemd = false;
+    bool start = false;
+    std::vector<PlannedUser> users;
+    std::vector<PlannedFolder> folders;
+    std::vector<PlannedSecret> secrets;
+    std::vector<PlannedFile> files;
+    std::vector<std::string> units;  // systemd: to enable and start, in this order
+    std::vector<Service> services;   // else: to supervise, in this order
+    std::optional<PlannedDatabase> database;
+    bool runs_controller = false;
+    bool runs_compute = false;
+    bool accounting = false;
+    std::string node;                // this machine's name in Slurm
+    std::vector<std::string> notes;  // what people should know
+};
+
+// For --dry-run: every user, folder, secret, file and service on a line of its own.
+[[nodiscard]] std::string to_text(const Plan& plan);
+
+// The supervisor's list, /etc/slurm/supervisor.json, both ways.
+[[nodiscard]] base::Result<std::string> services_to_json(const std::vector<Service>& services);
+[[nodiscard]] base::Result<std::vector<Service>> services_from_json(std::string_view text);
+
+}  // namespace sf::deploy

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/planner.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "deploy/names.hpp"
+#include "deploy/template.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::size_t munge_key_size = 1024;
+constexpr std::size_t jwt_key_size = 32;
+
+bool loopback(const std::string& address) {
+    return address.starts_with("127.") || address == "::1";
+}
+
+// The number behind "<name>=" among a node's parameters; 0 if it is not said.
+std::uint64_t parameter(std::string_view parameters, std::string_view name) {
+    std::uint64_t value = 0;
+    for (const std::string& word : base::split(parameters, ' ')) {
+        if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=')
+            continue;
+        const char* end = word.data() + word.size();
+        const auto [at, error] = std::from_chars(word.data() + name.size() + 1, end, value);
+        if (error != std::errc() || at != end) return 0;
+    }
+    return value;
+}
+
+std::string memory_per_cpu(std::string_view parameters) {
+    const std::uint64_t cpus = parameter(parameters, "CPUs");
+    const std::uint64_t memory = parameter(parameters, "RealMemory");
+    return cpus == 0 || memory / cpus == 0 ? "" : std::to_string(memory / cpus);
+}
+
+// The tree's daemons name each other by the link `current`: an upgrade is one switch and a restart.
+class Planner {
+public:
+    Planner(const PlanInputs& inputs, const Answers& answers)
+        : x_in(inputs), x_facts(inputs.facts), x_answers(answers), x_roles(*answers.roles) {
+        x_accounting_here = has(Role::dbd) && answers.accounting.value_or(true) &&
+                            has_plugin(inputs.bundle, "accounting_storage_mysql.so");
+        x_accounting = answers.accounting.value_or(true) &&
+                       (x_accounting_here || (!has(Role::dbd) && answers.dbd_host));
+        x_own_munge = inputs.record.own_munge ||
+                      (!x_facts.other_munge &&
+                       !x_facts.listeners.sockets.contains(std::string(munge_socket_path)));
+        x_sackd = !has(Role::controller) && (has(Role::login) || has(Role::rest));
+    }
+
+    Result<Plan> make() {
+        x_plan.tree = x_in.tree;
+        x_plan.version = x_in.bundle.version;
+        x_plan.copy = x_in.copy;
+        x_plan.systemd = x_facts.systemd;
+        x_plan.start = !x_in.options.no_start;
+        x_plan.runs_controller = has(Role::controller);
+        x_plan.runs_compute = has(Role::compute);
+        x_plan.accounting = x_accounting;
+        x_plan.node = x_facts.host;
+        users();
+        folders();
+        secrets();
+        SF_CHECK(configuration());
+        database();
+        SF_CHECK(x_plan.systemd ? units() : services());
+        notes();
+        return std::move(x_plan);
+    }
+
+private:
+    [[nodiscard]] bool has(Role role) const { return x_roles.contains(role); }
+    [[nodiscard]] bool runs_munge() const {
+        return x_own_munge || (!x_plan.systemd && x_facts.other_munge && !munge_listens());
+    }
+    [[nodiscard]] bool munge_listens() const {
+        return x_facts.listeners.sockets.contains(std::string(munge_socket_path));
+    }
+    [[nodiscard]] bool jwt() const { return x_answers.jwt.value_or(false); }
+
+    void user(const char* name, const char* comment, const std::optional<std::uint32_t>& id) {
+        PlannedUser planned{name, comment, id, x_facts.accounts.user(name) != nullptr,
+                            x_facts.accounts.group(name) != nullptr};
+        x_plan.users.push_back(std::move(planned));
+    }
+    void users() {
+        if (runs_munge()) user("munge", "MUNGE authentication", x_answers.munge_uid);
+        user("slurm", "Slurm workload manager", x_answers.slurm_uid);
+        if (has(Role::rest)) user("slurmrestd", "Slurm REST daemon", std::nullopt);
+    }
+
+    void folder(const char* path, const char* owner, unsigned mode) {
+        x_plan.folders.push_back({path, {owner, owner}, mode});
+    }
+    void folders() {
+        folder("/etc/slurm", "root", 0755);
+        if (runs_munge()) {
+            folder("/etc/munge", "munge", 0700);
+            folder("/var/lib/munge", "munge", 0711);
+            folder("/var/log/munge", "munge", 0700);
+            folder("/run/munge", "munge", 0755);
+        }
+        const bool slurm_runs = has(Role::controller) || x_accounting_here || x_sackd;
+        folder("/run/slurm", slurm_runs ? "slurm" : "root", 0755);
+        if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
+        if (has(Role::controller)) {
+            folder("/var/lib/slurm", "root", 0755);
+            folder("/var/lib/slurm/slurmctld", "slurm", 0700);
+        }
+        if (has(Role::compute)) folder("/var/spool/slurmd", "root", 0755);
+        if (has(Role::compute) || !x_plan.systemd) folder("/var/log/slurmd", "root", 0750);
+        if (has(Role::rest)) folder("/run/slurmrestd", "slurmrestd", 0755);
+    }
+
+    void secrets() {
+        // Only the controller's host makes them; what was brought to another gets its owner.
+        const bool makes = has(Role::controller);
+        if (runs_munge()) {
+            x_plan.secrets.push_back({std::string(munge_key_path),
+                                      {"munge", "munge"},
+                                      0400,
+                                      makes ? munge_key_size : 0});
+        }
+        if (jwt() && (makes || has(Role::dbd))) {
+            x_plan.secrets.push_back(
+                {std::string(jwt_key_path), {"slurm", "slurm"}, 0400, makes ? jwt_key_size : 0});
+        }
+    }
+
+    [[nodiscard]] Values values() const {
+        const std::string address = x_answers.address.value_or("");
+        const std::string nodes = x_answers.nodes.value_or("");
+        std::string node_line = "NodeName=" + nodes;
+        if (nodes == x_facts.host && !address.empty()) node_line += " NodeAddr=" + address;
+        if (x_answers.node_parameters && !x_answers.node_parameters->empty())
+            node_line += ' ' + *x_answers.node_parameters;
+        node_line += " State=UNKNOWN";
+        const std::string controller = x_answers.controller.value_or("");
+        const std::string yes = "yes";
+        const bool confine = x_plan.systemd && x_facts.cgroups;
+        const std::string memory = memory_per_cpu(x_answers.node_parameters.value_or(""));
+        return {{"tree", x_in.tree},
+                {"cluster", *x_answers.cluster},
+                {"controller", controller},
+                {"controller_address", address.empty() ? "" : '(' + address + ')'},
+                {"node_lines", node_line},
+                {"jwt", jwt() ? yes : ""},
+                {"memory_per_cpu", memory},
+                {"no_memory", memory.empty() ? yes : ""},
+                {"proctrack", confine ? "proctrack/cgroup" : "proctrack/linuxproc"},
+                {"task", confine ? "task/cgroup,task/affinity" : "task/affinity"},
+                {"gather", confine ? "jobacct_gather/cgroup" : "jobacct_gather/linux"},
+                {"cgroups", confine ? yes : ""},
+                {"no_cgroups", confine ? "" : no_cgroups()},
+                {"accounting", x_accounting ? yes : ""},
+                {"no_accounting", x_accounting ? "" : no_accounting()},
+                {"dbd_host", x_answers.dbd_host.value_or(x_facts.host)},
+                {"db_host", x_answers.db_host.value_or("localhost")},
+                {"db_port", std::to_string(x_answers.db_port.value_or(3306))},
+                {"db_user", x_answers.db_user.value_or("slurm")},
+                {"db_password", "@db_password@"},  // stays: filled in while it is written
+                {"conf_server", conf_server()}};
+    }
+    [[nodiscard]] std::string no_cgroups() const {
+        if (!x_plan.systemd) {
+            return "without systemd nobody hands slurmd a control group of its own";
+        }
+        return "this machine has no control groups of version 2 with cpu, cpuset and memory";
+    }
+    [[nodiscard]] std::string no_accounting() const {
+        if (!x_answers.accounting.value_or(true)) return "--without-accounting was said";
+        if (has(Role::dbd)) {
+            return "this bundle's Slurm has no plugin for a database "
+                   "(accounting_storage_mysql)";
+        }
+        return "no --dbd-host was named";
+    }
+    [[nodiscard]] std::string conf_server() const {
+        if (has(Role::controller)) return {};
+        return " --conf-server " + x_answers.controller.value_or("") + ":6817";
+    }
+
+    Result<std::string> rendered(const std::string& name) const {
+        const auto found = x_in.templates.find(name);
+        if (found == x_in.templates.end())
+            return fail(Code::corrupt, "the bundle lacks its template {}", name);
+        return base::during(render(found->second, values()), "reading the template " + name);
+    }
+    Status file(const std::string& path, const std::string& name, Owner owner, unsigned mode) {
+        SF_TRY(std::string content, rendered(name));
+        const bool password = content.find("@db_password@") != std::string::npos;
+        x_plan.files.push_back({path, std::move(owner), mode, std::move(content), password});
+        return {};
+    }
+
+    Status configuration() {
+        if (has(Role::controller)) {
+            SF_CHECK(file("/etc/slurm/slurm.conf", "config/slurm.conf", {}, 0644));
+            SF_CHECK(file("/etc/slurm/cgroup.conf", "config/cgroup.conf", {}, 0644));
+        }
+        if (x_accounting_here) {
+            SF_CHECK(file(std::string(slurmdbd_conf_path), "config/slurmdbd.conf",
+                          {"slurm", "slurm"}, 0600));
+        }
+        return {};
+    }
+
+    void database() {
+        if (!x_accounting_here) return;
+        PlannedDatabase database;
+        database.local = x_answers.db_host.value_or("localhost") == "localhost";
+        database.socket = x_facts.mariadb_socket;
+        database.start_server = !x_facts.listeners.sockets.contains(database.socket);
+        database.server = x_facts.mariadb_server;
+        database.client = x_facts.mariadb_client;
+        database.user = x_answers.db_user.value_or("slurm");
+        database.password_file = x_in.options.db_password_file;
+        x_plan.database = std::move(database);
+    }
+
+    Status unit(const std::string& name) {
+        SF_CHECK(file("/etc/systemd/system/" + name, "systemd/" + name, {}, 0644));
+        x_plan.units.push_back(name);
+        return {};
+    }
+    Status units() {
+        SF_CHECK(
+            file("/etc/tmpfiles.d/slurm-factory.conf", "tmpfiles.d/slurm-factory.conf", {}, 0644));
+        if (x_own_munge) {
+            SF_CHECK(unit("munge.service"));
+        } else {
+            x_plan.units.emplace_back("munge.service");  // the distribution's
+        }
+        if (x_accounting_here && x_plan.database->local) x_plan.units.push_back("mariadb.service");
+        if (x_accounting_here) SF_CHECK(unit("slurmdbd.service"));
+        if (has(Role::controller)) SF_CHECK(unit("slurmctld.service"));
+        if (has(Role::compute)) SF_CHECK(unit("slurmd.service"));
+        if (x_sackd) SF_CHECK(unit("sackd.service"));
+        if (has(Role::rest)) SF_CHECK(unit("slurmrestd.service"));
+        return {};
+    }
+
+    Service& service(const std::string& name, std::vector<std::string> argv, const char* owner) {
+        Service made;
+        made.name = name;
+        made.argv = std::move(argv);
+        made.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}};
+        made.owner = {owner, owner};
+        made.log = "/var/log/slurmd/" + name + ".console.log";
+        x_plan.services.push_back(std::move(made));
+        return x_plan.services.back();
+    }
+    [[nodiscard]] std::string program(const char* name) const {
+        return x_in.tree + "/current/sbin/" + name;
+    }
+    Status services() {
+        if (x_own_munge || !munge_listens()) {
+            service("munged", {program("munged"), "--foreground"}, "munge").ready_socket =
+                munge_socket_path;
+        }
+        if (x_accounting_here && x_plan.database->local &&
+            (x_in.record.own_mariadb || x_plan.database->start_server)) {
+            service("mariadbd", {x_plan.database->server, "--user=mysql"}, "root").ready_socket =
+                x_plan.database->socket;
+        }
+        if (x_accounting_here)
+            service("slurmdbd", {program("slurmdbd"), "-D"}, "slurm").ready_port = 6819;
+        if (has(Role::controller))
+            service("slurmctld", {program("slurmctld"), "-D"}, "slurm").ready_port = 6817;
+        std::vector<std::string> server;
+        if (!has(Role::controller))
+            server = {"--conf-server", x_answers.controller.value_or("") + ":6817"};
+        const auto with_server = [&](std::vector<std::string> argv) {
+            argv.insert(argv.end(), server.begin(), server.end());
+            return argv;
+        };
+        if (has(Role::compute)) {
+            service("slurmd", with_server({program("slurmd"), "-D"}), "root").ready_port = 6818;
+        }
+        if (x_sackd) service("sackd", with_server({program("sackd"), "-D"}), "slurm");
+        if (has(Role::rest)) {
+            Service& rest = service("slurmrestd",
+                                    {program("slurmrestd"), "-a", "rest_auth/jwt",
+                                     "unix:/run/slurmrestd/slurmrestd.socket"},
+                                    "slurmrestd");
+            rest.environment["SLURM_JWT"] = "daemon";
+            rest.ready_socket = "/run/slurmrestd/slurmrestd.socket";
+        }
+        SF_TRY(std::string content, services_to_json(x_plan.services));
+        x_plan.files.push_back({"/etc/slurm/supervisor.json", {}, 0644, std::move(content), false});
+        return {};
+    }
+
+    void notes() {
+        if (has(Role::controller) && !x_accounting) {
+            x_plan.notes.push_back("no accounting: " + no_accounting());
+        }
+        if (has(Role::controller) && !(x_plan.systemd && x_facts.cgroups)) {
+            x_plan.notes.push_back("jobs are not confined: " + no_cgroups());
+        }
+        if (has(Role::controller) && x_answers.node_parameters.value_or("").empty()) {
+            x_plan.notes.emplace_back(
+                "the nodes' processors and memory are not known: say --node-parameters, or edit "
+                "slurm.conf");
+        }
+        if (!x_plan.systemd) {
+            x_plan.notes.emplace_back(
+                "there is no systemd: the daemons run under slurm-setup supervise, and "
+                "--start-services starts them again after a boot");
+        }
+    }
+
+    const PlanInputs& x_in;
+    const Facts& x_facts;
+    const Answers& x_answers;
+    const std::set<Role>& x_roles;
+    bool x_accounting_here = false;
+    bool x_accounting = false;
+    bool x_own_munge = false;
+    bool x_sackd = false;
+    Plan x_plan;
+};
+
+}  // namespace
+
+Result<Target> parse_target(std::string_view text) {
+    SF_TRY(const base::Json json, base::parse_json(text));
+    Target target;
+    for (const auto& [key, into] : {std::pair{"title", &target.title},
+                                    {"family", &target.family},
+                                    {"os_id", &target.os_id},
+                                    {"os_version", &target.os_version}}) {
+        if (!json.is_object() || !json.contains(key) || !json[key].is_string())
+            return fail(Code::corrupt, "target.json lacks '{}'", key);
+        *into = json[key].get<std::string>();
+    }
+    return target;
+}
+
+Answers effective_answers(const Options& options, const Record& record, const Facts& facts) {
+    Answers answers = record.answers.overridden_by(options.answers);
+    if (!answers.roles) answers.roles = parse_roles("all").value();
+    const std::set<Role>& roles = *answers.roles;
+    if (!answers.cluster) answers.cluster = "cluster";
+    if (roles.contains(Role::controller)) {
+        answers.controller = facts.host;
+        if (!answers.nodes && roles.contains(Role::compute)) answers.nodes = facts.host;
+    }
+    if (!answers.address) {
+        // "": its name resolves to what others reach.
+        const bool resolves = std::ranges::any_of(
+            facts.accounts.addresses, [](const std::string& each) { return !loopback(each); });
+        if (resolves) {
+            answers.address = "";
+        } else if (!facts.addresses.empty()) {
+            answers.address = facts.addresses.front();
+        }
+    }
+    return answers;
+}
+
+Result<Planned> make_plan(const PlanInputs& inputs, const Answers& answers) {
+    Planned planned;
+    planned.answers = answers;
+    if (answers.nodes == inputs.facts.host && !answers.node_parameters &&
+        !inputs.node_parameters.empty()) {
+        planned.answers.node_parameters = inputs.node_parameters;
+    }
+    SF_TRY(planned.plan, Planner(inputs, planned.answers).make());
+    return planned;
+}
+
+Result<std::string> node_parameters_of(std::string_view slurmd_c) {
+    std::vector<std::string> words;
+    const std::string line(slurmd_c.substr(0, slurmd_c.find('\n')));
+    for (const std::string& word : base::split(line, ' ')) {
+        if (word.empty() || word.starts_with("NodeName=") || word.starts_with("Gres=")) continue;
+        constexpr std::string_view memory = "RealMemory=";
+        if (word.starts_with(memory)) {
+            std::uint64_t found = 0;
+            const char* end = word.data() + word.size();
+            const auto [at, error] = std::from_chars(word.data() + memory.size(), end, found);
+            if (error == std::errc() && at == end && found > 0)
+                words.push_back(fmt::format("{}{}", memory, found - found / 50));
+            continue;
+        }
+        words.push_back(word);
+    }
+    const std::string text = base::join(words, " ");
+    if (!text.starts_with("CPUs=") || !check_node_parameters(text)) {
+        return fail(Code::failed, "slurmd -C says something unexpected: {}",
+                    base::escape_untrusted(line));
+    }
+    return text;
+}
+
+bool has_plugin(const model::Bundle& bundle, std::string_view file) {
+    const std::string path = "lib/slurm/" + std::string(file);
+    for (const model::Package& package : bundle.packages) {
+        if (package.name != bundle.name) continue;
+        return std::ranges::any_of(
+            package.files, [&](const model::FileEntry& entry) { return entry.path == path; });
+    }
+    return false;
+}
+
+}  // namespace sf::deploy

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of planner.hpp that says no: each rule a function, each answer with what to do next.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "deploy/names.hpp"
+#include "deploy/planner.hpp"
+#include "model/cpu_level.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::Error;
+
+namespace {
+
+class Problems {
+public:
+    Problems(const PlanInputs& inputs, const Answers& answers)
+        : x_in(inputs), x_facts(inputs.facts), x_answers(answers), x_roles(*answers.roles) {}
+
+    std::vector<Error> find() {
+        machine();
+        other_slurm();
+        users();
+        cluster();
+        secrets();
+        database();
+        ports();
+        return std::move(x_problems);
+    }
+
+private:
+    void add(std::string message, std::string hint, Code code = Code::refused) {
+        x_problems.push_back({code, std::move(message), {}, std::move(hint)});
+    }
+    [[nodiscard]] bool has(Role role) const { return x_roles.contains(role); }
+
+    void machine() {
+        const Target& target = x_in.target;
+        const OsFacts& os = x_facts.os;
+        const auto major = [](const std::string& version) {
+            return version.substr(0, version.find('.'));
+        };
+        const bool el = target.family == "el";
+        const std::vector<std::string> like = base::split(os.like, ' ');
+        const bool same_id =
+            os.id == target.os_id || (el && std::ranges::find(like, "rhel") != like.end());
+        const bool same_version = el ? major(os.version_id) == major(target.os_version)
+                                     : os.version_id == target.os_version;
+        if (!same_id || !same_version) {
+            add(fmt::format("this bundle is for {}, this machine runs {}", target.title,
+                            base::escape_untrusted(os.title.empty() ? os.id : os.title)),
+                "take the bundle that was built for it");
+        }
+        if (!model::cpu_runs(x_facts.cpu_level, x_in.bundle.target)) {
+            add(fmt::format("this bundle was compiled for processors of level {}, this one has {}",
+                            x_in.bundle.target,
+                            x_facts.cpu_level.empty() ? "none of them" : x_facts.cpu_level),
+                "take a bundle for an older level (slurm-factory build-slurm --target x86_64)");
+        }
+        if (!x_facts.missing_host_libraries.empty()) {
+            add("libraries of the distribution are missing: " +
+                    base::join(x_facts.missing_host_libraries, ", "),
+                "install the packages that bring them; all updates of the distribution may be "
+                "needed");
+        }
+        if (const auto plain = check_plain_path(x_in.tree); !plain) {
+            add(plain.error().text(), "choose another folder: --prefix /opt/slurm", Code::usage);
+        }
+    }
+
+    [[nodiscard]] bool ours(const Process& process) const {
+        return process.program.starts_with(x_in.tree + "/store/") ||
+               (!x_in.record.prefix.empty() &&
+                process.program.starts_with(x_in.record.prefix + "/store/"));
+    }
+
+    void other_slurm() {
+        if (!x_facts.other_slurm.empty()) {
+            add("another Slurm is installed here: " + base::join(x_facts.other_slurm, ", "),
+                "the two would share /etc/slurm, /var/lib/slurm and their ports. Remove its "
+                "packages first, or use this tree beside it without installing: put " +
+                    x_in.tree + "/views/" + x_in.bundle.version +
+                    "/bin into PATH, with SLURM_CONF");
+        }
+        for (const Process& process : x_facts.daemons) {
+            if (ours(process)) continue;
+            add(fmt::format("{} runs here already, as process {}, from {}", process.name,
+                            process.pid,
+                            process.program.empty() ? "an unknown place"
+                                                    : base::escape_untrusted(process.program)),
+                "stop it, if it is not wanted any more, and disable its service");
+        }
+    }
+
+    void check_user(const char* name, const std::optional<std::uint32_t>& wanted) {
+        if (!wanted) return;
+        const User* user = x_facts.accounts.user(name);
+        if (user != nullptr && user->uid != *wanted) {
+            add(fmt::format("user {} exists with uid {}, not {}", name, user->uid, *wanted),
+                "existing users are never changed: use that number on all hosts of the cluster, or "
+                "change it yourself");
+        }
+        const User* other = x_facts.accounts.user_of(*wanted);
+        if (user == nullptr && other != nullptr) {
+            add(fmt::format("uid {}, wanted for {}, belongs to {}", *wanted, name,
+                            base::escape_untrusted(other->name)),
+                "choose a number that is free on all hosts of the cluster");
+        }
+        const Group* group = x_facts.accounts.group_of(*wanted);
+        if (user == nullptr && group != nullptr && group->name != name) {
+            add(fmt::format("gid {}, wanted for {}, belongs to group {}", *wanted, name,
+                            base::escape_untrusted(group->name)),
+                "choose a number that is free on all hosts of the cluster");
+        }
+    }
+
+    void users() {
+        check_user("slurm", x_answers.slurm_uid);
+        check_user("munge", x_answers.munge_uid);
+        for (const char* name : {"slurm", "munge"}) {
+            const User* user = x_facts.accounts.user(name);
+            if (user != nullptr && user->uid == 0) {
+                add(fmt::format("user {} has uid 0", name), "give it a number of its own");
+            }
+        }
+    }
+
+    void cluster() {
+        if (const auto good = check_host_name(x_facts.host, "name of a host"); !good) {
+            add("this machine's own name: " + good.error().text(), "hostname NAME");
+        }
+        if (!has(Role::controller) && !x_answers.controller &&
+            (has(Role::compute) || has(Role::login) || has(Role::rest))) {
+            add("a host without slurmctld must know where it runs", "--controller HOST",
+                Code::usage);
+        }
+        if (has(Role::controller) && !x_answers.nodes) {
+            add("the controller must know its nodes",
+                "--nodes node[01-16] --node-parameters "
+                "'CPUs=64 RealMemory=256000'",
+                Code::usage);
+        }
+        if (has(Role::controller) && !x_answers.address) {
+            add("this machine has no address but its loopback's: Slurm's daemons need one that "
+                "others can reach",
+                "configure the network first; to try it out: ip addr add 10.9.9.1/24 dev lo");
+        }
+        if (has(Role::rest) && has(Role::controller) && !x_answers.jwt.value_or(false)) {
+            add("role rest needs JSON Web Tokens", "--jwt", Code::usage);
+        }
+    }
+
+    void check_secret(std::string_view path, std::string_view what, std::string_view mend) {
+        const auto found = x_facts.secrets.find(std::string(path));
+        const bool there = found != x_facts.secrets.end();
+        if (there && found->second.type != PathInfo::Type::file) {
+            add(fmt::format(
+                    "{} is {}: a secret is neither read nor written through it", path,
+                    found->second.type == PathInfo::Type::symlink ? "a symlink" : "not a file"),
+                "find out who made it; remove it");
+        } else if (there && (found->second.mode & 077U) != 0) {
+            add(fmt::format("{} has mode {:04o}: others can read or change it", path,
+                            found->second.mode),
+                fmt::format("make a new one if others may have read it; chmod 600 {}", path));
+        } else if (!there && !mend.empty()) {
+            add(fmt::format("{} is missing, and only the controller's host makes one", what),
+                std::string(mend));
+        }
+    }
+
+    void secrets() {
+        const bool bring = !has(Role::controller);
+        check_secret(munge_key_path, "the cluster's MUNGE key, /etc/munge/munge.key,",
+                     bring && munge_needed()
+                         ? "bring it from the controller by a safe way: root there, mode 0600, to "
+                           "/etc/munge/munge.key here; then run this again"
+                         : "");
+        const bool jwt = x_answers.jwt.value_or(false);
+        check_secret(jwt_key_path, "the key of JSON Web Tokens, /etc/slurm/jwt_hs256.key,",
+                     jwt && bring && has(Role::dbd)
+                         ? "bring it from the controller, mode 0600; then run this again"
+                         : "");
+        if (x_facts.secrets.contains(std::string(slurmdbd_conf_path))) {
+            check_secret(slurmdbd_conf_path, "", "");
+        }
+    }
+    // With the distribution's munged running its key is there, wherever it is.
+    [[nodiscard]] bool munge_needed() const {
+        return !x_facts.listeners.sockets.contains(std::string(munge_socket_path));
+    }
+
+    void database() {
+        if (!has(Role::dbd) || !x_answers.accounting.value_or(true)) return;
+        if (!has_plugin(x_in.bundle, "accounting_storage_mysql.so")) {
+            // With "all" it is left out, with a note; who asks for dbd wants it.
+            if (x_roles.size() == 1) {
+                add("this bundle's Slurm has no plugin for the database of slurmdbd",
+                    "take a bundle whose stack has it");
+            }
+            return;
+        }
+        if (x_answers.db_host && *x_answers.db_host != "localhost") {
+            const bool kept = x_facts.secrets.contains(std::string(slurmdbd_conf_path));
+            if (x_in.options.db_password_file.empty() && !kept) {
+                add("a database elsewhere needs its password", "--db-password-file FILE",
+                    Code::usage);
+            }
+            return;
+        }
+        const bool runs = x_facts.listeners.sockets.contains(x_facts.mariadb_socket);
+        if (x_facts.mariadb_client.empty() || (x_facts.mariadb_server.empty() && !runs)) {
+            add("accounting needs a MariaDB server, and none is installed here",
+                std::string(x_in.target.family == "el" ? "dnf install mariadb-server"
+                                                       : "apt-get install mariadb-server") +
+                    "; or --db-host HOST with --db-password-file FILE; or --without-accounting");
+        }
+    }
+
+    void ports() {
+        const auto check = [&](Role role, std::uint16_t port, const char* daemon) {
+            if (!has(role) || !x_facts.listeners.ports.contains(port)) return;
+            const bool own = std::ranges::any_of(x_facts.daemons, [&](const Process& process) {
+                return process.name == daemon && ours(process);
+            });
+            // A strange daemon of that name has been named already.
+            const bool named = std::ranges::any_of(
+                x_facts.daemons, [&](const Process& process) { return process.name == daemon; });
+            if (own || named) return;
+            add(fmt::format("port {}, which {} needs, is in use", port, daemon),
+                fmt::format("see who it is: ss -ltnp 'sport = :{}'", port));
+        };
+        check(Role::controller, 6817, "slurmctld");
+        check(Role::compute, 6818, "slurmd");
+        if (x_answers.accounting.value_or(true) &&
+            has_plugin(x_in.bundle, "accounting_storage_mysql.so")) {
+            check(Role::dbd, 6819, "slurmdbd");
+        }
+    }
+
+    const PlanInputs& x_in;
+    const Facts& x_facts;
+    const Answers& x_answers;
+    const std::set<Role>& x_roles;
+    std::vector<Error> x_problems;
+};
+
+}  // namespace
+
+std::vector<Error> find_problems(const PlanInputs& inputs, const Answers& answers) {
+    return Problems(inputs, answers).find();
+}
+
+}  // namespace sf::deploy

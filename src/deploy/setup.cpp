@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/setup.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/stop.hpp"
+#include "base/text.hpp"
+#include "deploy/database.hpp"
+#include "deploy/engine.hpp"
+#include "deploy/linux_host.hpp"
+#include "deploy/options.hpp"
+#include "deploy/own_tree.hpp"
+#include "deploy/planner.hpp"
+#include "deploy/services.hpp"
+#include "deploy/smoke.hpp"
+#include "deploy/supervisor.hpp"
+#include "deploy/uninstall.hpp"
+#include "model/bundle_layout.hpp"
+#include "tree/prefix.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr int names_fd = 3;
+constexpr std::string_view lock_file = "/run/slurm-setup.lock";
+
+// Lines for people: what was done to stdout, what they must know to stderr.
+class Voice : public base::Reporter {
+public:
+    explicit Voice(bool stamps = false) : x_stamps(stamps) {}
+    void message(base::Level level, const std::string& text) override {
+        if (level == base::Level::debug) return;
+        std::FILE* to = level == base::Level::warning ? stderr : stdout;
+        const char* mark = level == base::Level::warning  ? "warning: "
+                           : level == base::Level::notice ? "note: "
+                                                          : "";
+        const std::string stamp = x_stamps ? base::utc_stamp(std::time(nullptr)) + ' ' : "";
+        const std::string line = stamp + mark + text + '\n';
+        std::fwrite(line.data(), 1, line.size(), to);
+        std::fflush(to);
+    }
+
+private:
+    bool x_stamps;
+};
+
+void say_error(const base::Error& error) {
+    const std::string line = "slurm_install.sh: " + error.text() + '\n' +
+                             (error.hint.empty() ? "" : "  next: " + error.hint + '\n');
+    std::fflush(stdout);
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+int exit_code(const Status& status) {
+    if (status) return 0;
+    say_error(status.error());
+    return status.error().code == Code::usage ? 2 : 1;
+}
+
+// What the front looked up.
+Result<std::string> read_names() {
+    struct stat status {};
+    if (::fstat(names_fd, &status) != 0) {
+        return base::fail_hint(Code::usage, "this program is started by slurm_install.sh",
+                               "run slurm_install.sh, which lies beside it");
+    }
+    base::FdSource source(names_fd, "what slurm_install.sh looked up");
+    std::string text;
+    std::vector<std::byte> room(65536);
+    for (;;) {
+        SF_TRY(const std::size_t got, source.read(room));
+        if (got == 0) return text;
+        text.append(reinterpret_cast<const char*>(room.data()), got);
+    }
+}
+
+class Setup {
+public:
+    Setup(Options options, Host& host, base::Reporter& reporter)
+        : x_options(std::move(options)), x_host(host), x_reporter(reporter) {}
+
+    Status run() {
+        if (!x_host.is_root()) {
+            return base::fail_hint(Code::refused,
+                                   "only root can set up users, daemons and /etc/slurm",
+                                   "run it as root, or use the tree as it is: put its "
+                                   "views/<version>/bin into PATH");
+        }
+        SF_TRY(const std::string names, read_names());
+        if (!x_options.dry_run) {
+            SF_TRY(x_lock, base::FileLock::acquire(fs::path(lock_file), [&] {
+                       x_reporter.notice("another slurm_install.sh is at work; waiting for it");
+                   }));
+        }
+        SF_TRY(x_record, load_record(x_host));
+        if (x_options.action == Action::uninstall) return undo(names);
+        SF_CHECK(open());
+        SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));
+        SF_TRY(const Planned planned, plan());
+        if (x_options.dry_run) {
+            const std::string text = to_text(planned.plan);
+            std::fwrite(text.data(), 1, text.size(), stdout);
+            return {};
+        }
+        return carry_out(planned);
+    }
+
+private:
+    Status undo(const std::string& names) {
+        SF_TRY(Accounts accounts, parse_accounts(names));
+        Context context{x_host, x_reporter, x_record, accounts};
+        return uninstall(context, x_options.dry_run);
+    }
+
+    // Nothing of the tree is used before this has passed.
+    Status open() {
+        SF_TRY(const std::string helper, x_host.read_link("/proc/self/exe"));
+        SF_TRY(const auto located, locate_tree(helper));
+        SF_TRY(x_own,
+               open_tree(located.first, located.second, {x_options.key, x_options.key_file}));
+        SF_CHECK(choose_tree());
+        const bool used_here = !x_copy && x_host.is_root();
+        SF_CHECK(
+            base::during(verify_tree(x_own, x_own.top, used_here),
+                         "checking the files of " + base::escape_untrusted(x_own.top.native())));
+        if (x_own.signer) {
+            x_reporter.info("verified: {}; every file is what it says", x_own.notice);
+        } else {
+            x_reporter.notice("{}", x_own.notice);
+        }
+        return {};
+    }
+
+    // Where the software is to be: where it lies, or --prefix.
+    Status choose_tree() {
+        SF_TRY(const fs::path here, tree::check_prefix(x_own.top).or_else(
+                                        [&](const base::Error& error) -> Result<fs::path> {
+                                            if (!x_options.prefix.empty()) return x_own.top;
+                                            base::Error told = error;
+                                            if (told.hint.empty())
+                                                told.hint =
+                                                    "let it be copied to a safe place: "
+                                                    "--prefix /opt/slurm";
+                                            return tl::unexpected(told);
+                                        }));
+        x_tree = here;
+        if (x_options.prefix.empty()) return {};
+        SF_TRY(x_tree, tree::check_prefix(x_options.prefix));
+        x_copy = x_tree != here;
+        if (x_copy && x_options.action != Action::full_init) {
+            const fs::path manifest = x_tree / model::bundle_manifest_path(x_own.bundle.version);
+            if (!base::exists(manifest)) {
+                return base::fail_hint(Code::absent,
+                                       fmt::format("Slurm {} is not in {}", x_own.bundle.version,
+                                                   base::escape_untrusted(x_tree.native())),
+                                       "--full-init puts it there");
+            }
+            SF_CHECK(verify_tree(x_own, x_tree, true));
+            x_copy = false;
+        }
+        return {};
+    }
+
+    Result<Templates> read_templates() const {
+        const std::string folder = model::bundle_assets_path(x_own.bundle.version) + '/';
+        Templates templates;
+        for (const model::FileEntry& entry : x_own.bundle.assets) {
+            if (!entry.path.starts_with(folder) || entry.mode != 0644) continue;
+            SF_TRY(std::string text, base::read_file(x_own.top / entry.path));
+            // Once more: what is used is what was verified.
+            if (base::sha256(text) != entry.sha256)
+                return fail(Code::refused, "{} was changed a moment ago", entry.path);
+            templates[entry.path.substr(folder.size())] = std::move(text);
+        }
+        return templates;
+    }
+
+    Result<Planned> plan() {
+        SF_TRY(Templates templates, read_templates());
+        SF_TRY(const Target target,
+               base::during(parse_target(templates["target.json"]), "reading target.json"));
+        PlanInputs inputs{x_options,       x_facts, x_record,
+                          x_own.bundle,    target,  std::move(templates),
+                          x_tree.native(), x_copy,  {}};
+        const Answers answers = effective_answers(x_options, x_record, x_facts);
+        std::vector<base::Error> problems = find_problems(inputs, answers);
+        // The last one decides the exit code: wrong words are told at the end.
+        std::ranges::stable_partition(
+            problems, [](const base::Error& problem) { return problem.code != Code::usage; });
+        for (std::size_t i = 0; i + 1 < problems.size(); ++i) say_error(problems[i]);
+        if (!problems.empty()) return tl::unexpected(problems.back());
+        if (answers.nodes == x_facts.host && !answers.node_parameters) {
+            SF_TRY(inputs.node_parameters, ask_slurmd());
+        }
+        return make_plan(inputs, answers);
+    }
+
+    // What this node is, in Slurm's own eyes.
+    Result<std::string> ask_slurmd() const {
+        base::Command command;
+        const std::string view = model::bundle_view_path(x_own.bundle.version);
+        command.argv = {(x_own.top / view / "sbin/slurmd").native(), "-C"};
+        command.environment = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C.UTF-8"}};
+        command.deadline = std::chrono::seconds(60);
+        SF_TRY(const base::Finished done, x_host.run(command));
+        if (!done.exit.ok()) {
+            return fail(Code::failed, "slurmd -C: {}: {}", done.exit.text(),
+                        base::escape_untrusted(base::trim(done.err)));
+        }
+        return node_parameters_of(done.out);
+    }
+
+    Status carry_out(Planned planned) {
+        Context context{x_host, x_reporter, x_record, x_facts.accounts};
+        Plan& plan = planned.plan;
+        if (plan.copy) {
+            SF_TRY(const tree::InstallReport report, copy_tree(x_own, x_tree));
+            SF_CHECK(verify_tree(x_own, x_tree, true));
+            if (report.changed)
+                context.changed(fmt::format("software in {}", report.prefix.native()));
+        }
+        const bool only_start = x_options.action == Action::start_services;
+        if (only_start) {
+            if (x_record.prefix.empty()) {
+                return base::fail_hint(Code::absent, "nothing was configured here yet",
+                                       "slurm_install.sh --full-init");
+            }
+            // Folders in /run are gone after a boot; the rest is as it was left.
+            plan.users.clear();
+            plan.secrets.clear();
+            plan.files.clear();
+        } else {
+            x_record.answers = planned.answers;
+        }
+        std::string password;
+        if (plan.database && !only_start) {
+            SF_TRY(password, new_password(*plan.database, x_host));
+        }
+        SF_CHECK(base::during(set_up(plan, context, password), "setting up"));
+        const std::string helper =
+            (x_tree / model::bundle_assets_path(x_own.bundle.version) / model::helper_name)
+                .native();
+        SF_CHECK(base::during(bring_up(plan, context, helper), "bringing it up"));
+        for (const std::string& note : plan.notes) x_reporter.notice("{}", note);
+        if (plan.start) {
+            SF_TRY(const std::vector<std::string> proved, smoke_test(plan, context));
+            for (const std::string& line : proved) x_reporter.info("proved: {}", line);
+        }
+        x_reporter.info("Slurm {} in {}: {} changes{}", x_own.bundle.version, x_tree.native(),
+                        context.changes, plan.start ? "" : "; not started (--start-services)");
+        return {};
+    }
+
+    Options x_options;
+    Host& x_host;
+    base::Reporter& x_reporter;
+    std::optional<base::FileLock> x_lock;
+    Record x_record;
+    OwnTree x_own;
+    fs::path x_tree;
+    bool x_copy = false;
+    Facts x_facts;
+};
+
+// slurm-setup supervise --ready-fd=N: started by ourselves only.
+int run_supervisor(const std::vector<std::string>& words) {
+    SupervisorOptions options;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        if (words[i] == "--ready-fd=3") {
+            options.ready_fd = 3;
+        } else {
+            return exit_code(
+                fail(Code::usage, "supervise takes no '{}'", base::escape_untrusted(words[i])));
+        }
+    }
+    // No descriptor of ours is for the daemons.
+    if (options.ready_fd >= 0 && ::fcntl(options.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
+        return exit_code(base::fail_errno(errno, "use descriptor 3"));
+    LinuxHost host;
+    Voice voice(true);
+    return exit_code(supervise(options, host, voice));
+}
+
+}  // namespace
+
+int run_setup(const std::vector<std::string>& words) {
+    base::install_stop_handlers();
+    ::umask(022);
+    if (!words.empty() && words[0] == "supervise") return run_supervisor(words);
+    const Result<Options> options = parse_options(words);
+    if (!options) return exit_code(tl::unexpected(options.error()));
+    if (options->action == Action::help) {
+        const std::string text = help_text();
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        return words.empty() ? 2 : 0;
+    }
+    LinuxHost host;
+    Voice voice;
+    return exit_code(Setup(*options, host, voice).run());
+}
+
+}  // namespace sf::deploy

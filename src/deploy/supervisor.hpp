@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small init for machines without one, such as containers: starts the daemons of a list in order,
+// each when the one before listens, starts again what ends by itself, at growing intervals, and on
+// SIGTERM ends all in reverse order. A daemon is ended alone, not its children: slurmd's jobs go
+// on. One at a time holds the lock on its pid file. One thread; runs real processes, so it is not
+// behind the seam.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "deploy/accounts.hpp"
+#include "deploy/host.hpp"
+#include "deploy/plan.hpp"
+
+namespace sf::deploy {
+
+inline constexpr std::string_view supervisor_list = "/etc/slurm/supervisor.json";
+inline constexpr std::string_view supervisor_pid = "/run/slurm-supervisor.pid";
+inline constexpr std::string_view supervisor_log = "/var/log/slurmd/supervisor.log";
+
+// The time before a daemon that ended by itself is started again: 1 s, doubled up to 60; one that
+// ran for a minute begins anew.
+[[nodiscard]] std::chrono::seconds restart_pause(unsigned failures);
+
+struct SupervisorOptions {
+    std::string list{supervisor_list};
+    std::string pid_file{supervisor_pid};
+    int ready_fd = -1;  // "ready\n" or one line of what is wrong, once all were started
+};
+
+// Runs until SIGTERM, SIGINT or SIGHUP. Needs no look-up: the numbers of users are in the list.
+[[nodiscard]] base::Status supervise(const SupervisorOptions& options, Host& host,
+                                     base::Reporter& reporter);
+
+// The pid of the one that holds the lock; nullopt: none runs.
+[[nodiscard]] base::Result<std::optional<pid_t>> running_supervisor(const std::string& pid_file);
+
+// Starts `helper supervise` as a daemon, and waits until all of it is up or one of it is not.
+[[nodiscard]] base::Status start_supervisor(const std::string& helper);
+// SIGTERM, and waits until it has ended all.
+[[nodiscard]] base::Status stop_supervisor(Host& host, const std::string& pid_file);
+
+}  // namespace sf::deploy

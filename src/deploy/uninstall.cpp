@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/uninstall.hpp"
+
+#include "base/text.hpp"
+#include "deploy/facts.hpp"
+#include "deploy/services.hpp"
+
+namespace sf::deploy {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+using Type = PathInfo::Type;
+
+namespace {
+
+class Uninstall {
+public:
+    Uninstall(Context& context, bool dry_run) : x(context), x_dry_run(dry_run) {}
+
+    Status run() {
+        if (x.record.prefix.empty()) {
+            return fail(Code::absent,
+                        "nothing was installed here by slurm_install.sh: there is no {}",
+                        record_path);
+        }
+        if (!x_dry_run) {
+            SF_TRY([[maybe_unused]] const bool any, bring_down(x));
+        }
+        bool units = false;
+        for (const auto& [path, digests] : x.record.files) {
+            SF_CHECK(remove_file(path));
+            units = units || path.starts_with("/etc/systemd/");
+        }
+        SF_CHECK(remove_link());
+        if (!x_dry_run) {
+            if (units) SF_CHECK(reload());
+            SF_CHECK(remove(std::string(record_path)));
+            SF_CHECK(remove_folders());
+        }
+        say_what_stays();
+        return {};
+    }
+
+private:
+    Status remove(const std::string& path) {
+        if (x_dry_run) {
+            x.reporter.info("would remove {}", path);
+            return {};
+        }
+        SF_CHECK(x.host.remove(path));
+        ++x.changes;
+        x.reporter.info("removed {}", path);
+        return {};
+    }
+
+    Status remove_file(const std::string& path) {
+        SF_TRY(const PathInfo info, x.host.look(path));
+        if (info.type == Type::absent) return {};
+        if (info.type == Type::file) {
+            SF_TRY(const std::string content, x.host.read(path));
+            if (x.record.wrote(path, base::sha256(content))) return remove(path);
+        }
+        x.reporter.notice("{} was changed here: it stays", path);
+        return {};
+    }
+
+    Status remove_link() {
+        const std::string link = x.record.prefix + "/current";
+        SF_TRY(const PathInfo info, x.host.look(link));
+        if (info.type != Type::symlink) return {};
+        SF_TRY(const std::string target, x.host.read_link(link));
+        if (target == "views/" + x.record.version) return remove(link);
+        return {};
+    }
+
+    Status reload() {
+        base::Command command;
+        command.argv = {"systemctl", "daemon-reload"};
+        command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
+        command.deadline = std::chrono::seconds(60);
+        SF_TRY(const base::Finished done, x.host.run(command));
+        if (done.exit.ok()) return {};
+        return fail(Code::failed, "systemctl daemon-reload: {}",
+                    base::escape_untrusted(base::trim(done.err)));
+    }
+
+    // Those we made, if nothing is in them; the deeper first.
+    Status remove_folders() {
+        for (auto at = x.record.folders.rbegin(); at != x.record.folders.rend(); ++at) {
+            SF_TRY(const PathInfo info, x.host.look(*at));
+            if (info.type != Type::folder) continue;
+            SF_TRY(const std::vector<std::string> names, x.host.list(*at));
+            if (names.empty()) SF_CHECK(remove(*at));
+        }
+        return {};
+    }
+
+    void say_what_stays() {
+        for (const std::string& secret : x.record.secrets)
+            x.reporter.info("stays: {} (a secret)", secret);
+        for (const char* path : {"/var/lib/slurm", "/var/spool/slurmd", "/var/log/slurm",
+                                 "/var/log/slurmd", "/var/lib/munge"}) {
+            const auto info = x.host.look(path);
+            if (info && info->type == Type::folder)
+                x.reporter.info("stays: {} (state and logs)", path);
+        }
+        for (const std::string& user : x.record.users)
+            x.reporter.info("stays: user {} (files belong to it)", user);
+        if (x.record.secrets.contains(std::string(slurmdbd_conf_path)))
+            x.reporter.info("stays: database slurm_acct_db");
+        x.reporter.info("stays: {} (the software; rm -r removes it)", x.record.prefix);
+    }
+
+    Context& x;
+    bool x_dry_run;
+};
+
+}  // namespace
+
+Status uninstall(Context& context, bool dry_run) { return Uninstall(context, dry_run).run(); }
+
+}  // namespace sf::deploy

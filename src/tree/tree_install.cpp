@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/tree_install.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/stop.hpp"
+#include "base/text.hpp"
+#include "model/bundle_layout.hpp"
+#include "tree/prefix.hpp"
+#include "tree/tree_matcher.hpp"
+
+namespace sf::tree {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::string_view stage_folder = ".sf-stage";
+constexpr std::string_view lock_name = "lock";
+constexpr std::uint64_t block = 4096;
+constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system's own needs
+
+std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
+
+// 0755 whatever the umask: others run what is installed.
+Status make_public_folder(const fs::path& path) {
+    if (::mkdir(path.c_str(), 0755) == 0) {
+        if (::chmod(path.c_str(), 0755) == 0) return {};
+        return base::fail_errno(errno, "set the mode of " + shown(path));
+    }
+    if (errno != EEXIST) return base::fail_errno(errno, "make folder " + shown(path));
+    if (base::is_dir(path)) return {};
+    return fail(Code::refused, "{} is in the way: it is not a folder", shown(path));
+}
+
+Status make_prefix(const fs::path& prefix) {
+    if (base::is_dir(prefix)) return {};
+    SF_CHECK(make_prefix(prefix.parent_path()));
+    return make_public_folder(prefix);
+}
+
+class Transaction {
+public:
+    Transaction(const TreeSource& source, fs::path prefix, const InstallOptions& options)
+        : x_source(source), x_prefix(std::move(prefix)), x_options(options) {
+        x_report.prefix = x_prefix;
+    }
+
+    Result<InstallReport> run() {
+        SF_CHECK(check_lengths());
+        SF_CHECK(step("prepare"));
+        SF_CHECK(make_prefix(x_prefix));
+        const fs::path stages = x_prefix / stage_folder;
+        SF_CHECK(make_stages(stages));
+        SF_TRY(const base::FileLock lock,
+               base::FileLock::acquire(stages / lock_name, x_options.waiting));
+        SF_CHECK(remove_leftovers(stages));
+        SF_CHECK(look());
+        if (!x_missing.empty() || !x_view_same || !x_assets_same || !x_manifest_same) {
+            SF_CHECK(check_space());
+            SF_TRY(const base::TempDir stage, base::TempDir::create(stages, "new-"));
+            SF_CHECK(unpack(stage.path()));
+            SF_CHECK(put_in_place(stage.path()));
+            x_report.changed = true;
+        }
+        if (x_options.switch_view) SF_CHECK(switch_links(stages));
+        return std::move(x_report);
+    }
+
+private:
+    Status step(std::string_view name) {
+        SF_CHECK(base::check_stop());
+        return x_options.on_step ? x_options.on_step(name) : Status();
+    }
+
+    Status check_lengths() const {
+        const auto longest = std::ranges::max_element(
+            x_source.tree, {}, [](const model::FileEntry& entry) { return entry.path.size(); });
+        const std::string staged = fmt::format("{}/new-XXXXXX/{}", stage_folder, longest->path);
+        return check_path_length(x_prefix, staged);
+    }
+
+    static Status make_stages(const fs::path& stages) {
+        if (::mkdir(stages.c_str(), 0700) != 0 && errno != EEXIST) {
+            return base::fail_errno(errno, "make folder " + shown(stages));
+        }
+        if (base::is_dir(stages)) return {};
+        return fail(Code::refused, "{} is in the way: it is not a folder", shown(stages));
+    }
+
+    // Whoever held the lock before is gone: what they left is nobody's.
+    static Status remove_leftovers(const fs::path& stages) {
+        SF_TRY(const std::vector<std::string> names, base::list_dir(stages));
+        for (const std::string& name : names) {
+            if (name != lock_name) SF_CHECK(base::remove_tree(stages / name));
+        }
+        return {};
+    }
+
+    [[nodiscard]] fs::path store_path(const std::string& name) const {
+        return x_prefix / model::bundle_store_path(name);
+    }
+
+    // What is there already. A package's folder is there whole or not at all, so one that differs
+    // was changed by somebody, and nothing is done over their work.
+    Status look() {
+        SF_CHECK(step("look"));
+        for (const model::Package& package : x_source.bundle.packages) {
+            const std::string name = package.store_name();
+            if (!base::exists(store_path(name))) {
+                x_missing.push_back(name);
+                continue;
+            }
+            SF_CHECK(check_same(package));
+            x_report.kept.push_back(name);
+        }
+        const model::Bundle& bundle = x_source.bundle;
+        x_view_same = match_folder(x_prefix / model::bundle_view_path(bundle.version),
+                                   with_folders(bundle.view))
+                          .has_value();
+        SF_TRY(x_assets_same, look_at_assets());
+        x_manifest_same =
+            holds(model::bundle_manifest_path(bundle.version), x_source.manifest_text) &&
+            (x_source.manifest_signature.empty() ||
+             base::exists(x_prefix / model::bundle_manifest_signature_path(bundle.version)));
+        return {};
+    }
+
+    Status check_same(const model::Package& package) const {
+        const fs::path path = store_path(package.store_name());
+        Status same = match_folder(path, with_folders(package.files));
+        if (same) return {};
+        if (same.error().code != Code::refused) return same;
+        return base::fail_hint(Code::refused,
+                               fmt::format("{} exists and is not what this bundle brings: {}",
+                                           shown(path), same.error().text()),
+                               "if nothing uses it, move it away and install again");
+    }
+
+    // Its own folder of assets, and the modulefile.
+    Result<bool> look_at_assets() const {
+        const model::Bundle& bundle = x_source.bundle;
+        if (bundle.assets.empty()) return true;
+        SF_TRY(const std::vector<model::FileEntry> own,
+               entries_below(bundle.assets, model::bundle_assets_path(bundle.version)));
+        if (!match_folder(x_prefix / model::bundle_assets_path(bundle.version), own)) return false;
+        for (const model::FileEntry& entry : bundle.assets) {
+            if (entry.path == modulefile() && !match_entry(x_prefix, entry)) return false;
+        }
+        return true;
+    }
+
+    [[nodiscard]] std::string modulefile() const {
+        return model::bundle_modulefile_path(x_source.bundle.version, x_source.bundle.toolchain);
+    }
+
+    [[nodiscard]] bool holds(const std::string& path, std::string_view content) const {
+        const auto text = base::read_file_if_exists(x_prefix / path);
+        return text && *text && **text == content;
+    }
+
+    Status check_space() const {
+        std::uint64_t needed = slack;
+        for (const model::FileEntry& entry : x_source.tree) {
+            needed += (entry.size + block - 1) / block * block + block / 4;
+        }
+        SF_TRY(const std::uint64_t free, base::free_space(x_prefix));
+        if (free >= needed) return {};
+        return fail(Code::exhausted, "{} needs {} in {}, where {} are free", x_source.name,
+                    base::human_bytes(needed), shown(x_prefix), base::human_bytes(free));
+    }
+
+    Status unpack(const fs::path& stage) {
+        SF_CHECK(step("unpack"));
+        SF_TRY(const std::vector<model::FileEntry> made, x_source.fill(stage));
+        SF_CHECK(step("compare"));
+        TreeMatcher matcher(x_source.tree);
+        for (const model::FileEntry& entry : made) SF_CHECK(matcher.see(entry));
+        SF_CHECK(matcher.finish());
+        SF_CHECK(step("sync"));
+        return base::fsync_tree(stage);
+    }
+
+    Status put_in_place(const fs::path& stage) {
+        const model::Bundle& bundle = x_source.bundle;
+        for (std::string_view folder : {model::bundle_store_folder, model::bundle_views_folder,
+                                        model::bundle_manifests_folder}) {
+            SF_CHECK(make_public_folder(x_prefix / folder));
+        }
+        SF_CHECK(base::fsync_dir(x_prefix));
+        for (const model::Package& package : bundle.packages) {
+            const std::string name = package.store_name();
+            if (std::ranges::find(x_missing, name) == x_missing.end()) continue;
+            SF_CHECK(step("package " + name));
+            SF_CHECK(put_package(stage, package));
+        }
+        SF_CHECK(base::fsync_dir(x_prefix / model::bundle_store_folder));
+        SF_CHECK(step("view"));
+        if (!x_view_same) {
+            SF_CHECK(put_folder(stage, model::bundle_view_path(bundle.version)));
+        }
+        if (!x_assets_same) {
+            SF_CHECK(step("assets"));
+            SF_CHECK(put_assets(stage));
+        }
+        SF_CHECK(step("manifest"));
+        return put_manifest(stage);
+    }
+
+    Status put_package(const fs::path& stage, const model::Package& package) {
+        const std::string name = package.store_name();
+        const fs::path to = store_path(name);
+        // A folder does not replace one with something in it: whoever was first has won.
+        if (::rename((stage / model::bundle_store_path(name)).c_str(), to.c_str()) == 0) {
+            x_report.installed.push_back(name);
+            return {};
+        }
+        if (errno != EEXIST && errno != ENOTEMPTY) {
+            return base::fail_errno(errno, "put in place " + shown(to));
+        }
+        SF_CHECK(check_same(package));
+        x_report.kept.push_back(name);
+        return {};
+    }
+
+    // Another build of this version may have left one: they are exchanged in one step where the
+    // file system can, else there is a moment without one.
+    Status put_folder(const fs::path& stage, const std::string& path) {
+        const fs::path from = stage / path;
+        const fs::path to = x_prefix / path;
+        if (base::exists(to) &&
+            ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
+            if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+                return base::fail_errno(errno, "exchange " + shown(to));
+            }
+            SF_TRY(const base::TempDir old, base::TempDir::create(stage, "old-"));
+            SF_CHECK(base::rename(to, old.path() / "it"));
+            SF_CHECK(base::rename(from, to));
+        }
+        if (base::exists(from) && !base::exists(to)) SF_CHECK(base::rename(from, to));
+        return base::fsync_dir(to.parent_path());
+    }
+
+    Status put_assets(const fs::path& stage) {
+        const model::Bundle& bundle = x_source.bundle;
+        const std::string folder = model::bundle_assets_path(bundle.version);
+        if (base::exists(stage / folder)) {
+            SF_CHECK(make_public_folder(x_prefix / "data"));
+            SF_CHECK(make_public_folder(x_prefix / model::bundle_assets_folder));
+            SF_CHECK(put_folder(stage, folder));
+        }
+        if (base::exists(stage / modulefile())) {
+            SF_CHECK(make_public_folder(x_prefix / "modules"));
+            SF_CHECK(make_public_folder(x_prefix / model::bundle_modules_folder));
+            SF_CHECK(base::rename(stage / modulefile(), x_prefix / modulefile()));
+            SF_CHECK(base::fsync_dir(x_prefix / model::bundle_modules_folder));
+        }
+        return base::fsync_dir(x_prefix);
+    }
+
+    Status put_manifest(const fs::path& stage) {
+        const std::string version = x_source.bundle.version;
+        const std::string manifest = model::bundle_manifest_path(version);
+        const std::string signature = model::bundle_manifest_signature_path(version);
+        // An old signature never stands beside a new manifest.
+        if (!x_manifest_same) SF_CHECK(base::remove_file(x_prefix / signature));
+        SF_CHECK(base::rename(stage / manifest, x_prefix / manifest));
+        if (!x_source.manifest_signature.empty()) {
+            SF_CHECK(base::rename(stage / signature, x_prefix / signature));
+        }
+        return base::fsync_dir(x_prefix / model::bundle_manifests_folder);
+    }
+
+    Status switch_links(const fs::path& stages) {
+        for (const model::FileEntry& link : model::bundle_links(x_source.bundle)) {
+            SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
+        }
+        return {};
+    }
+
+    Status switch_link(const fs::path& stages, const fs::path& link, const fs::path& target) {
+        std::error_code error;
+        const fs::file_status status = fs::symlink_status(link, error);
+        if (status.type() == fs::file_type::symlink && fs::read_symlink(link, error) == target) {
+            return {};
+        }
+        if (status.type() != fs::file_type::symlink && status.type() != fs::file_type::not_found) {
+            return fail(Code::refused, "{} is in the way: it is not a symlink", shown(link));
+        }
+        SF_CHECK(step("switch"));
+        SF_TRY(const base::TempDir room, base::TempDir::create(stages, "link-"));
+        const fs::path fresh = room.path() / "link";
+        if (::symlink(target.c_str(), fresh.c_str()) != 0) {
+            return base::fail_errno(errno, "make symlink " + shown(fresh));
+        }
+        SF_CHECK(base::rename(fresh, link));
+        x_report.changed = true;
+        return base::fsync_dir(link.parent_path());
+    }
+
+    const TreeSource& x_source;
+    fs::path x_prefix;
+    const InstallOptions& x_options;
+    InstallReport x_report;
+    std::vector<std::string> x_missing;
+    bool x_view_same = false;
+    bool x_assets_same = false;
+    bool x_manifest_same = false;
+};
+
+}  // namespace
+
+Result<InstallReport> install_tree(const TreeSource& source, const fs::path& prefix,
+                                   const InstallOptions& options) {
+    SF_TRY(fs::path resolved, check_prefix(prefix));
+    const std::string where = "installing to " + shown(resolved);
+    return base::during(Transaction(source, std::move(resolved), options).run(), where);
+}
+
+}  // namespace sf::tree

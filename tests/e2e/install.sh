@@ -1,0 +1,433 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016  # what stands in single quotes is for inner shells, or hostile on purpose
+# The bundle on bare machines of its distribution, by the two commands its users give: unpack it, run
+# data/slurm_assets/slurm_install.sh --full-init. Jobs run; a second time nothing changes; what must fail
+# fails, and touches nothing. One case a call: install.sh CASE
+case_name=$1
+test_name=e2e.install.$case_name
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/machine.sh"
+is_root || not_run 'a machine in namespaces of its own needs root'
+bundle='' version='' key=''
+# shellcheck source=/dev/null
+. "$facts"
+
+assets=data/slurm_assets
+
+# machine_with ROOT: a machine with the bundle unpacked at /opt/site/slurm.
+machine_with() {
+    machine_start "$1" "$work/machine"
+    tree=/opt/site/slurm
+    mkdir -p "$machine$tree"
+    tar -xzf "$bundle" -C "$machine$tree"
+    installer=$tree/$assets/slurm_install.sh
+}
+bare() { machine_root bookworm-bare && machine_with bookworm-bare; }
+
+# What an installation may touch, with owners, modes and digests; /run as well.
+snapshot() {
+    (cd "$machine" && find etc var run opt -xdev -not -path '*/lastlog' -printf '%y %m %U:%G %p %l\n' &&
+        find run -printf '%y %m %U:%G %p\n' && find etc var -xdev -type f -exec sha256sum {} +) |
+        grep -v -e ' run/slurm-setup.lock' -e ' run$' | sort >"$work/$1"
+}
+unchanged() {  # unchanged BEFORE WHAT
+    snapshot after
+    diff "$work/$1" "$work/after" >"$work/diff" || { cat "$work/diff"; fail "$2 has changed something"; }
+}
+mode_is() {  # mode_is MODE OWNER PATH
+    x_is=$(in_machine stat -c '%a %U' "$3")
+    [ "$x_is" = "$1 $2" ] || fail "$3 is $x_is, not $1 $2"
+}
+
+
+case_first() {
+    bare
+    snapshot before
+    expect 0 in_machine "$installer" --full-init --dry-run
+    expect_said '^user +slurm' '^secret +0400 munge:munge /etc/munge/munge.key' \
+        '^file +0644 root:root /etc/slurm/slurm.conf' '^service +slurmctld as slurm'
+    unchanged before '--dry-run'
+    expect 0 in_machine "$installer" --help
+    expect_said '--full-init'
+
+    expect 0 in_machine "$installer" --full-init
+    cat "$work/out"
+    expect_said 'proved: munge' 'proved: sinfo: node node1 is idle' 'proved: srun hostname, as nobody: node1' \
+        'proved: sbatch --array' 'Authenticity rests on'
+    mode_is 400 munge /etc/munge/munge.key
+    mode_is 700 munge /etc/munge
+    mode_is 644 root /etc/slurm/slurm.conf
+    mode_is 755 root /etc/slurm
+    mode_is 700 slurm /var/lib/slurm/slurmctld
+    mode_is 755 root /var/spool/slurmd
+    mode_is 750 slurm /var/log/slurm
+    [ "$(in_machine stat -c %s /etc/munge/munge.key)" = 1024 ] || fail 'the MUNGE key has not 1024 bytes'
+    if in_machine find /etc /var /run /opt -xdev -perm -o+w -not -type l -not -type s -not -path '/run/lock' \
+        -not -path '/var/tmp' -not -path '/run/shm' | grep .; then fail 'others can write to these'; fi
+    # Another user's job, with a step, by the commands as they are.
+    [ "$(in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/srun" -n2 -l sh -c 'echo $SLURM_PROCID' |
+        sort | tr '\n' ' ')" = '0: 0 1: 1 ' ] || fail 'srun -n2 does not print two ranks'
+    # Root's jobs are refused by default.
+    expect 1 in_machine "$tree/current/bin/srun" hostname
+    daemons_are_ours
+
+    say '== again: nothing changes'
+    cp "$machine/etc/munge/munge.key" "$work/key"
+    supervisor=$(cat "$machine/run/slurm-supervisor.pid")
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+    expect 0 in_machine sh -c "umask 0777; exec $installer --full-init"
+    expect_said ': 0 changes$'
+    cmp "$work/key" "$machine/etc/munge/munge.key" || fail 'the MUNGE key has changed'
+    [ "$(cat "$machine/run/slurm-supervisor.pid")" = "$supervisor" ] || fail 'the daemons were restarted'
+
+    say '== what an administrator changed stays'
+    echo 'MaxJobCount=5000' >>"$machine/etc/slurm/slurm.conf"
+    cp "$machine/etc/slurm/slurm.conf" "$work/theirs"
+    expect 0 in_machine "$installer" --full-init --cluster-name other
+    expect_said 'slurm.conf was changed here and is kept'
+    cmp "$work/theirs" "$machine/etc/slurm/slurm.conf" || fail 'a changed slurm.conf was overwritten'
+    grep -q '^ClusterName=other' "$machine/etc/slurm/slurm.conf.new" || fail 'there is no slurm.conf.new'
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== stopping slurmd leaves its jobs alone; a daemon that dies is started again'
+    in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/sbatch" --output=/dev/null --chdir=/ \
+        --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_runs
+    in_machine sh -c 'kill -KILL "$(cat /run/slurmd.pid)"'
+    wait_for 60 'slurmd to be started again' slurmd_is_back
+    job_runs || fail 'the job ended with slurmd'
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+
+    say '== uninstall'
+    expect 0 in_machine "$installer" --uninstall
+    cat "$work/out"
+    expect_said 'stays: /etc/munge/munge.key' 'slurm.conf was changed here: it stays' 'stays: user slurm'
+    cmp "$work/key" "$machine/etc/munge/munge.key" || fail 'uninstall took the MUNGE key'
+    [ -e "$machine/var/lib/slurm/slurmctld/job_state" ] || fail 'uninstall took the state'
+    for gone in etc/slurm/cgroup.conf etc/slurm/supervisor.json etc/slurm/.slurm-factory.json "$tree/current"; do
+        [ ! -e "$machine/$gone" ] || fail "uninstall left $gone"
+    done
+    if daemons | grep .; then fail 'these still run'; fi
+    expect 1 in_machine "$installer" --uninstall
+    expect_said 'nothing was installed here'
+    # And once more from what is left.
+    mv "$machine/etc/slurm/slurm.conf" "$work/theirs"
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: sbatch --array'
+}
+daemons() {
+    in_machine sh -c 'for p in /proc/[0-9]*; do if read -r n <$p/comm; then echo "$n"; fi; done' |
+        grep -E '^(munged|slurm|sackd|mariadbd)'
+}
+job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -l "^sleep$" /proc/[0-9]*/comm' | grep -q . ; }
+slurmd_is_back() { daemons | grep -qx slurmd && [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" != 'down' ]; }
+daemons_are_ours() {
+    for daemon in munged slurmctld slurmd; do
+        daemons | grep -qx "$daemon" || fail "$daemon does not run"
+    done
+}
+
+# A tree unpacked by somebody else, copied by --prefix, started by --init-only, moved aside: nothing needs it.
+case_prefix() {
+    bare
+    in_machine useradd --create-home anna
+    mkdir "$machine/home/anna/slurm"
+    tar -xzf "$bundle" -C "$machine/home/anna/slurm"
+    in_machine chown -R anna: /home/anna
+    expect 1 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init
+    expect_said '/home/anna' 'prefix'
+    expect 0 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init --prefix /srv/slurm --no-start
+    expect_said 'not started'
+    if daemons | grep .; then fail '--no-start has started these'; fi
+    rm -rf "$machine/home/anna/slurm"
+    expect 0 in_machine "/srv/slurm/$assets/slurm_install.sh" --start-services
+    expect_said 'proved: srun hostname'
+    expect 0 in_machine "/srv/slurm/$assets/slurm_install.sh" --init-only
+    expect_said ': 0 changes$'
+    # Folders that others may write to are no place for what root runs.
+    in_machine mkdir -m 0777 /srv/open
+    expect 1 in_machine "/srv/slurm/$assets/slurm_install.sh" --full-init --prefix /srv/open/slurm
+    expect_said '/srv/open can be written by others' 'chmod go-w'
+    expect 2 in_machine "/srv/slurm/$assets/slurm_install.sh" --full-init --prefix '/srv/a b'
+}
+
+# What the manifest and the site's trust say, before anything is touched.
+case_trust() {
+    bare
+    snapshot before
+    victim=$machine$tree/$(cd "$machine$tree" && echo store/slurm-*/sbin/slurmctld)
+    cp -p "$victim" "$work/kept"
+    printf X | dd of="$victim" bs=1 seek=1000 conv=notrunc status=none
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'sbin/slurmctld is not what the manifest says'
+    cp -p "$work/kept" "$victim"
+    : >"$machine$tree/views/$version/bin/evil"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'evil is not in the manifest'
+    rm "$machine$tree/views/$version/bin/evil"
+    template=$machine$tree/$assets/$version/config/slurm.conf
+    chmod 666 "$template"
+    expect 1 in_machine "$installer" --full-init
+    chmod 644 "$template"
+    unchanged before 'a refused installation'
+
+    # gpg is not on a bare machine; where it is missing, that is said, with the command.
+    sf key export "$key" -o "$machine/root/key.asc" >"$work/out"
+    expect 1 in_machine "$installer" --full-init --dry-run --key "$key" --key-file /root/key.asc
+    expect_said 'gpg is not installed' 'apt-get install'
+    machine_stop
+    rm -rf "$work/machine"
+
+    machine_root bookworm-gpg gpg gpg-agent gpgconf
+    machine_with bookworm-gpg
+    sf key export "$key" -o "$machine/root/key.asc" >"$work/out"
+    snapshot before
+    expect 1 in_machine "$installer" --full-init --dry-run --key "$key"
+    expect_said 'key-file'
+    expect 0 in_machine "$installer" --full-init --dry-run --key "$key" --key-file /root/key.asc
+    expect_said "signed by $key"
+    other=0123456789ABCDEF0123456789ABCDEF01234567
+    expect 1 in_machine "$installer" --full-init --key "$other" --key-file /root/key.asc
+    expect_said 'does not hold the key'
+    manifest=$machine$tree/manifests/$version.json
+    mv "$manifest.asc" "$work/asc"
+    expect 1 in_machine "$installer" --full-init --key "$key" --key-file /root/key.asc
+    expect_said 'is not signed'
+    mv "$work/asc" "$manifest.asc"
+    cp -p "$manifest" "$work/manifest"
+    sed -i 's/"builder":"/"builder":"x/' "$manifest"
+    expect 1 in_machine "$installer" --full-init --key "$key" --key-file /root/key.asc
+    expect_said 'changed|signed'
+    cp -p "$work/manifest" "$manifest"
+    unchanged before 'a refused installation'
+    # A site's trust file speaks without being asked: a stranger's signature is refused.
+    mkdir -p "$machine/etc/slurm-factory/trust"
+    printf '{"trust":1,"keys":[{"fingerprint":"%s","label":"site"}]}\n' "$other" \
+        >"$machine/etc/slurm-factory/trust/trust.json"
+    expect 1 in_machine "$installer" --full-init --dry-run
+    expect_said 'trust'
+    printf '{"trust":1,"keys":[{"fingerprint":"%s","label":"site"}]}\n' "$key" \
+        >"$machine/etc/slurm-factory/trust/trust.json"
+    cp "$machine/root/key.asc" "$machine/etc/slurm-factory/trust/$key.asc"
+    expect 0 in_machine "$installer" --full-init --dry-run
+    expect_said "signed by $key \(site\)"
+}
+
+# Each reason not to install is said before anything is touched, with the next step.
+case_refused() {
+    bare
+    expect 2 in_machine "$installer" --full-init --cluster-name 'x|e id|'
+    expect_said 'no name of a cluster'
+    for name in '$(id)' "a'; DROP TABLE user; --" 'a/b' '`id`' 'Alpha' ''; do
+        expect 2 in_machine "$installer" --full-init --cluster-name "$name"
+        expect 2 in_machine "$installer" --full-init --role compute --controller "$name."
+    done
+    expect 2 in_machine "$installer" --full-inti
+    expect_said 'did you mean --full-init'
+    expect 2 in_machine "$installer" --full-init --db-password SECRETWORD
+    if grep -q SECRETWORD "$work/out" "$work/err"; then fail 'the secret is printed'; fi
+
+    snapshot before
+    expect 1 in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$installer" --full-init
+    expect_said 'only root'
+    expect 1 in_machine "$installer" --full-init --role compute --controller head1
+    expect_said 'munge.key, is missing' 'bring it from the controller'
+    expect 2 in_machine "$installer" --full-init --role login
+    expect_said 'controller HOST'
+    unchanged before 'a refused installation'
+
+    say '== a processor older than the target'
+    sed 's/ avx2 / /' "$machine/proc/cpuinfo" >"$work/cpuinfo"
+    cp "$work/cpuinfo" "$machine/tmp/cpuinfo"
+    in_machine mount --bind /tmp/cpuinfo /proc/cpuinfo
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'x86_64_v3, this one has x86_64_v2'
+    in_machine umount /proc/cpuinfo
+
+    say '== another distribution, another Slurm, a missing library'
+    sed -i.bak 's/VERSION_ID="12"/VERSION_ID="11"/' "$machine/usr/lib/os-release"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'this bundle is for Debian 12'
+    mv "$machine/usr/lib/os-release.bak" "$machine/usr/lib/os-release"
+    : >"$machine/usr/sbin/slurmctld"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'another Slurm is installed here: /usr/sbin/slurmctld' 'PATH'
+    rm "$machine/usr/sbin/slurmctld"
+    pam=$(cd "$machine" && ls usr/lib/x86_64-linux-gnu/libpam.so.0)
+    mv "$machine/$pam" "$work/pam"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'libpam\.so\.0'
+    mv "$work/pam" "$machine/$pam"
+
+    say '== uids, ports, planted links'
+    in_machine useradd --uid 4711 anna
+    expect 1 in_machine "$installer" --full-init --slurm-uid 4711
+    expect_said 'uid 4711, wanted for slurm, belongs to anna'
+    snapshot before
+    ln -s /etc/shadow "$machine/etc/munge"
+    expect 1 in_machine "$installer" --full-init
+    expect_said '/etc/munge'
+    rm "$machine/etc/munge"
+    mkdir -m 700 "$machine/etc/munge"
+    ln -s /root/planted "$machine/etc/munge/munge.key"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'munge.key is a symlink'
+    [ ! -e "$machine/root/planted" ] || fail 'a secret was written through a planted link'
+    rm -r "$machine/etc/munge"
+    unchanged before 'a refused installation'
+    in_machine perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort => 6817, Listen => 1,
+        ReuseAddr => 1) or die; sleep 600' &
+    listener=$!
+    keep_pid "$listener"
+    wait_for 10 'the port' in_machine grep -q ':1AA1 00000000:0000 0A' /proc/net/tcp
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'port 6817, which slurmctld needs, is in use'
+    end_pid "$listener"
+
+    say '== interrupted at several moments, then completed'
+    for pause in 0.05 0.3 0.6 1 2; do
+        (exec nsenter --target "$x_inside" --net --uts --mount --pid --root --wd -- env -i PATH=/usr/bin:/bin \
+            "$installer" --full-init) >"$work/killed" 2>&1 </dev/null &
+        victim=$!
+        sleep "$pause"
+        if kill -KILL "$victim" 2>/dev/null; then end_pid "$victim"; fi
+    done
+    # The killed one's last program may still be at work for a moment.
+    sleep 1
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: sbatch --array'
+    mode_is 400 munge /etc/munge/munge.key
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+}
+
+# slurmdbd with the distribution's MariaDB; where the bundle has the plugin.
+case_accounting() {
+    machine_root bookworm-mariadb mariadb-server
+    machine_with bookworm-mariadb
+    if ! ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1; then
+        expect 0 in_machine "$installer" --full-init --dry-run
+        expect_said "this bundle's Slurm has no plugin for a database"
+        expect 1 in_machine "$installer" --full-init --role dbd
+        expect_said 'no plugin for the database'
+        not_run "this bundle's Slurm has no accounting_storage_mysql"
+    fi
+    expect 0 in_machine "$installer" --full-init --cluster-name acct
+    cat "$work/out"
+    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database'
+    mode_is 600 slurm /etc/slurm/slurmdbd.conf
+    password=$(sed -n 's/^StoragePass=//p' "$machine/etc/slurm/slurmdbd.conf")
+    [ "${#password}" -ge 32 ] || fail 'the generated password is short'
+    if grep -rlF -- "$password" "$machine/var/log" "$machine/etc" "$machine/run" "$work/out" "$work/err" |
+        grep -v '/etc/slurm/slurmdbd.conf$'; then fail 'the password is in these'; fi
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== a wrong password, and a database that is down'
+    expect 0 in_machine "$tree/$assets/slurm_install.sh" --uninstall
+    expect_said 'stays: /etc/slurm/slurmdbd.conf'
+    sed -i 's/^StoragePass=.*/StoragePass=wrongword/' "$machine/etc/slurm/slurmdbd.conf"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'does not open slurm_acct_db' 'DROP USER'
+    sed -i "s/^StoragePass=.*/StoragePass=$password/" "$machine/etc/slurm/slurmdbd.conf"
+    chmod 644 "$machine/etc/slurm/slurmdbd.conf"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'slurmdbd.conf has mode 0644'
+    chmod 600 "$machine/etc/slurm/slurmdbd.conf"
+    mv "$machine/var/lib/mysql" "$machine/var/lib/mysql.away"
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'mariadbd'
+    mv "$machine/var/lib/mysql.away" "$machine/var/lib/mysql"
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: sacct'
+}
+
+# Without MariaDB that is said before anything is touched.
+case_no_database() {
+    bare
+    ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1 ||
+        not_run "this bundle's Slurm has no accounting_storage_mysql"
+    snapshot before
+    expect 1 in_machine "$installer" --full-init
+    expect_said 'accounting needs a MariaDB server' 'apt-get install mariadb-server' '--without-accounting'
+    unchanged before 'a refused installation'
+    expect 0 in_machine "$installer" --full-init --without-accounting
+    expect_said 'proved: srun hostname'
+}
+
+# The units as they are written: systemd finds nothing wrong with them, and each is as confined as it should be.
+case_units() {
+    command -v systemd-analyze >/dev/null || not_run 'systemd-analyze is not on this machine'
+    bare
+    mkdir -p "$machine/run/systemd/system"
+    expect 0 in_machine "$installer" --full-init --dry-run --role controller,compute,rest --jwt --without-accounting
+    expect_said '^unit +slurmctld.service' '^file +0644 root:root /etc/systemd/system/slurmd.service'
+    for unit in "$machine$tree/$assets/$version"/systemd/*.service; do
+        name=${unit##*/}
+        sed -e "s,@tree@,$machine$tree," -e 's/@conf_server@//' -e 's,/current/,/view/,' "$unit" >"$work/$name"
+    done
+    # Its exit status is 1 for man pages that are not here, too: what it says counts.
+    systemd-analyze verify "$work"/*.service >"$work/out" 2>&1 || say 'systemd-analyze verify does not exit 0'
+    if grep -E "^($work/)?(munge|slurm|sackd)" "$work/out"; then fail 'systemd finds fault with these'; fi
+    while read -r name bar; do
+        score=$(systemd-analyze security --offline=true "$work/$name" | sed -n 's/.*exposure level.*: \([0-9.]*\).*/\1/p')
+        say "$name: exposure $score, at most $bar"
+        [ "$(echo "${score:-11} $bar" | awk '{ print ($1 <= $2) }')" = 1 ] ||
+            fail "the exposure of $name is '$score', more than $bar"
+    done <<BARS
+munge.service 3.0
+sackd.service 3.0
+slurmctld.service 3.5
+slurmdbd.service 2.5
+slurmrestd.service 2.5
+BARS
+    # Jobs inherit what is taken from slurmd: nothing may be.
+    if grep -E '^(Private|Protect|Restrict|NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet|MemoryDeny|Lock)' \
+        "$work/slurmd.service"; then fail 'slurmd is confined'; fi
+    for wanted in Delegate=yes KillMode=process Type=notify; do
+        grep -qx "$wanted" "$work/slurmd.service" || fail "slurmd.service lacks $wanted"
+    done
+}
+
+# The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
+case_modules() {
+    machine_root bookworm-lmod lmod
+    machine_with bookworm-lmod
+    for place in "$tree" /srv/elsewhere; do
+        if [ "$place" != "$tree" ]; then mv "$machine$tree" "$machine$place"; fi
+        expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use $place/modules && module avail 2>&1 &&
+            module load slurm && command -v sinfo;
+            module list 2>&1; echo \$MANPATH; module load slurm/${version%.*} && module unload slurm && ! command -v sinfo"
+        expect_said "^$place/views/$version/bin/sinfo" "slurm/$version-bookworm" \
+            "^$place/views/$version/share/man"
+    done
+}
+
+# Two versions in one folder leave each other's files alone, by tar and by `bundle install`; only the links
+# of the version installed last change hands.
+case_two_versions() {
+    bare
+    expect 0 in_machine "$installer" --full-init --without-accounting
+    # A second version: the first under another number.
+    other=25.11.999
+    mkdir "$work/other"
+    tar -xzf "$bundle" -C "$work/other"
+    (cd "$work/other" && mv "views/$version" "views/$other" && mv "data/slurm_assets/$version" "data/slurm_assets/$other" &&
+        mv "modules/slurm/$version-bookworm.lua" "modules/slurm/$other-bookworm.lua" &&
+        mv "manifests/$version.json" "manifests/$other.json" && rm "manifests/$version.json.asc" &&
+        ln -sfn "views/$other" view && ln -sfn "$other/slurm_install.sh" data/slurm_assets/slurm_install.sh &&
+        ln -sfn "../../data/slurm_assets/$other/modulerc.lua" modules/slurm/.modulerc.lua && tar -cf "$work/other.tar" .)
+    (cd "$machine$tree" && find . -type f -exec sha256sum {} + | sort) >"$work/before"
+    tar -xf "$work/other.tar" -C "$machine$tree"
+    (cd "$machine$tree" && sha256sum --quiet -c "$work/before") || fail 'the second version has changed the first'
+    # What runs is the first one still, and its own installer still vouches for it.
+    [ "$(readlink "$machine$tree/current")" = "views/$version" ] || fail 'unpacking has switched what runs'
+    expect 0 in_machine "$tree/$assets/$version/slurm_install.sh" --full-init --without-accounting
+    expect_said ': 0 changes$'
+}
+
+"case_$case_name"
+say "$case_name: as it should be"

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan as people see it (golden texts), and all that speaks against one.
+#include "deploy/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "unit/deploy/machine.hpp"
+
+namespace sf::deploy {
+namespace {
+
+class PlanTest : public MachineTest {
+protected:
+    // SF_WRITE_GOLDEN=1 writes them anew; what changed is then seen in review.
+    static void compare(const std::string& name, const std::string& text) {
+        const std::filesystem::path path = std::filesystem::path(SF_GOLDEN) / "deploy" / name;
+        if (std::getenv("SF_WRITE_GOLDEN") != nullptr) {
+            std::filesystem::create_directories(path.parent_path());
+            EXPECT_TRUE(base::write_file(path, text));
+        }
+        EXPECT_EQ(base::read_file(path).value_or("<no golden file>"), text) << name;
+    }
+    void expect_problem(const std::vector<std::string>& words, const std::string& message,
+                        const std::string& hint) {
+        const std::string text = text_of(plan(words).problems);
+        EXPECT_NE(text.find(message), std::string::npos) << text;
+        EXPECT_NE(text.find(hint), std::string::npos) << text;
+        EXPECT_TRUE(host.done.empty());
+    }
+    static std::string file(const Plan& plan, const std::string& path) {
+        for (const PlannedFile& each : plan.files)
+            if (each.path == path) return each.content;
+        return "<not planned>";
+    }
+};
+
+TEST_F(PlanTest, OneMachineWithEverything) {
+    with_accounting_plugin();
+    with_mariadb();
+    const Outcome outcome = plan({"--full-init", "--cluster-name", "alpha"});
+    ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+    compare("all.plan.txt", to_text(outcome.planned.plan));
+    compare("all.slurm.conf", file(outcome.planned.plan, "/etc/slurm/slurm.conf"));
+    compare("all.slurmdbd.conf", file(outcome.planned.plan, "/etc/slurm/slurmdbd.conf"));
+    EXPECT_TRUE(host.done.empty());
+    EXPECT_TRUE(host.calls.empty());
+}
+
+TEST_F(PlanTest, AControllerWithSystemd) {
+    host.put_folder("/run/systemd/system");
+    host.cgroups = true;
+    host.put("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n");
+    const Outcome outcome =
+        plan({"--full-init", "--role", "controller", "--nodes", "n[1-4]", "--dbd-host", "db1",
+              "--node-parameters", "CPUs=4 RealMemory=8000"});
+    ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+    compare("controller.plan.txt", to_text(outcome.planned.plan));
+    compare("controller.slurm.conf", file(outcome.planned.plan, "/etc/slurm/slurm.conf"));
+    compare("controller.slurmctld.service",
+            file(outcome.planned.plan, "/etc/systemd/system/slurmctld.service"));
+}
+
+TEST_F(PlanTest, AComputeNodeMakesNoSecrets) {
+    expect_problem({"--full-init", "--role", "compute", "--controller", "head1"},
+                   "/etc/munge/munge.key, is missing", "bring it from the controller");
+    host.put("/etc/munge/munge.key", "k", 0400, {990, 990});
+    const Outcome outcome = plan({"--full-init", "--role", "compute", "--controller", "head1"});
+    ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+    ASSERT_EQ(outcome.planned.plan.secrets.size(), 1U);
+    EXPECT_EQ(outcome.planned.plan.secrets[0].size, 0U);
+    compare("compute.plan.txt", to_text(outcome.planned.plan));
+    expect_problem({"--full-init", "--role", "compute"}, "must know where it runs",
+                   "--controller HOST");
+}
+
+TEST_F(PlanTest, AnotherMachineThanTheBundlesIsRefused) {
+    host.put("/usr/lib/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n");
+    expect_problem({"--full-init"}, "this bundle is for Debian 12 (bookworm)", "take the bundle");
+    host.put("/usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    host.put("/proc/cpuinfo", "flags : lm cx8 cmov fpu fxsr mmx syscall sse2\n");
+    expect_problem({"--full-init"}, "level x86_64_v3, this one has x86_64", "older level");
+}
+
+TEST_F(PlanTest, AHiddenLzcntDoesNotCount) {
+    std::string flags = host.text("/proc/cpuinfo");
+    host.put("/proc/cpuinfo", base::replace_all(flags, " abm", ""));
+    EXPECT_TRUE(plan({"--full-init"}).problems.empty());
+    host.lzcnt = false;
+    expect_problem({"--full-init"}, "this one has x86_64_v2", "older level");
+}
+
+TEST_F(PlanTest, MissingHostLibrariesAreNamed) {
+    bundle.packages[0].host_requirements = {{"libc.so.6", {"GLIBC_2.34", "GLIBC_2.99"}},
+                                            {"libpam.so.0", {}}};
+    expect_problem({"--full-init"}, "libc.so.6 (GLIBC_2.99), libpam.so.0", "install the packages");
+}
+
+TEST_F(PlanTest, AnotherSlurmIsNotClobbered) {
+    host.put("/usr/sbin/slurmctld", "");
+    expect_problem({"--full-init"}, "another Slurm is installed here: /usr/sbin/slurmctld",
+                   "/opt/slurm/views/25.11.2/bin into PATH");
+    host.nodes.erase("/usr/sbin/slurmctld");
+    host.put_folder("/proc/77");
+    host.put("/proc/77/comm", "slurmd\n");
+    host.put_link("/proc/77/exe", "/usr/local/sbin/slurmd");
+    expect_problem({"--full-init"}, "slurmd runs here already, as process 77", "stop it");
+    // One of ours is no stranger.
+    host.put_link("/proc/77/exe", "/opt/slurm/store/slurm-25.11.2-12345678/sbin/slurmd");
+    EXPECT_TRUE(plan({"--full-init"}).problems.empty());
+}
+
+TEST_F(PlanTest, UidClashesAreRefused) {
+    host.put("/etc/passwd", "root:x:0:0::/:/x\nanna:x:450:450::/:/x\n");
+    expect_problem({"--full-init", "--slurm-uid", "450"},
+                   "uid 450, wanted for slurm, belongs to anna", "free on all hosts");
+    host.put("/etc/passwd", "root:x:0:0::/:/x\nslurm:x:64030:64030::/:/x\n");
+    expect_problem({"--full-init", "--slurm-uid", "450"},
+                   "user slurm exists with uid 64030, not 450", "never changed");
+    EXPECT_TRUE(plan({"--full-init", "--slurm-uid", "64030"}).problems.empty());
+    host.put("/etc/group", "root:x:0:\nusers:x:451:\n");
+    host.put("/etc/passwd", "root:x:0:0::/:/x\n");
+    expect_problem({"--full-init", "--munge-uid", "451"}, "gid 451, wanted for munge", "free");
+}
+
+TEST_F(PlanTest, PortsInUseAreNamed) {
+    host.put("/proc/self/net/tcp",
+             "  sl  local_address rem_address   st tx_queue\n"
+             "   0: 00000000:1AA1 00000000:0000 0A 00000000:00000000\n"
+             "   1: 00000000:1AA2 00000000:0000 01 00000000:00000000\n");
+    expect_problem({"--full-init"}, "port 6817, which slurmctld needs, is in use", "ss -ltnp");
+    EXPECT_EQ(text_of(plan({"--full-init"}).problems).find("6818"), std::string::npos);
+}
+
+TEST_F(PlanTest, PlantedAndOpenSecretsAreRefused) {
+    host.put_link("/etc/munge/munge.key", "/etc/shadow");
+    expect_problem({"--full-init"}, "/etc/munge/munge.key is a symlink", "find out who made it");
+    host.put("/etc/munge/munge.key", "k", 0644);
+    expect_problem({"--full-init"}, "/etc/munge/munge.key has mode 0644", "chmod 600");
+}
+
+TEST_F(PlanTest, AccountingNeedsAServer) {
+    with_accounting_plugin();
+    expect_problem({"--full-init"}, "accounting needs a MariaDB server",
+                   "apt-get install mariadb-server");
+    EXPECT_TRUE(plan({"--full-init", "--without-accounting"}).problems.empty());
+    expect_problem({"--full-init", "--db-host", "db1"}, "needs its password", "--db-password-file");
+}
+
+TEST_F(PlanTest, WithoutThePluginThatIsSaid) {
+    const Outcome all = plan({"--full-init"});
+    ASSERT_TRUE(all.problems.empty());
+    EXPECT_NE(to_text(all.planned.plan).find("no accounting: this bundle's Slurm has no plugin"),
+              std::string::npos);
+    expect_problem({"--full-init", "--role", "dbd"}, "no plugin for the database", "take a bundle");
+}
+
+TEST_F(PlanTest, AllProblemsAreToldAtOnce) {
+    host.put("/usr/sbin/slurmd", "");
+    host.put("/etc/munge/munge.key", "k", 0666);
+    host.addresses.clear();
+    EXPECT_EQ(plan({"--full-init"}).problems.size(), 3U);
+}
+
+TEST_F(PlanTest, ServicesAreReadBackStrictly) {
+    const Plan made = plan({"--full-init"}).planned.plan;
+    const std::string text = services_to_json(made.services).value();
+    const auto again = services_from_json(text).value();
+    ASSERT_EQ(again.size(), made.services.size());
+    EXPECT_EQ(services_to_json(again).value(), text);
+    for (
+        const char* bad :
+        {"", "{}", "[]", R"({"schema":2,"services":[]})", R"({"schema":1,"services":[{}]})",
+         R"({"schema":1,"services":[{"name":"x","argv":["sh"],"environment":{},"user":"r","group":"r","log":"l","ready_socket":"","ready_port":1}]})"})
+        EXPECT_FALSE(services_from_json(bad)) << bad;
+}
+
+TEST_F(PlanTest, SlurmdTellsTheNode) {
+    EXPECT_EQ(node_parameters_of("NodeName=n CPUs=2 Boards=1 RealMemory=10000\nUpTime=1\n").value(),
+              "CPUs=2 Boards=1 RealMemory=9800");
+    EXPECT_FALSE(node_parameters_of("error: no\n"));
+    EXPECT_FALSE(node_parameters_of("NodeName=n CPUs=$(id)\n"));
+}
+
+}  // namespace
+}  // namespace sf::deploy
