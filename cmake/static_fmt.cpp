@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of fmt that the rooms call from its shared library, made from its headers for programs
-// without shared libraries. Compiled with FMT_HEADER_ONLY; taking an address emits the function.
+// The functions of fmt that the rooms call from its shared library, made from its headers for
+// programs without shared libraries. Compiled with FMT_HEADER_ONLY; taking an address emits the
+// function.
 #include <fmt/format.h>
 
 #include <cstdio>

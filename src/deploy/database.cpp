@@ -20,6 +20,7 @@ using base::Status;
 namespace {
 
 constexpr int server_tries = 300;
+constexpr std::string_view server_log = "/var/log/slurmd/mariadbd.console.log";
 constexpr std::chrono::milliseconds server_pause{100};
 
 base::Environment environment() {
@@ -71,7 +72,8 @@ Result<base::Child> run_server(const PlannedDatabase& database, Host& host) {
     base::Command command;
     command.argv = {database.server, "--user=mysql", "--skip-networking"};
     command.environment = environment();
-    SF_TRY(const base::Fd log, base::open_file("/dev/null", O_WRONLY));
+    SF_TRY(const base::Fd log, base::open_file(std::string(server_log),
+                                               O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
     command.stdout_fd = log.get();
     command.stderr_fd = log.get();
     SF_TRY(base::Child server, base::Child::spawn(command));
@@ -82,7 +84,7 @@ Result<base::Child> run_server(const PlannedDatabase& database, Host& host) {
         if (exit) {
             return base::fail_hint(
                 Code::failed, fmt::format("{} ended by itself: {}", database.server, exit->text()),
-                "see /var/log/mysql/error.log or /var/log/mariadb");
+                fmt::format("see what it said: {}", server_log));
         }
     }
     return fail(Code::exhausted, "{} did not listen on {} within {} s", database.server,

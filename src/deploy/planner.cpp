@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t munge_key_size = 1024;
 constexpr std::size_t jwt_key_size = 32;
+constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
 
 bool loopback(const std::string& address) {
     return address.starts_with("127.") || address == "::1";
@@ -69,11 +70,11 @@ public:
         x_plan.runs_compute = has(Role::compute);
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
+        database();
         users();
         folders();
         secrets();
         SF_CHECK(configuration());
-        database();
         SF_CHECK(x_plan.systemd ? units() : services());
         notes();
         return std::move(x_plan);
@@ -86,6 +87,12 @@ private:
     }
     [[nodiscard]] bool munge_listens() const {
         return x_facts.listeners.sockets.contains(std::string(munge_socket_path));
+    }
+    // Under our supervisor, because nobody else runs it.
+    [[nodiscard]] bool runs_mariadb() const {
+        return x_accounting_here && !x_plan.systemd && x_plan.database->local &&
+               x_plan.database->socket == default_socket &&
+               (x_in.record.own_mariadb || x_plan.database->start_server);
     }
     [[nodiscard]] bool jwt() const { return x_answers.jwt.value_or(false); }
 
@@ -121,6 +128,8 @@ private:
         if (has(Role::compute)) folder("/var/spool/slurmd", "root", 0755);
         if (has(Role::compute) || !x_plan.systemd) folder("/var/log/slurmd", "root", 0750);
         if (has(Role::rest)) folder("/run/slurmrestd", "slurmrestd", 0755);
+        // The distribution's unit makes it, where there are units.
+        if (runs_mariadb()) folder("/run/mysqld", "mysql", 0755);
     }
 
     void secrets() {
@@ -269,8 +278,7 @@ private:
             service("munged", {program("munged"), "--foreground"}, "munge").ready_socket =
                 munge_socket_path;
         }
-        if (x_accounting_here && x_plan.database->local &&
-            (x_in.record.own_mariadb || x_plan.database->start_server)) {
+        if (runs_mariadb()) {
             service("mariadbd", {x_plan.database->server, "--user=mysql"}, "root").ready_socket =
                 x_plan.database->socket;
         }

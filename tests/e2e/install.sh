@@ -41,6 +41,15 @@ mode_is() {  # mode_is MODE OWNER PATH
 }
 
 
+# nsenter stays between us and what runs inside: it is ended by the number it has there.
+named_in_machine() {  # named_in_machine NAME COMMAND...
+    x_named=$1
+    shift
+    in_machine sh -c 'echo $$ >"/run/$0.pid"; exec "$@"' "$x_named" "$@"
+}
+# It may have ended by itself between any two commands of ours.
+kill_in_machine() { in_machine sh -c 'if [ -e "/run/$0.pid" ]; then kill -KILL "$(cat "/run/$0.pid")"; fi' "$1" 2>"$work/kill.err" || say "$1 has ended by itself"; }
+
 case_first() {
     bare
     snapshot before
@@ -278,25 +287,19 @@ case_refused() {
     [ ! -e "$machine/root/planted" ] || fail 'a secret was written through a planted link'
     rm -r "$machine/etc/munge"
     unchanged before 'a refused installation'
-    in_machine perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort => 6817, Listen => 1,
-        ReuseAddr => 1) or die; sleep 600' &
-    listener=$!
-    keep_pid "$listener"
+    named_in_machine listener perl -MIO::Socket::INET -e \
+        'my $s = IO::Socket::INET->new(LocalPort => 6817, Listen => 1, ReuseAddr => 1) or die; sleep 600' &
     wait_for 10 'the port' in_machine grep -q ':1AA1 00000000:0000 0A' /proc/net/tcp
     expect 1 in_machine "$installer" --full-init
     expect_said 'port 6817, which slurmctld needs, is in use'
-    end_pid "$listener"
+    kill_in_machine listener
 
     say '== interrupted at several moments, then completed'
     for pause in 0.05 0.3 0.6 1 2; do
-        (exec nsenter --target "$x_inside" --net --uts --mount --pid --root --wd -- env -i PATH=/usr/bin:/bin \
-            "$installer" --full-init) >"$work/killed" 2>&1 </dev/null &
-        victim=$!
+        named_in_machine victim "$installer" --full-init >"$work/killed" 2>&1 </dev/null &
         sleep "$pause"
-        if kill -KILL "$victim" 2>/dev/null; then end_pid "$victim"; fi
+        kill_in_machine victim
     done
-    # The killed one's last program may still be at work for a moment.
-    sleep 1
     expect 0 in_machine "$installer" --full-init
     expect_said 'proved: sbatch --array'
     mode_is 400 munge /etc/munge/munge.key

@@ -60,6 +60,8 @@ protected:
     void with_mariadb() {
         host.put("/usr/sbin/mariadbd", "");
         host.put("/usr/bin/mariadb", "");
+        host.put("/etc/passwd", host.text("/etc/passwd") + "mysql:x:107:107::/:/x\n");
+        host.put("/etc/group", host.text("/etc/group") + "mysql:x:107:\n");
     }
 
     // What getent would have said is what the files say.

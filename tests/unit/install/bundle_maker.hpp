@@ -113,7 +113,9 @@ protected:
                 must(writer.add_memory("manifests/" + version + ".json.asc", signature));
             }
         }
-        for (auto [asset, content] : assets(version)) {
+        for (const auto& [where, what] : assets(version)) {
+            std::string asset = where;
+            std::string content = what;
             for (std::size_t slash = asset.find('/'); slash != std::string::npos;
                  slash = asset.find('/', slash + 1)) {
                 must(writer.add_directory(asset.substr(0, slash)));
