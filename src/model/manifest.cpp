@@ -291,16 +291,18 @@ Result<Package> package_from_json(std::string_view text) {
 }
 
 Result<std::string> to_json(const Bundle& bundle) {
-    return base::canonical_json({{"schema", bundle_schema},
-                                 {"name", bundle.name},
-                                 {"version", bundle.version},
-                                 {"toolchain", bundle.toolchain},
-                                 {"architecture", bundle.architecture},
-                                 {"target", bundle.target},
-                                 {"builder", bundle.builder},
-                                 {"packages", write_all(bundle.packages)},
-                                 {"view", write_all(bundle.view)},
-                                 {"assets", write_all(bundle.assets)}});
+    Json json{{"schema", bundle_schema},
+              {"name", bundle.name},
+              {"version", bundle.version},
+              {"toolchain", bundle.toolchain},
+              {"architecture", bundle.architecture},
+              {"target", bundle.target},
+              {"builder", bundle.builder},
+              {"packages", write_all(bundle.packages)},
+              {"view", write_all(bundle.view)}};
+    // Said only where there are some: manifests from before there were assets keep their one text.
+    if (!bundle.assets.empty()) json["assets"] = write_all(bundle.assets);
+    return base::canonical_json(json);
 }
 
 Result<Bundle> bundle_from_json(std::string_view text) {
