@@ -12,4 +12,6 @@ const void* const sf_static_fmt[] = {
         static_cast<std::string (*)(fmt::string_view, fmt::format_args)>(&fmt::vformat)),
     reinterpret_cast<const void*>(
         static_cast<void (*)(std::FILE*, fmt::string_view, fmt::format_args)>(&fmt::vprint)),
+    reinterpret_cast<const void*>(
+        static_cast<void (*)(fmt::string_view, fmt::format_args)>(&fmt::vprint)),
 };

@@ -251,7 +251,8 @@ private:
         } else {
             x_plan.units.emplace_back("munge.service");  // the distribution's
         }
-        if (x_accounting_here && x_plan.database->local) x_plan.units.push_back("mariadb.service");
+        if (x_accounting_here && x_plan.database->local)
+            x_plan.units.emplace_back("mariadb.service");
         if (x_accounting_here) SF_CHECK(unit("slurmdbd.service"));
         if (has(Role::controller)) SF_CHECK(unit("slurmctld.service"));
         if (has(Role::compute)) SF_CHECK(unit("slurmd.service"));

@@ -21,6 +21,7 @@ constexpr std::size_t most_digests = 16;
 
 std::string roles_text(const std::set<Role>& roles) {
     std::vector<std::string> names;
+    names.reserve(roles.size());
     for (const Role role : roles) names.emplace_back(role_name(role));
     return base::join(names, ",");
 }

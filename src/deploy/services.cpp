@@ -10,7 +10,6 @@
 namespace sf::deploy {
 
 using base::Code;
-using base::fail;
 using base::Result;
 using base::Status;
 
@@ -32,7 +31,7 @@ public:
     Status must(const std::vector<std::string>& words) const {
         SF_TRY(const base::Finished done, call(words));
         if (done.exit.ok()) return {};
-        const std::string unit = words.back();
+        const std::string& unit = words.back();
         return base::fail_hint(Code::failed,
                                fmt::format("systemctl {}: {}", base::shell_join(words),
                                            base::escape_untrusted(base::trim(done.err))),

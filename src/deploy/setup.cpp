@@ -50,8 +50,8 @@ public:
                                                           : "";
         const std::string stamp = x_stamps ? base::utc_stamp(std::time(nullptr)) + ' ' : "";
         const std::string line = stamp + mark + text + '\n';
-        std::fwrite(line.data(), 1, line.size(), to);
-        std::fflush(to);
+        fmt::print(to, "{}", line);
+        if (std::fflush(to) != 0) return;  // nobody listens any more
     }
 
 private:
@@ -61,8 +61,7 @@ private:
 void say_error(const base::Error& error) {
     const std::string line = "slurm_install.sh: " + error.text() + '\n' +
                              (error.hint.empty() ? "" : "  next: " + error.hint + '\n');
-    std::fflush(stdout);
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    fmt::print(stderr, "{}", line);
 }
 
 int exit_code(const Status& status) {
@@ -113,7 +112,7 @@ public:
         SF_TRY(const Planned planned, plan());
         if (x_options.dry_run) {
             const std::string text = to_text(planned.plan);
-            std::fwrite(text.data(), 1, text.size(), stdout);
+            fmt::print("{}", text);
             return {};
         }
         return carry_out(planned);
@@ -199,8 +198,9 @@ private:
         const Answers answers = effective_answers(x_options, x_record, x_facts);
         std::vector<base::Error> problems = find_problems(inputs, answers);
         // The last one decides the exit code: wrong words are told at the end.
-        std::ranges::stable_partition(
-            problems, [](const base::Error& problem) { return problem.code != Code::usage; });
+        std::stable_partition(problems.begin(), problems.end(), [](const base::Error& problem) {
+            return problem.code != Code::usage;
+        });
         for (std::size_t i = 0; i + 1 < problems.size(); ++i) say_error(problems[i]);
         if (!problems.empty()) return tl::unexpected(problems.back());
         if (answers.nodes == x_facts.host && !answers.node_parameters) {
@@ -305,7 +305,7 @@ int run_setup(const std::vector<std::string>& words) {
     if (!options) return exit_code(tl::unexpected(options.error()));
     if (options->action == Action::help) {
         const std::string text = help_text();
-        std::fwrite(text.data(), 1, text.size(), stdout);
+        fmt::print("{}", text);
         return words.empty() ? 2 : 0;
     }
     LinuxHost host;
