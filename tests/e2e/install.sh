@@ -108,7 +108,9 @@ case_first() {
     in_machine sh -c 'kill -KILL "$(cat /run/slurmd.pid)"'
     wait_for 60 'slurmd to be started again' slurmd_is_back
     job_runs || fail 'the job ended with slurmd'
+    # An uninstallation leaves jobs alone too: this one is to be gone before.
     in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the job to end' job_is_gone
 
     say '== uninstall'
     expect 0 in_machine "$installer" --uninstall
@@ -132,6 +134,7 @@ daemons() {
         grep -E '^(munged|slurm|sackd|mariadbd)'
 }
 job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -l "^sleep$" /proc/[0-9]*/comm' | grep -q . ; }
+job_is_gone() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ] && ! daemons | grep -qx slurmstepd; }
 slurmd_is_back() { daemons | grep -qx slurmd && [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" != 'down' ]; }
 daemons_are_ours() {
     for daemon in munged slurmctld slurmd; do
