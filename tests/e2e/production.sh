@@ -3,6 +3,7 @@
 # What a production site switches on, from the bundle that build.sh made, unpacked at a random path, and once
 # more where `mv` puts it: accounting with slurmdbd and a real MariaDB, a job_submit script in Lua, PMIx as
 # the default for srun, profiles in HDF5, GPU detection on a node without a GPU, and the Perl scripts.
+# shellcheck disable=SC2016  # what stands in single quotes is for the shell of a job
 test_name=e2e.production
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster.sh"
