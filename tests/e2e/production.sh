@@ -160,7 +160,7 @@ x_accounted() { [ "$(x_sacct)" = "$x_wanted" ]; }
 profile_is_written() {
     x_job=$(in_cluster timeout 60 sbatch --parsable --wait --profile=task --acctg-freq=task=1 --chdir=/ \
         --output=/dev/null --wrap 'sleep 3')
-    expect 0 in_cluster sh5util --jobid="$x_job" --output="$cluster/out/profile.h5"
+    expect 0 in_cluster sh5util --jobs="$x_job" --output="$cluster/out/profile.h5"
     expect 0 in_cluster sh5util --extract --series=Task --input="$cluster/out/profile.h5" \
         --output="$cluster/out/profile.csv"
     grep -qi 'RSS' "$cluster/out/profile.csv" || fail "sh5util extracts: $(head -n 3 "$cluster/out/profile.csv")"
