@@ -42,7 +42,7 @@ machine_start() {
     echo "$machine_name" >"$machine/etc/hostname"
     # Its first process takes in orphans, as an init does.
     # shellcheck disable=SC2016  # for the inner shells
-    unshare --net --uts --mount --pid --fork sh -c '
+    unshare --net --uts --mount --pid --fork --kill-child sh -c '
         hostname "$2" && ip link set lo up && ip addr add "$3/24" dev lo &&
         mount -t proc none "$1/proc" && mount -t sysfs none "$1/sys" &&
         mount -t tmpfs -o mode=755 none "$1/run" && mount -t tmpfs -o mode=1777 none "$1/tmp" &&
