@@ -11,7 +11,6 @@ void open_standard_streams() {
     for (const int wanted : {0, 1, 2}) {
         if (::fcntl(wanted, F_GETFD) >= 0 || errno != EBADF) continue;
         // The lowest free number is the one wanted. No O_CLOEXEC: children want all three too.
-        // NOLINTNEXTLINE(android-cloexec-open)
         const int got = ::open("/dev/null", wanted == 0 ? O_WRONLY : O_RDONLY);
         if (got >= 0 && got != wanted) ::close(got);
     }
