@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make acceptance: a fresh clone of HEAD, a fresh home, both commands of the README as a new user types
-# them; what came out is written to docs/evidence/first-light.json.
+# them, then the end-to-end tests that take too long for every change; what came out is written to
+# docs/evidence/first-light.json. With SF_ACCEPTANCE_KEEP=1 the clone stays where it was made.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$(pwd -P)
@@ -12,7 +13,7 @@ fi
 sh tools/bootstrap.sh test
 
 fresh=$(mktemp -d /var/tmp/sf-acceptance.XXXXXX)
-trap 'rm -rf "$fresh"' EXIT
+if [ -n "${SF_ACCEPTANCE_KEEP:-}" ]; then echo "acceptance: in $fresh"; else trap 'rm -rf "$fresh"' EXIT; fi
 trap 'exit 130' INT
 trap 'exit 143' TERM
 git clone -q --no-local "$repository" "$fresh/slurm-factory"
@@ -36,12 +37,14 @@ as_typed() {
 build=$(sed -n 's/^\(\.\/slurm-factory build-slurm .*\)/\1/p' README.md | head -n 1)
 as_typed build "$build"
 as_typed test 'make test'
+cp build/dev/Testing/Temporary/LastTest.log "$fresh/tests"
+as_typed long 'make long'
+cat build/dev/Testing/Temporary/LastTest.log >>"$fresh/tests"
 
-log=build/dev/Testing/Temporary/LastTest.log
 # The output of one test, between ctest's lines, without the names of this machine's folders.
 test_output() {
     awk -v name="$1" '$0 ~ "^[0-9]+/[0-9]+ Test: " { on = ($NF == name); next }
-        on && /^<end of output>/ { exit } on && body { print } on && /^-----/ { body = 1 }' "$log" |
+        on && /^<end of output>/ { exit } on && body { print } on && /^-----/ { body = 1 }' "$fresh/tests" |
         plain
 }
 plain() { sed -e "s,$fresh,.,g" -e 's,/var/tmp/sf-e2e\.[A-Za-z0-9]*,SCRATCH,g'; }
@@ -58,6 +61,8 @@ jq -n \
     --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
     --argjson cores "$(nproc)" --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
     --argjson build_seconds "$(cat "$fresh/build.seconds")" --argjson test_seconds "$(cat "$fresh/test.seconds")" \
+    --argjson long_seconds "$(cat "$fresh/long.seconds")" \
+    --argjson long_output "$(tail -n 15 "$fresh/long.log" | plain | lines)" \
     --argjson build_output "$(tail -n 40 "$fresh/build.log" | plain | lines)" \
     --argjson test_output "$(tail -n 15 "$fresh/test.log" | plain | lines)" \
     --argjson jobs "$(test_output e2e.first_light | lines)" \
@@ -70,7 +75,8 @@ jq -n \
      commands: [
        {command: $build,
         seconds: $build_seconds, last_lines: $build_output},
-       {command: "make test", seconds: $test_seconds, last_lines: $test_output}],
+       {command: "make test", seconds: $test_seconds, last_lines: $test_output},
+       {command: "make long", seconds: $long_seconds, last_lines: $long_output}],
      bundle: {file: $bundle, sha256: $sha256, bytes: $bytes},
      packages: ($manifest[0].packages | map({name, version, identity, run_sha256: .run.sha256})),
      first_light: $jobs, reproducible: $reproducible}' >"$fresh/evidence.json"

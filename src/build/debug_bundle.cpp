@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "build/debug_bundle.hpp"
 
+#include <fmt/format.h>
+
 #include <ctime>
 
 #include "base/atomic_file.hpp"
@@ -21,7 +23,8 @@ Result<fs::path> write_debug_bundle(const StateDir& state, const std::string& ru
     // Quick: a person waits, and logs shrink well at any level.
     const pack::WriterOptions options{pack::Compression::zstd, 3, std::time(nullptr), false};
     SF_TRY(pack::ArchiveWriter archive, pack::ArchiveWriter::create(file, options));
-    for (const auto& [name, text] : texts) SF_CHECK(archive.add_memory(run_id + "/" + name, text));
+    for (const auto& [name, text] : texts)
+        SF_CHECK(archive.add_memory(fmt::format("{}/{}", run_id, name), text));
     // The packages' folders, and not the file that is being written.
     SF_CHECK(archive.add_tree(logs, run_id + "/packages", [&](std::string_view name) {
         return name.find('/') != std::string_view::npos || base::is_dir(logs / name);

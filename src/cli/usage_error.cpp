@@ -86,7 +86,7 @@ std::string blamed_variable(const CLI::App& app, const std::string& text,
     collect(app, options);
     for (const CLI::Option* option : options) {
         const std::string name = option->get_name();
-        const std::string variable = option->get_envname();
+        std::string variable = option->get_envname();
         if (variable.empty() || text.find(name) == std::string::npos) continue;
         const char* value = std::getenv(variable.c_str());
         if (value == nullptr || *value == '\0') continue;
