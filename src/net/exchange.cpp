@@ -14,8 +14,8 @@ namespace sf::net {
 namespace {
 
 constexpr std::size_t max_head_bytes = std::size_t{64} << 10;
-constexpr std::size_t max_unwanted_bytes =
-    64 * 1024;  // read to the end, so that the connection lives
+// Read to the end, so that the connection lives.
+constexpr std::size_t max_unwanted_bytes = std::size_t{64} << 10;
 
 struct FreeHandle {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }

@@ -19,7 +19,7 @@ const char* word_of(Health health) {
 }
 
 std::string colored(const Voice& voice, Health health) {
-    const std::string word = fmt::format("{:<8}", word_of(health));
+    std::string word = fmt::format("{:<8}", word_of(health));
     if (!voice.colored(1)) return word;
     const char* color = health == Health::ok ? "32" : health == Health::missing ? "31" : "33";
     return fmt::format("\033[{}m{}\033[0m", color, word);

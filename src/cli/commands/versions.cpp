@@ -40,6 +40,7 @@ base::Result<Probed> probe(const recipe::Catalog& catalog, const std::string& ve
 
 std::vector<std::string> ids(const std::vector<recipe::Advisory>& advisories) {
     std::vector<std::string> list;
+    list.reserve(advisories.size());
     for (const recipe::Advisory& advisory : advisories) list.push_back(advisory.id);
     return list;
 }
