@@ -211,9 +211,9 @@ Status ArchiveWriter::add_tree(const fs::path& folder, std::string_view prefix,
     const auto walk = [&](const auto& self, const std::string& below) -> Status {
         SF_TRY(const auto names, base::list_dir(below.empty() ? folder : folder / below));
         for (const auto& name : names) {
-            const auto path = below.empty() ? name : below + '/' + name;
+            const auto path = below.empty() ? name : fmt::format("{}/{}", below, name);
             if (filter && !filter(path)) continue;
-            const auto inside = prefix.empty() ? path : std::string(prefix) + '/' + path;
+            const auto inside = prefix.empty() ? path : fmt::format("{}/{}", prefix, path);
             const auto disk = folder / path;
             std::error_code error;
             const auto type = fs::symlink_status(disk, error).type();

@@ -136,7 +136,7 @@ private:
                 if (segment.p_filesz > 4096) return corrupt("interpreter name");
                 SF_TRY(const auto text,
                        x_image.read(segment.p_offset, segment.p_filesz, "interpreter name"));
-                x_elf.interpreter = text.c_str();
+                x_elf.interpreter = text.substr(0, text.find('\0'));
             } else if (segment.p_type == PT_GNU_STACK) {
                 stack_named = true;
                 x_elf.execstack = (segment.p_flags & PF_X) != 0;
@@ -252,9 +252,12 @@ private:
             return {};
         }
         x_references.push_back(reference);
-        if (entry.d_tag == DT_RPATH) x_elf.rpath = std::move(text);
-        if (entry.d_tag == DT_NEEDED) x_elf.needed.push_back(std::move(text.text));
-        if (entry.d_tag == DT_SONAME) x_elf.soname = std::move(text.text);
+        if (entry.d_tag == DT_RPATH)
+            x_elf.rpath = std::move(text);
+        else if (entry.d_tag == DT_NEEDED)
+            x_elf.needed.push_back(std::move(text.text));
+        else if (entry.d_tag == DT_SONAME)
+            x_elf.soname = std::move(text.text);
         return {};
     }
 

@@ -17,7 +17,6 @@
 
 namespace sf::pack {
 
-namespace fs = std::filesystem;
 using base::Result;
 using base::Status;
 

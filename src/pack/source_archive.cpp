@@ -182,7 +182,7 @@ private:
     // through another link, which is held to the same rule; but no '..' may follow then, nor a name
     // the archive does not hold.
     std::string link_rule_broken(const Link& link) const {
-        const std::string outside = "symlink points outside";
+        std::string outside = "symlink points outside";
         if (link.target.empty()) return "symlink without a target";
         if (link.target.front() == '/') return "symlink to an absolute path";
         auto at = base::split(link.path, '/');

@@ -24,6 +24,7 @@ constexpr const char* mirror_hint =
 
 std::string ids_of(const std::vector<Advisory>& advisories) {
     std::vector<std::string> ids;
+    ids.reserve(advisories.size());
     for (const Advisory& each : advisories) ids.push_back(each.id);
     return base::join(ids, ", ");
 }

@@ -25,7 +25,6 @@ namespace {
 // Older systems' headers, on which the program is built to run everywhere, do not name these.
 constexpr long pidfd_open_call = 434;
 constexpr long pidfd_send_signal_call = 424;
-constexpr auto pidfd_id = static_cast<idtype_t>(3);
 
 }  // namespace
 

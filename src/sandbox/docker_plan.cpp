@@ -70,7 +70,8 @@ std::vector<std::string> docker_create_words(const SandboxPlan& plan,
 
     // Docker sets HOSTNAME, HOME and PATH by itself; a build must see what it sees elsewhere.
     out.emplace_back("-i");
-    for (const auto& [name, value] : plan.environment) out.push_back(name + "=" + value);
+    for (const auto& [name, value] : plan.environment)
+        out.push_back(fmt::format("{}={}", name, value));
     add(out, {"/bin/sh", "-c", keeper, "keeper", std::to_string(limits.memory_bytes / 1024)});
     out.insert(out.end(), plan.argv.begin(), plan.argv.end());
     return out;

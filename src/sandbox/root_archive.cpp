@@ -308,7 +308,7 @@ RootContents contents_from_status(std::string_view status) {
 
     RootContents contents;
     for (const auto& [package, number] : versions)
-        contents.packages.push_back(package + "=" + number);
+        contents.packages.push_back(fmt::format("{}={}", package, number));
     std::sort(contents.packages.begin(), contents.packages.end());
     const auto version_of = [&](std::string_view package) {
         const auto found = versions.find(package);
