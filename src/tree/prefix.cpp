@@ -80,6 +80,7 @@ Result<fs::path> check_prefix(const fs::path& prefix) {
         }
         if (part == "..") {
             at = at.parent_path();
+            missing = false;  // or what is behind it would not be looked at
             continue;
         }
         const fs::path next = at / part;
