@@ -9,6 +9,7 @@
 #include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "pack/archive_reader.hpp"
 
 namespace sf::cache {
 
@@ -87,6 +88,24 @@ Status copy_archive(const fs::path& from, const fs::path& to, const model::Archi
                 shown(from), record.size, record.sha256.hex());
 }
 
+// The run and dev parts as builds see them: <into>/<store name>.
+Status unpack(const model::Package& package, const fs::path& archives, const fs::path& into) {
+    SF_TRY(const base::Fd folder, base::open_file(into, O_RDONLY | O_DIRECTORY));
+    const auto one = [&](const model::ArchiveRecord& record, bool into_existing) -> Status {
+        const fs::path file = archives / record.file;
+        SF_TRY(const base::Fd archive, base::open_file(file, O_RDONLY));
+        pack::ArchivePolicy policy;
+        policy.top = package.store_name();
+        policy.link_roots = package.dependencies;
+        policy.record = &record;
+        policy.into_existing = into_existing;
+        return pack::unpack_archive({archive.get(), file.native()}, policy, folder.get())
+            .map([](const auto&) {});
+    };
+    SF_CHECK(one(package.run, false));
+    return package.dev ? one(*package.dev, true) : Status();
+}
+
 // What killed writers left, once it is old enough to be nobody's.
 void sweep(const fs::path& packages) {
     const auto names = base::list_dir(packages);
@@ -130,9 +149,16 @@ Result<std::optional<CachedPackage>> PackageFolder::take(const model::Spec& spec
            base::during(model::package_from_json(*text), "reading " + shown(file)));
     SF_CHECK(is_of_spec(package, spec, file));
     SF_CHECK(has_our_names(package, file));
+    const fs::path archives = into / "archives";
+    const fs::path trees = into / "trees";
+    SF_CHECK(base::make_dirs(archives));
+    SF_CHECK(base::make_dirs(trees));
     for (const model::ArchiveRecord* record : archives_of(package))
-        SF_CHECK(copy_archive(folder / record->file, into / record->file, *record));
-    return std::optional(CachedPackage{std::move(package), std::move(signer)});
+        SF_CHECK(copy_archive(folder / record->file, archives / record->file, *record));
+    SF_CHECK(base::during(unpack(package, archives, trees), "unpacking " + shown(folder)));
+    fs::path tree = trees / package.store_name();
+    return std::optional(
+        CachedPackage{std::move(package), std::move(signer), archives, std::move(tree)});
 }
 
 Result<PutOutcome> PackageFolder::put(const model::Package& package, const fs::path& from,

@@ -20,6 +20,8 @@ namespace sf::cache {
 struct CachedPackage {
     model::Package package;
     trust::GoodSignature signer;
+    std::filesystem::path archives;  // holds package.run.file and the others
+    std::filesystem::path tree;      // the run and dev parts, unpacked
 };
 
 enum class PutOutcome {
@@ -39,9 +41,9 @@ public:
     // Creates the folder. Code::usage: it is something else, or not ours to write to.
     [[nodiscard]] base::Status prepare() const;
 
-    // Brings the archives of this very spec into the empty private folder `into`; nullopt: the
-    // cache has none. Not one byte is believed, nor unpacked, before the signature over the
-    // manifest and the digest over each copied archive fit: those are what is handed on.
+    // Brings this very spec into the empty private folder `into`; nullopt: the cache has none. Not
+    // one byte is believed, nor unpacked, before the signature over the manifest and the digest
+    // over each copied archive fit: it is the copies that are unpacked and handed on.
     [[nodiscard]] base::Result<std::optional<CachedPackage>> take(
         const model::Spec& spec, const trust::Verifier& verifier,
         const std::filesystem::path& into) const;

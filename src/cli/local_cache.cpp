@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/local_cache.hpp"
 
-#include <fcntl.h>
 #include <optional>
 #include <vector>
 
@@ -10,7 +9,6 @@
 #include "base/text.hpp"
 #include "cache/package_folder.hpp"
 #include "cli/signing_key.hpp"
-#include "pack/archive_reader.hpp"
 #include "trust/trust_store.hpp"
 
 namespace sf::cli {
@@ -21,24 +19,6 @@ using base::Status;
 namespace fs = std::filesystem;
 
 namespace {
-
-// The run and dev parts as builds see them: <into>/<store name>.
-Status unpack(const model::Package& package, const fs::path& archives, const fs::path& into) {
-    SF_TRY(const base::Fd folder, base::open_file(into, O_RDONLY | O_DIRECTORY));
-    const auto one = [&](const model::ArchiveRecord& record, bool into_existing) -> Status {
-        const fs::path file = archives / record.file;
-        SF_TRY(const base::Fd archive, base::open_file(file, O_RDONLY));
-        pack::ArchivePolicy policy;
-        policy.top = package.store_name();
-        policy.link_roots = package.dependencies;
-        policy.record = &record;
-        policy.into_existing = into_existing;
-        return pack::unpack_archive({archive.get(), file.native()}, policy, folder.get())
-            .map([](const auto&) {});
-    };
-    SF_CHECK(one(package.run, false));
-    return package.dev ? one(*package.dev, true) : Status();
-}
 
 enum class Taken { yes, absent, refused };
 
@@ -53,29 +33,21 @@ Result<Taken> take_one(Session& session, const model::Spec& spec,
     if (mine) return Taken::absent;  // built meanwhile by another process
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir room, base::TempDir::create(session.state().work(), ".cached-"));
-    const fs::path archives = room.path() / "archives";
-    const fs::path trees = room.path() / "trees";
-    SF_CHECK(base::make_dirs(archives));
-    SF_CHECK(base::make_dirs(trees));
-    Result<std::optional<cache::CachedPackage>> cached = folder.take(spec, verifier, archives);
-    if (cached && !*cached) return Taken::absent;
-    Status done;
-    if (cached)
-        done = unpack((*cached)->package, archives, trees);
-    else
-        done = tl::unexpected(base::Error{cached.error()});
-    // A full disk is this machine's affair; all else speaks against the cache.
-    if (!done && (done.error().code == Code::exhausted || base::stop_requested()))
-        return tl::unexpected(base::Error{done.error()});
-    if (!done) {
+    const Result<std::optional<cache::CachedPackage>> cached =
+        folder.take(spec, verifier, room.path());
+    // A full disk and a stop are this machine's affair; all else speaks against the cache.
+    if (!cached && (cached.error().code == Code::exhausted || base::stop_requested()))
+        return tl::unexpected(cached.error());
+    if (!cached) {
         session.voice.warning(
             "{}: not taken from the local cache, so it is built: {} (to have it put there anew, "
             "delete {})",
-            name, done.error().text(),
+            name, cached.error().text(),
             base::escape_untrusted(folder.package_folder(name).native()));
         return Taken::refused;
     }
-    SF_CHECK(store.commit((*cached)->package, trees / name, archives));
+    if (!*cached) return Taken::absent;
+    SF_CHECK(store.commit((*cached)->package, (*cached)->tree, (*cached)->archives));
     session.voice.event("package_taken",
                         {{"package", name}, {"signer", (*cached)->signer.primary.text()}});
     return Taken::yes;

@@ -62,9 +62,7 @@ protected:
                                                     const model::Spec& spec) {
         const fs::path into = at("into" + std::to_string(++x_count));
         EXPECT_TRUE(base::make_dirs(into));
-        auto taken = x_cache.take(spec, x_verifiers.at(who), into);
-        x_into = into;
-        return taken;
+        return x_cache.take(spec, x_verifiers.at(who), into);
     }
     [[nodiscard]] fs::path inside(const std::string& file) const {
         return x_cache.package_folder(x_built->package.store_name()) / file;
@@ -75,7 +73,6 @@ protected:
     std::optional<test::BuiltPackage> x_built;
     model::Spec x_spec;
     std::map<std::string, trust::Verifier> x_verifiers;
-    fs::path x_into;
     int x_count = 0;
 };
 
@@ -92,7 +89,9 @@ TEST_F(PackageFolders, WhatIsPutIsTaken) {
     ASSERT_TRUE(*taken);
     EXPECT_EQ((*taken)->package.identity, x_spec.identity);
     EXPECT_EQ((*taken)->signer.label, "anna");
-    EXPECT_EQ(base::sha256_file(x_into / "run.tar.zst").value(), x_built->package.run.sha256);
+    EXPECT_EQ(base::sha256_file((*taken)->archives / "run.tar.zst").value(),
+              x_built->package.run.sha256);
+    EXPECT_EQ(base::read_file((*taken)->tree / "lib/libz.so.1").value(), "elf");
 }
 
 TEST_F(PackageFolders, AStrangersPackageIsNotTaken) {
