@@ -12,7 +12,7 @@ cache=$work/shared
 build() {  # build STATE ARGUMENT...
     folder=$1
     shift
-    "$repository/slurm-factory" --state-dir "$folder" build-slurm --slurm-version 25.11 --toolchain bookworm \
+    "$launcher" --state-dir "$folder" build-slurm --slurm-version 25.11 --toolchain bookworm \
         $vulnerable --signing-key "$key" --local-cache "$cache" "$@"
 }
 

@@ -44,7 +44,7 @@ protected:
     trust::Signer signer(const std::string& who) {
         const trust::Keyring keyring(at("keys-" + who));
         trust::KeyRequest request;
-        request.name = who;
+        request.name = "Packages of " + who;
         request.email = who + "@example.org";
         request.kind = trust::KeyKind::ed25519;
         const trust::Key key = keyring.create(request).value();
