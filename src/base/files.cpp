@@ -225,7 +225,8 @@ TempDir::~TempDir() {
 
 Result<FileLock> FileLock::acquire(const fs::path& path, const std::function<void()>& waiting) {
     SF_CHECK(make_dirs(path.parent_path()));
-    SF_TRY(Fd file, open_file(path, O_RDWR | O_CREAT));
+    // 0600: whoever may open it may lock it, and make us wait for ever.
+    SF_TRY(Fd file, open_file(path, O_RDWR | O_CREAT, 0600));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return FileLock(std::move(file));
     if (errno == ENOLCK || errno == EOPNOTSUPP) return FileLock(std::move(file));
     if (errno != EWOULDBLOCK) return fail_errno(errno, "lock " + quoted(path));

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/files.hpp"
+#include "base/stop.hpp"
 #include "base/text.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
@@ -19,9 +20,12 @@ using base::Status;
 
 namespace {
 
-constexpr int server_tries = 300;
-constexpr std::string_view server_log = "/var/log/slurmd/mariadbd.console.log";
+// As systemd's unit of MariaDB: a server that mends its tables after a power cut, or writes them
+// out before it ends, is not stuck.
+constexpr std::chrono::seconds server_patience{900};
 constexpr std::chrono::milliseconds server_pause{100};
+constexpr const char* create_database = "CREATE DATABASE IF NOT EXISTS slurm_acct_db;\n";
+constexpr const char* grant = "GRANT ALL ON slurm_acct_db.* TO '{}'@'localhost';\n";
 
 base::Environment environment() {
     return {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/root"}};
@@ -37,17 +41,22 @@ public:
                    sql);
     }
 
-    // Whether slurmdbd will come in: as its user, with its password, from a private file.
+    // As slurmdbd's user, with its password, from a private file.
+    Result<bool> user_can(const std::string& sql, const std::string& password) const {
+        SF_TRY(const std::string nonce, make_password(x_host));
+        const std::string options = "/run/slurm-setup-" + nonce.substr(0, 16) + ".cnf";
+        SF_CHECK(x_host.write_new(options, "[client]\npassword=\"" + password + "\"\n", 0600, {}));
+        const auto done = run({x_database.client, "--defaults-file=" + options, "--protocol=socket",
+                               "--socket=" + x_database.socket, "--user=" + x_database.user,
+                               "--batch", "--execute=" + sql},
+                              {});
+        SF_CHECK(x_host.remove(options));
+        if (!done) return tl::unexpected(done.error());
+        return done->exit.ok();
+    }
+    // Whether slurmdbd will come in.
     Result<bool> login_works(const std::string& password) const {
-        SF_TRY(const base::TempDir room, base::TempDir::create("/run", "slurm-setup-"));
-        const fs::path options = room.path() / "my.cnf";
-        SF_CHECK(base::write_file(options, "[client]\npassword=\"" + password + "\"\n", 0600));
-        SF_TRY(const base::Finished done,
-               run({x_database.client, "--defaults-file=" + options.native(), "--protocol=socket",
-                    "--socket=" + x_database.socket, "--user=" + x_database.user, "--batch",
-                    "--execute=USE slurm_acct_db"},
-                   {}));
-        return done.exit.ok();
+        return user_can("USE slurm_acct_db", password);
     }
 
 private:
@@ -62,40 +71,46 @@ private:
     Host& x_host;
 };
 
-Result<bool> listens(Host& host, const std::string& socket) {
-    SF_TRY(const Listeners listeners, find_listeners(host));
-    return listeners.sockets.contains(socket);
-}
-
-// A server of our own, ended with this object.
-Result<base::Child> run_server(const PlannedDatabase& database, Host& host) {
+// A server of our own, for the time it takes.
+Result<base::Child> start_server(const PlannedDatabase& database) {
     base::Command command;
-    command.argv = {database.server, "--user=mysql", "--skip-networking"};
+    command.argv = {database.server, "--user=mysql", "--skip-networking",
+                    "--socket=" + database.socket};
     command.environment = environment();
-    SF_TRY(const base::Fd log, base::open_file(std::string(server_log),
-                                               O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
+    SF_TRY(const base::Fd log,
+           base::open_file(database.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
     command.stdout_fd = log.get();
     command.stderr_fd = log.get();
-    SF_TRY(base::Child server, base::Child::spawn(command));
-    for (int i = 0; i < server_tries; ++i) {
-        SF_TRY(const bool ready, listens(host, database.socket));
-        if (ready) return server;
+    return base::Child::spawn(command);
+}
+
+Status wait_for_server(base::Child& server, const PlannedDatabase& database, Host& host) {
+    for (auto waited = server_pause * 0; waited < server_patience; waited += server_pause) {
+        SF_CHECK(base::check_stop());
+        SF_TRY(const Listeners listeners, find_listeners(host));
+        if (listeners.sockets.contains(database.socket)) return {};
         SF_TRY(const auto exit, server.wait_for(server_pause));
         if (exit) {
             return base::fail_hint(
                 Code::failed, fmt::format("{} ended by itself: {}", database.server, exit->text()),
-                fmt::format("see what it said: {}", server_log));
+                "see what it said: " + database.log);
         }
     }
-    return fail(Code::exhausted, "{} did not listen on {} within {} s", database.server,
-                database.socket, server_tries / 10);
+    return base::fail_hint(Code::exhausted,
+                           fmt::format("{} did not listen on {} within {} s", database.server,
+                                       database.socket, server_patience.count()),
+                           "see what it said: " + database.log);
 }
 
+// Never by force, whatever happened before: it writes out what it holds.
 Status end_server(base::Child& server) {
     server.kill_group(SIGTERM);
-    SF_TRY(const auto exit, server.wait_for(std::chrono::seconds(60)));
+    SF_TRY(const auto exit, server.wait_for(server_patience));
     if (exit) return {};
-    return fail(Code::failed, "MariaDB did not end within a minute");
+    return base::fail_hint(
+        Code::failed,
+        fmt::format("MariaDB, process {}, does not end, and is left alone", server.leave()),
+        "wait until it has ended; then run this again");
 }
 
 Status make_with(const Client& client, const PlannedDatabase& database, Context& context,
@@ -116,10 +131,17 @@ Status make_with(const Client& client, const PlannedDatabase& database, Context&
                         database.user));
     }
     if (base::trim(known.out) != "0") {
-        SF_TRY(const base::Finished granted, client.as_root("CREATE DATABASE IF NOT EXISTS "
-                                                            "slurm_acct_db;\n"));
-        SF_TRY(const bool now, client.login_works(password));
-        if (granted.exit.ok() && now) return {};
+        // It is ours if it has our password: made a moment before we were interrupted.
+        SF_TRY(const bool same_password, client.user_can("SELECT 1", password));
+        if (same_password) {
+            SF_TRY(const base::Finished granted, client.as_root(grant_sql(database.user)));
+            SF_TRY(const bool now, client.login_works(password));
+            if (granted.exit.ok() && now) {
+                context.changed(
+                    fmt::format("database slurm_acct_db, for user {}@localhost", database.user));
+                return {};
+            }
+        }
         return base::fail_hint(
             Code::refused,
             fmt::format("the database user {}@localhost exists, and the password in {} does not "
@@ -158,18 +180,29 @@ std::string password_in(std::string_view slurmdbd_conf) {
 
 Result<std::string> new_password(const PlannedDatabase& database, Host& host) {
     if (database.password_file.empty()) return make_password(host);
-    SF_TRY(const std::string text, host.read(fs::absolute(database.password_file)));
+    const fs::path file = fs::absolute(database.password_file);
+    SF_TRY(const PathInfo info, host.look(file));
+    if (info.type == PathInfo::Type::file && (info.mode & 077U) != 0) {
+        return base::fail_hint(Code::refused,
+                               fmt::format("{} has mode {:04o}: others can read the password",
+                                           base::escape_untrusted(file.native()), info.mode),
+                               "take another password if others may have read it; chmod 600 " +
+                                   base::shell_quote(base::escape_untrusted(file.native())));
+    }
+    SF_TRY(const std::string text, host.read(file));
     std::string password = text.substr(0, text.find('\n'));
     SF_CHECK(check_password(password));
     return password;
 }
 
+std::string grant_sql(const std::string& user) {
+    return std::string(create_database) + fmt::format(grant, user);
+}
+
 std::string creation_sql(const std::string& user, const std::string& password) {
-    return fmt::format(
-        "CREATE DATABASE IF NOT EXISTS slurm_acct_db;\n"
-        "CREATE USER '{0}'@'localhost' IDENTIFIED BY '{1}';\n"
-        "GRANT ALL ON slurm_acct_db.* TO '{0}'@'localhost';\n",
-        user, password);
+    return std::string(create_database) +
+           fmt::format("CREATE USER '{}'@'localhost' IDENTIFIED BY '{}';\n", user, password) +
+           fmt::format(grant, user);
 }
 
 Status make_database(const PlannedDatabase& database, Context& context) {
@@ -179,11 +212,16 @@ Status make_database(const PlannedDatabase& database, Context& context) {
     if (const auto good = check_password(password); !good) {
         return base::during(good, "reading StoragePass from " + std::string(slurmdbd_conf_path));
     }
-    const Client client(database, context.host);
-    SF_TRY(const bool there, listens(context.host, database.socket));
-    if (there) return make_with(client, database, context, password);
-    SF_TRY(base::Child server, run_server(database, context.host));
-    const Status made = make_with(client, database, context, password);
+    // The server may have been started since the plan was made, and listen elsewhere.
+    PlannedDatabase now = database;
+    SF_TRY(const Listeners listeners, find_listeners(context.host));
+    const std::string socket = listening_mariadb(listeners);
+    if (!socket.empty()) now.socket = socket;
+    const Client client(now, context.host);
+    if (!socket.empty()) return make_with(client, now, context, password);
+    SF_TRY(base::Child server, start_server(now));
+    Status made = wait_for_server(server, now, context.host);
+    if (made) made = make_with(client, now, context, password);
     const Status ended = end_server(server);
     return made ? ended : made;
 }

@@ -19,11 +19,12 @@ namespace sf::deploy {
 // line, or a generated one.
 [[nodiscard]] base::Result<std::string> new_password(const PlannedDatabase& database, Host& host);
 
-// Runs a server for the time it takes, if none listens. Code::refused if the user is there with
-// another password.
+// Runs a server for the time it takes, if none listens; it is ended by asking it, never by force.
+// Code::refused if the user is there with another password.
 [[nodiscard]] base::Status make_database(const PlannedDatabase& database, Context& context);
 
-// Both statements, for tests: names and passwords have passed the rules of names.hpp.
+// The statements, for tests: names and passwords have passed the rules of names.hpp.
 [[nodiscard]] std::string creation_sql(const std::string& user, const std::string& password);
+[[nodiscard]] std::string grant_sql(const std::string& user);  // for a user who is there
 
 }  // namespace sf::deploy

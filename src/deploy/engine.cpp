@@ -21,6 +21,7 @@ public:
         : x_plan(plan), x(context), x_password(password) {}
 
     Status run() {
+        x.record.own_munge = x.record.own_munge || x_plan.own_munge;
         for (const PlannedUser& user : x_plan.users) SF_CHECK(make_user(user));
         for (const PlannedFolder& folder : x_plan.folders) SF_CHECK(make_folder(folder));
         SF_CHECK(x.save());
@@ -107,17 +108,20 @@ private:
         return {};
     }
 
+    // What root brought or restored belongs to root, and its daemon could not read it.
+    Status hand_over(const std::string& path, const PathInfo& info, const Owner& owner, Ids ids,
+                     unsigned mode) {
+        if (info.owner.uid == ids.uid || info.owner.uid != 0) return {};
+        SF_CHECK(x.host.set_mode(path, mode, ids));
+        x.changed(fmt::format("owner of {} ({:04o} {}:{})", path, mode, owner.user, owner.group));
+        return {};
+    }
+
     Status make_secret(const PlannedSecret& secret) {
         SF_TRY(const PathInfo info, x.host.look(secret.path));
         SF_TRY(const Ids owner, x.ids_of(secret.owner));
-        if (info.type == Type::file) {
-            // What root brought or restored belongs to root, and its daemon could not read it.
-            if (info.owner.uid == owner.uid || info.owner.uid != 0) return {};
-            SF_CHECK(x.host.set_mode(secret.path, secret.mode, owner));
-            x.changed(fmt::format("owner of {} ({:04o} {}:{})", secret.path, secret.mode,
-                                  secret.owner.user, secret.owner.group));
-            return {};
-        }
+        if (info.type == Type::file)
+            return hand_over(secret.path, info, secret.owner, owner, secret.mode);
         if (secret.size == 0) return fail(Code::refused, "{} is missing", secret.path);
         SF_TRY(const std::string bytes, x.host.random(secret.size));
         SF_CHECK(x.host.write_new(secret.path, bytes, secret.mode, owner));
@@ -129,8 +133,9 @@ private:
 
     Status make_password_file(const PlannedFile& file) {
         SF_TRY(const PathInfo info, x.host.look(file.path));
-        if (info.type == Type::file) return {};
         SF_TRY(const Ids owner, x.ids_of(file.owner));
+        if (info.type == Type::file)
+            return hand_over(file.path, info, file.owner, owner, file.mode);
         SF_CHECK(x.host.write_new(file.path,
                                   base::replace_all(file.content, "@db_password@", x_password),
                                   file.mode, owner));
@@ -160,9 +165,10 @@ private:
 
     Status put(const PlannedFile& file, Ids owner, const base::Digest& digest) {
         x.record.add(file.path, digest);
+        // Recorded as well: should we be interrupted before they are started again.
+        x.record.restart_due = x.record.restart_due || !file.path.ends_with(".new");
         SF_CHECK(x.save());
         SF_CHECK(x.host.write_file(file.path, file.content, file.mode, owner));
-        x.restart = x.restart || !file.path.ends_with(".new");
         x.changed(fmt::format("file {} ({:04o} {}:{})", file.path, file.mode, file.owner.user,
                               file.owner.group));
         return {};
@@ -182,6 +188,12 @@ private:
         if (info.type != Type::absent && info.type != Type::file) {
             return fail(Code::refused, "{} is in the way: it is no file", beside.path);
         }
+        if (info.type == Type::file && !present) return tl::unexpected(present.error());
+        if (present && !x.record.wrote(beside.path, base::sha256(*present))) {
+            x.reporter.notice("{} and {} were changed here and are kept: move {} away to see ours",
+                              file.path, beside.path, beside.path);
+            return {};
+        }
         x.reporter.notice("{} was changed here and is kept", file.path);
         return put(beside, owner, base::sha256(file.content));
     }
@@ -200,8 +212,9 @@ private:
             if (present == target) return {};
             x.record.previous_version = present.substr(present.find('/') + 1);
         }
+        x.record.restart_due = true;
+        SF_CHECK(x.save());
         SF_CHECK(x.host.switch_link(link, target));
-        x.restart = true;
         x.changed(fmt::format("link {} -> {}", link.native(), target));
         return {};
     }
@@ -238,7 +251,12 @@ Result<Record> load_record(Host& host) {
     const auto text = host.read(std::string(record_path));
     if (!text && text.error().code == Code::absent) return Record{};
     if (!text) return tl::unexpected(text.error());
-    return base::during(record_from_json(*text), "reading " + std::string(record_path));
+    auto record = record_from_json(*text);
+    if (!record && record.error().hint.empty())
+        record.error().hint =
+            "mend it; or move it away, and say all answers again: files it named then count as "
+            "changed by you";
+    return base::during(std::move(record), "reading " + std::string(record_path));
 }
 
 Status set_up(const Plan& plan, Context& context, const std::string& db_password) {

@@ -21,7 +21,6 @@ struct Context {
     Record& record;
     Accounts& accounts;
     int changes = 0;
-    bool restart = false;  // what running daemons read or are has changed
 
     // Told and counted.
     void changed(const std::string& what);

@@ -130,14 +130,18 @@ void find_mariadb(Host& host, Facts& facts) {
     for (const char* path : {"/usr/bin/mariadb", "/usr/bin/mysql"}) {
         if (facts.mariadb_client.empty() && is_file(host, path)) facts.mariadb_client = path;
     }
-    facts.mariadb_socket = "/run/mysqld/mysqld.sock";
-    for (const char* path :
-         {"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"}) {
-        if (facts.listeners.sockets.contains(path)) facts.mariadb_socket = path;
-    }
+    facts.mariadb_socket = listening_mariadb(facts.listeners);
+    if (facts.mariadb_socket.empty()) facts.mariadb_socket = mariadb_sockets.front();
 }
 
 }  // namespace
+
+std::string listening_mariadb(const Listeners& listeners) {
+    for (const std::string_view path : mariadb_sockets) {
+        if (listeners.sockets.contains(std::string(path))) return std::string(path);
+    }
+    return {};
+}
 
 OsFacts parse_os_release(std::string_view text) {
     OsFacts os;

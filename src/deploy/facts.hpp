@@ -3,6 +3,7 @@
 // decisions (checks.hpp, planner.hpp) are then functions of values. Gathering looks only.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -54,6 +55,13 @@ inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";
 inline constexpr std::string_view jwt_key_path = "/etc/slurm/jwt_hs256.key";
 inline constexpr std::string_view slurmdbd_conf_path = "/etc/slurm/slurmdbd.conf";
 inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2";
+
+// Where MariaDB listens: by Debian's default, under its older name, by Enterprise Linux's.
+inline constexpr std::array<std::string_view, 3> mariadb_sockets{
+    "/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
+
+// The one of these that somebody listens on; empty: none.
+[[nodiscard]] std::string listening_mariadb(const Listeners& listeners);
 
 [[nodiscard]] base::Result<Facts> gather_facts(Host& host, std::string_view looked_up,
                                                const model::Bundle& bundle);

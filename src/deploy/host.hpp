@@ -52,10 +52,10 @@ public:
     virtual base::Status make_folder(const fs::path& path, unsigned mode, Ids owner) = 0;
     virtual base::Status write_file(const fs::path& path, std::string_view content, unsigned mode,
                                     Ids owner) = 0;  // replaces, in one step
-    // O_EXCL: Code::refused if anything is there, a symlink included.
+    // Appears whole, or not at all; Code::refused if anything is there, a symlink included.
     virtual base::Status write_new(const fs::path& path, std::string_view content, unsigned mode,
                                    Ids owner) = 0;
-    // Of a file or folder, alone.
+    // Of a file or folder, alone; Code::refused for a file that has a second name.
     virtual base::Status set_mode(const fs::path& path, unsigned mode, Ids owner) = 0;
     virtual base::Status switch_link(const fs::path& link, const fs::path& target) = 0;
     virtual base::Status remove(const fs::path& path) = 0;  // a file, link or empty folder

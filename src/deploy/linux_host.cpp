@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <memory>
@@ -58,6 +59,15 @@ Result<std::string> random_name() {
     if (::getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
         return fail_errno(errno, "get random bytes");
     return fmt::format(".sf-{:016x}", nonce);
+}
+
+// Gives a whole file its name, if nothing has it: 0 or an errno. Half a secret under its name,
+// after a crash, would be taken for a whole one by the next call.
+int rename_new(int folder, const std::string& from, const std::string& to) {
+    if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return errno;
+    if (::linkat(folder, from.c_str(), folder, to.c_str(), 0) != 0) return errno;
+    return ::unlinkat(folder, from.c_str(), 0) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -138,7 +148,9 @@ Result<std::string> LinuxHost::read_link(const fs::path& path) {
 
 Status LinuxHost::make_folder(const fs::path& path, unsigned mode, Ids owner) {
     SF_TRY(const Place place, place_of(path));
-    if (::mkdirat(place.folder.get(), place.name.c_str(), 0700) != 0)
+    // With its mode at once: whoever is interrupted before the next lines leaves a folder that the
+    // next call only has to give to its owner.
+    if (::mkdirat(place.folder.get(), place.name.c_str(), mode) != 0)
         return fail_errno(errno, "make folder " + place.shown);
     const Fd fd(::openat(place.folder.get(), place.name.c_str(),
                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -154,8 +166,6 @@ Status LinuxHost::write_in(const Place& place, const std::string& name, std::str
                            unsigned mode, Ids owner) const {
     const Fd fd(::openat(place.folder.get(), name.c_str(),
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!fd.valid() && errno == EEXIST)
-        return fail(Code::refused, "{} exists: it is not overwritten", place.shown);
     if (!fd.valid()) return fail_errno(errno, "write " + place.shown);
     const auto write = [&]() -> Status {
         if (::fchmod(fd.get(), 0600) != 0) return fail_errno(errno, "write " + place.shown);
@@ -168,7 +178,6 @@ Status LinuxHost::write_in(const Place& place, const std::string& name, std::str
         return {};
     };
     Status status = write();
-    // Half a file under its name would be taken for a whole one by the next call.
     if (!status) ::unlinkat(place.folder.get(), name.c_str(), 0);
     return status;
 }
@@ -190,8 +199,15 @@ Status LinuxHost::write_file(const fs::path& path, std::string_view content, uns
 Status LinuxHost::write_new(const fs::path& path, std::string_view content, unsigned mode,
                             Ids owner) {
     SF_TRY(const Place place, place_of(path));
-    SF_CHECK(write_in(place, place.name, content, mode, owner));
-    return base::fsync_dir(fmt::format("/proc/self/fd/{}", place.folder.get()));
+    SF_TRY(const std::string temporary, random_name());
+    SF_CHECK(write_in(place, temporary, content, mode, owner));
+    const int folder = place.folder.get();
+    const int error = rename_new(folder, temporary, place.name);
+    if (error != 0) ::unlinkat(folder, temporary.c_str(), 0);
+    if (error == EEXIST)
+        return fail(Code::refused, "{} exists: it is not overwritten", place.shown);
+    if (error != 0) return fail_errno(error, "put in place " + place.shown);
+    return base::fsync_dir(fmt::format("/proc/self/fd/{}", folder));
 }
 
 Status LinuxHost::set_mode(const fs::path& path, unsigned mode, Ids owner) {
@@ -199,8 +215,18 @@ Status LinuxHost::set_mode(const fs::path& path, unsigned mode, Ids owner) {
     const Fd fd(::openat(place.folder.get(), place.name.c_str(),
                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd.valid()) return fail_errno(errno, "open " + place.shown);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "look at " + place.shown);
+    // In a folder of its daemon's user a second name may have been made for any file of root's.
+    if (!S_ISDIR(status.st_mode) && (!S_ISREG(status.st_mode) || status.st_nlink != 1))
+        return base::fail_hint(Code::refused,
+                               place.shown +
+                                   " has other names as well, or is no plain file: its "
+                                   "owner is not changed",
+                               "find out who made it; put a copy in its place");
     if (::fchown(fd.get(), owner.uid, owner.gid) != 0 || ::fchmod(fd.get(), mode) != 0)
         return fail_errno(errno, "set owner and mode of " + place.shown);
+    if (::fsync(fd.get()) != 0) return fail_errno(errno, "make durable " + place.shown);
     return {};
 }
 

@@ -127,7 +127,8 @@ Status check_password(std::string_view password) {
 }
 
 Status check_plain_path(std::string_view path) {
-    if (path.starts_with('/') &&
+    // Units and the record are UTF-8.
+    if (path.starts_with('/') && base::escape_untrusted(path) == path &&
         all(path, [](char c) { return alnum(c) || in(c, "/._+~@:-") || (c & 0x80) != 0; })) {
         return {};
     }

@@ -77,10 +77,15 @@ auto answer(Field field, bool value) {
     };
 }
 
+constexpr std::uint32_t no_user = 0xffffffff;
+
 auto uid_into(std::optional<std::uint32_t> Answers::*field) {
     return [=](Options& options, const std::string& value) -> Status {
         SF_TRY(options.answers.*field,
                parse_number<std::uint32_t>(value, 1, "number of a user (1 or more)"));
+        // uid_t's "nobody in particular" (chown's "leave it").
+        if (options.answers.*field == no_user)
+            return fail(Code::usage, "{} is no number of a user", no_user);
         return {};
     };
 }
@@ -157,12 +162,12 @@ const std::vector<Word>& words_known() {
 
 // A secret is never a word of a command line.
 Status refuse_secret(std::string_view name) {
-    if (name != "--db-password" && name != "--db-pass" && name != "--password") return {};
+    if (name == "--db-password-file" || name.find("pass") == std::string_view::npos) return {};
     return base::fail_hint(
         Code::usage,
         fmt::format("{} is refused: command lines are readable by every user of "
                     "this machine",
-                    name),
+                    base::escape_untrusted(name)),
         "put the password into a file of mode 0600 and say --db-password-file FILE");
 }
 
@@ -256,7 +261,8 @@ Result<Options> parse_options(const std::vector<std::string>& words) {
         if (known == nullptr) {
             const auto better = base::did_you_mean(name, names);
             return base::fail_hint(
-                Code::usage, fmt::format("'{}' is no option", base::escape_untrusted(words[i])),
+                // Not what it was given: that may be a secret.
+                Code::usage, fmt::format("'{}' is no option", base::escape_untrusted(name)),
                 better ? "did you mean " + *better + "?" : "slurm_install.sh --help");
         }
         std::string value;

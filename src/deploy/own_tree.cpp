@@ -105,6 +105,7 @@ Status check_owner(const fs::path& path) {
 Status verify_owners(const model::Bundle& bundle, const fs::path& top) {
     SF_TRY(const std::vector<model::FileEntry> tree, model::bundle_tree(bundle));
     for (const model::FileEntry& entry : tree) SF_CHECK(check_owner(top / entry.path));
+    SF_CHECK(check_owner(top / model::bundle_manifests_folder));
     return check_owner(top / model::bundle_manifest_path(bundle.version));
 }
 

@@ -14,6 +14,7 @@ using base::Result;
 namespace {
 
 constexpr int schema = 1;
+constexpr std::uint64_t most_patience = 86400;
 
 std::string owned(const Owner& owner, unsigned mode) {
     return fmt::format("{:04o} {}:{}", mode, owner.user, owner.group);
@@ -37,6 +38,13 @@ Result<Service> read_service(const Json& json) {
         return fail(Code::corrupt, "'ready_port' of {} is no port",
                     base::escape_untrusted(service.name));
     service.ready_port = json["ready_port"].get<std::uint16_t>();
+    if (json.contains("patience")) {  // lists of before have none
+        if (!json["patience"].is_number_unsigned() ||
+            json["patience"].get<std::uint64_t>() > most_patience)
+            return fail(Code::corrupt, "'patience' of {} is no number of seconds up to {}",
+                        base::escape_untrusted(service.name), most_patience);
+        service.patience = std::chrono::seconds(json["patience"].get<std::int64_t>());
+    }
     for (const char* key : {"argv", "environment"}) {
         if (!json.contains(key)) return fail(Code::corrupt, "a service lacks '{}'", key);
     }
@@ -107,6 +115,7 @@ Result<std::string> services_to_json(const std::vector<Service>& services) {
                         {"group", service.owner.group},
                         {"ready_socket", service.ready_socket},
                         {"ready_port", service.ready_port},
+                        {"patience", service.patience.count()},
                         {"log", service.log}});
     }
     const Json json{{"schema", schema}, {"services", list}};

@@ -4,6 +4,7 @@
 // no secret: those are made while it is carried out. Plain values, any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -58,16 +59,20 @@ struct Service {
     std::string ready_socket;      // listening: the next one may start
     std::uint16_t ready_port = 0;  // likewise
     std::string log;               // what it prints
+    // How long it may take to begin to listen, and to end: only then it counts as stuck. Ending a
+    // database server or a conversion of its tables by force is no way to end them.
+    std::chrono::seconds patience{60};
 };
 
 struct PlannedDatabase {
     bool local = true;          // over the socket, as root: made where absent
-    bool start_server = false;  // nobody listens: a server is run to make it
+    bool start_server = false;  // nobody listens, and there is no systemd: ours to run
     std::string socket;
     std::string server;  // mariadbd
     std::string client;  // mariadb
     std::string user = "slurm";
     std::string password_file;  // the administrator's; empty: generated
+    std::string log = "/var/log/slurmd/mariadbd.console.log";  // of a server run to make it
 };
 
 struct Plan {
@@ -83,6 +88,7 @@ struct Plan {
     std::vector<std::string> units;  // systemd: to enable and start, in this order
     std::vector<Service> services;   // else: to supervise, in this order
     std::optional<PlannedDatabase> database;
+    bool own_munge = false;  // munged is ours, not the distribution's
     bool runs_controller = false;
     bool runs_compute = false;
     bool accounting = false;

@@ -57,7 +57,10 @@ public:
         x_own_munge = inputs.record.own_munge ||
                       (!x_facts.other_munge &&
                        !x_facts.listeners.sockets.contains(std::string(munge_socket_path)));
-        x_sackd = !has(Role::controller) && (has(Role::login) || has(Role::rest));
+        // slurmd fetches the configuration for everybody on its host; sackd, as another user, would
+        // be in its way in /run/slurm.
+        x_sackd =
+            !has(Role::controller) && !has(Role::compute) && (has(Role::login) || has(Role::rest));
     }
 
     Result<Plan> make() {
@@ -66,6 +69,7 @@ public:
         x_plan.copy = x_in.copy;
         x_plan.systemd = x_facts.systemd;
         x_plan.start = !x_in.options.no_start;
+        x_plan.own_munge = runs_munge();
         x_plan.runs_controller = has(Role::controller);
         x_plan.runs_compute = has(Role::compute);
         x_plan.accounting = x_accounting;
@@ -107,6 +111,11 @@ private:
         if (has(Role::rest)) user("slurmrestd", "Slurm REST daemon", std::nullopt);
     }
 
+    // On compute hosts slurmd, as root, reads its configuration there.
+    [[nodiscard]] const char* run_owner() const {
+        return has(Role::controller) || x_accounting_here || x_sackd ? "slurm" : "root";
+    }
+
     void folder(const char* path, const char* owner, unsigned mode) {
         x_plan.folders.push_back({path, {owner, owner}, mode});
     }
@@ -118,8 +127,7 @@ private:
             folder("/var/log/munge", "munge", 0700);
             folder("/run/munge", "munge", 0755);
         }
-        const bool slurm_runs = has(Role::controller) || x_accounting_here || x_sackd;
-        folder("/run/slurm", slurm_runs ? "slurm" : "root", 0755);
+        folder("/run/slurm", run_owner(), 0755);
         if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
         if (has(Role::controller)) {
             folder("/var/lib/slurm", "root", 0755);
@@ -160,6 +168,8 @@ private:
         const bool confine = x_plan.systemd && x_facts.cgroups;
         const std::string memory = memory_per_cpu(x_answers.node_parameters.value_or(""));
         return {{"tree", x_in.tree},
+                {"own_munge", runs_munge() ? yes : ""},
+                {"run_owner", run_owner()},
                 {"cluster", *x_answers.cluster},
                 {"controller", controller},
                 {"controller_address", address.empty() ? "" : '(' + address + ')'},
@@ -230,7 +240,8 @@ private:
         PlannedDatabase database;
         database.local = x_answers.db_host.value_or("localhost") == "localhost";
         database.socket = x_facts.mariadb_socket;
-        database.start_server = !x_facts.listeners.sockets.contains(database.socket);
+        database.start_server =
+            !x_plan.systemd && !x_facts.listeners.sockets.contains(database.socket);
         database.server = x_facts.mariadb_server;
         database.client = x_facts.mariadb_client;
         database.user = x_answers.db_user.value_or("slurm");
@@ -280,11 +291,17 @@ private:
                 munge_socket_path;
         }
         if (runs_mariadb()) {
-            service("mariadbd", {x_plan.database->server, "--user=mysql"}, "root").ready_socket =
-                x_plan.database->socket;
+            Service& mariadbd =
+                service("mariadbd", {x_plan.database->server, "--user=mysql"}, "root");
+            mariadbd.ready_socket = x_plan.database->socket;
+            mariadbd.patience = std::chrono::seconds(900);  // as its unit of systemd
         }
-        if (x_accounting_here)
-            service("slurmdbd", {program("slurmdbd"), "-D"}, "slurm").ready_port = 6819;
+        if (x_accounting_here) {
+            Service& slurmdbd = service("slurmdbd", {program("slurmdbd"), "-D"}, "slurm");
+            slurmdbd.ready_port = 6819;
+            // The first time after an upgrade it converts the tables before it listens.
+            slurmdbd.patience = std::chrono::hours(1);
+        }
         if (has(Role::controller))
             service("slurmctld", {program("slurmctld"), "-D"}, "slurm").ready_port = 6817;
         std::vector<std::string> server;

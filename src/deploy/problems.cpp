@@ -21,6 +21,7 @@ public:
 
     std::vector<Error> find() {
         machine();
+        only_start();
         other_slurm();
         users();
         cluster();
@@ -67,6 +68,22 @@ private:
         }
         if (const auto plain = check_plain_path(x_in.tree); !plain) {
             add(plain.error().text(), "choose another folder: --prefix /opt/slurm", Code::usage);
+        }
+    }
+
+    // Starting is no upgrade: what another version or tree configured, its own installer starts.
+    void only_start() {
+        if (x_in.options.action != Action::start_services) return;
+        const Record& record = x_in.record;
+        if (record.prefix.empty() || record.version.empty()) {
+            add("nothing was configured here yet", "slurm_install.sh --full-init", Code::absent);
+        } else if (record.prefix != x_in.tree || record.version != x_in.bundle.version) {
+            add(fmt::format("what was configured here is Slurm {} in {}, and this is {} in {}",
+                            record.version, base::escape_untrusted(record.prefix),
+                            x_in.bundle.version, base::escape_untrusted(x_in.tree)),
+                fmt::format("to start it: {}/data/slurm_assets/{}/slurm_install.sh "
+                            "--start-services; to change to this one: --init-only",
+                            base::escape_untrusted(record.prefix), record.version));
         }
     }
 
@@ -119,7 +136,11 @@ private:
     void users() {
         check_user("slurm", x_answers.slurm_uid);
         check_user("munge", x_answers.munge_uid);
-        for (const char* name : {"slurm", "munge"}) {
+        if (x_answers.slurm_uid && x_answers.slurm_uid == x_answers.munge_uid) {
+            add(fmt::format("--slurm-uid and --munge-uid are both {}", *x_answers.slurm_uid),
+                "give two numbers that are free on all hosts of the cluster", Code::usage);
+        }
+        for (const char* name : {"slurm", "munge", "slurmrestd"}) {
             const User* user = x_facts.accounts.user(name);
             if (user != nullptr && user->uid == 0) {
                 add(fmt::format("user {} has uid 0", name), "give it a number of its own");
@@ -152,7 +173,17 @@ private:
         }
     }
 
-    void check_secret(std::string_view path, std::string_view what, std::string_view mend) {
+    // Root's is handed to its daemon's user; nobody else's is taken for the cluster's.
+    [[nodiscard]] bool strangers(const PathInfo& info, const char* name) const {
+        if (info.owner.uid == 0) return false;
+        if (const User* user = x_facts.accounts.user(name)) return info.owner.uid != user->uid;
+        const auto& wanted =
+            name == std::string_view("munge") ? x_answers.munge_uid : x_answers.slurm_uid;
+        return !wanted || info.owner.uid != *wanted;
+    }
+
+    void check_secret(std::string_view path, const char* user, std::string_view what,
+                      std::string_view mend) {
         const auto found = x_facts.secrets.find(std::string(path));
         const bool there = found != x_facts.secrets.end();
         if (there && found->second.type != PathInfo::Type::file) {
@@ -164,6 +195,12 @@ private:
             add(fmt::format("{} has mode {:04o}: others can read or change it", path,
                             found->second.mode),
                 fmt::format("make a new one if others may have read it; chmod 600 {}", path));
+        } else if (there && strangers(found->second, user)) {
+            add(fmt::format("{} belongs to uid {}, neither root nor {}", path,
+                            found->second.owner.uid, user),
+                fmt::format("make a new one if that user may not know it; chown root:root {}, and "
+                            "it is handed to {}",
+                            path, user));
         } else if (!there && !mend.empty()) {
             add(fmt::format("{} is missing, and only the controller's host makes one", what),
                 std::string(mend));
@@ -172,18 +209,18 @@ private:
 
     void secrets() {
         const bool bring = !has(Role::controller);
-        check_secret(munge_key_path, "the cluster's MUNGE key, /etc/munge/munge.key,",
+        check_secret(munge_key_path, "munge", "the cluster's MUNGE key, /etc/munge/munge.key,",
                      bring && munge_needed()
                          ? "bring it from the controller by a safe way: root there, mode 0600, to "
                            "/etc/munge/munge.key here; then run this again"
                          : "");
         const bool jwt = x_answers.jwt.value_or(false);
-        check_secret(jwt_key_path, "the key of JSON Web Tokens, /etc/slurm/jwt_hs256.key,",
+        check_secret(jwt_key_path, "slurm", "the key of JSON Web Tokens, /etc/slurm/jwt_hs256.key,",
                      jwt && bring && has(Role::dbd)
                          ? "bring it from the controller, mode 0600; then run this again"
                          : "");
         if (x_facts.secrets.contains(std::string(slurmdbd_conf_path))) {
-            check_secret(slurmdbd_conf_path, "", "");
+            check_secret(slurmdbd_conf_path, "slurm", "", "");
         }
     }
     // With the distribution's munged running its key is there, wherever it is.

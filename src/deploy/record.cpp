@@ -79,29 +79,38 @@ Result<Answers> read_answers(const Json& json) {
                         base::escape_untrusted(key));
         }
     }
-    SF_TRY(const Options options, parse_options(words));
-    return options.answers;
+    auto options = parse_options(words);
+    if (options) return options->answers;
+    // The words of the call are not what is wrong.
+    options.error().code = Code::corrupt;
+    return tl::unexpected(std::move(options).error());
+}
+
+Result<std::vector<std::string>> read_texts(const Json& list, std::string_view name) {
+    std::vector<std::string> texts;
+    if (!list.is_array())
+        return fail(Code::corrupt, "'{}' is not a list", base::escape_untrusted(name));
+    for (const Json& item : list) {
+        if (!item.is_string())
+            return fail(Code::corrupt, "'{}' is not a list of texts", base::escape_untrusted(name));
+        texts.push_back(item.get<std::string>());
+    }
+    return texts;
 }
 
 Result<std::set<std::string>> read_names(const Json& json, const char* key) {
-    std::set<std::string> names;
-    if (!json.contains(key)) return names;
-    if (!json[key].is_array()) return fail(Code::corrupt, "'{}' is not a list", key);
-    for (const Json& item : json[key]) {
-        if (!item.is_string()) return fail(Code::corrupt, "'{}' is not a list of names", key);
-        names.insert(item.get<std::string>());
-    }
-    return names;
+    if (!json.contains(key)) return std::set<std::string>();
+    SF_TRY(const std::vector<std::string> texts, read_texts(json[key], key));
+    return std::set<std::string>(texts.begin(), texts.end());
 }
 
 Status read_files(const Json& json, Record& record) {
     if (!json.contains("files")) return {};
     if (!json["files"].is_object()) return fail(Code::corrupt, "'files' is not an object");
     for (const auto& [path, digests] : json["files"].items()) {
-        if (!digests.is_array()) return fail(Code::corrupt, "'files' holds no lists");
-        for (const Json& item : digests) {
-            if (!item.is_string()) return fail(Code::corrupt, "a digest is not text");
-            SF_TRY(const base::Digest digest, base::Digest::parse(item.get<std::string>()));
+        SF_TRY(const std::vector<std::string> texts, read_texts(digests, path));
+        for (const std::string& text : texts) {
+            SF_TRY(const base::Digest digest, base::Digest::parse(text));
             record.files[path].push_back(digest);
         }
     }
@@ -130,6 +139,7 @@ Result<std::string> to_json(const Record& record) {
               {"previous_version", record.previous_version},
               {"own_munge", record.own_munge},
               {"own_mariadb", record.own_mariadb},
+              {"restart_due", record.restart_due},
               {"users", record.users},
               {"folders", record.folders},
               {"secrets", record.secrets},
@@ -159,8 +169,9 @@ Result<Record> record_from_json(std::string_view text) {
             return fail(Code::corrupt, "'{}' is missing in it", key);
         *into = json[key].get<std::string>();
     }
-    for (const auto& [key, into] :
-         {std::pair{"own_munge", &record.own_munge}, {"own_mariadb", &record.own_mariadb}}) {
+    for (const auto& [key, into] : {std::pair{"own_munge", &record.own_munge},
+                                    {"own_mariadb", &record.own_mariadb},
+                                    {"restart_due", &record.restart_due}}) {
         if (json.contains(key) && json[key].is_boolean()) *into = json[key].get<bool>();
     }
     SF_TRY(record.users, read_names(json, "users"));

@@ -3,17 +3,26 @@
 
 #include <algorithm>
 
+#include "base/stop.hpp"
 #include "base/text.hpp"
 #include "deploy/database.hpp"
+#include "deploy/facts.hpp"
+#include "deploy/listening.hpp"
 #include "deploy/supervisor.hpp"
 
 namespace sf::deploy {
 
 using base::Code;
+using base::fail_hint;
 using base::Result;
 using base::Status;
 
 namespace {
+
+constexpr std::string_view unit_folder = "/etc/systemd/system/";
+constexpr std::chrono::milliseconds turn{250};
+constexpr int listen_turns = 60 * 4;
+constexpr std::uint16_t dbd_port = 6819;
 
 class Systemd {
 public:
@@ -57,21 +66,62 @@ Status start_unit(const Systemd& systemd, const std::string& unit, const Plan& p
     }
     if (!plan.start) return {};
     SF_TRY(const bool active, systemd.is("is-active", unit));
-    const bool ours = unit.starts_with("slurm") || unit.starts_with("sackd");
-    if (active && !(context.restart && ours)) return {};
+    const bool ours = context.record.files.contains(std::string(unit_folder) + unit);
+    if (active && !(context.record.restart_due && ours)) return {};
     SF_CHECK(systemd.must({active ? "restart" : "start", unit}));
     context.changed(unit + (active ? " restarted" : " started"));
     return {};
 }
 
+// munged and slurmdbd do not tell systemd when they are ready, and what is started next needs them.
+Status wait_until_listening(const Systemd& systemd, const std::string& unit, Context& context) {
+    const bool munge = unit == "munge.service" && context.record.own_munge;
+    if (!munge && unit != "slurmdbd.service") return {};
+    for (int i = 0; i < listen_turns; ++i) {
+        SF_CHECK(base::check_stop());
+        SF_TRY(const Listeners listeners, find_listeners(context.host));
+        if (munge ? listeners.sockets.contains(std::string(munge_socket_path))
+                  : listeners.ports.contains(dbd_port))
+            return {};
+        context.host.sleep(turn);
+    }
+    SF_TRY(const bool active, systemd.is("is-active", unit));
+    const std::string see = "journalctl -u " + unit + " -n 20, and /var/log/slurm";
+    if (!active) return fail_hint(Code::failed, unit + " ended by itself", "see: " + see);
+    return fail_hint(Code::exhausted, unit + " runs, but does not listen yet",
+                     munge ? "see: " + see
+                           : "slurmdbd waits for its database, or converts one of an older Slurm, "
+                             "which takes its time and must not be stopped: see " +
+                                 see + "; then run this again");
+}
+
+// Under systemd the database server is the distribution's unit: a second one of ours beside it
+// would be one too many.
+Status database_before_dbd(const Plan& plan, Context& context) {
+    if (!plan.database || !plan.database->local) return {};
+    SF_TRY(const Listeners listeners, find_listeners(context.host));
+    if (!listening_mariadb(listeners).empty()) return make_database(*plan.database, context);
+    if (!plan.start) {
+        context.reporter.notice(
+            "MariaDB does not run: the database is made by --start-services, before slurmdbd");
+        return {};
+    }
+    return fail_hint(
+        Code::failed,
+        "MariaDB was started, but listens on none of the sockets known: " +
+            base::join(std::vector<std::string>(mariadb_sockets.begin(), mariadb_sockets.end()),
+                       ", "),
+        "see: systemctl status mariadb.service");
+}
+
 Status with_systemd(const Plan& plan, Context& context) {
     const Systemd systemd(context.host);
-    if (context.restart) SF_CHECK(systemd.must({"daemon-reload"}));
+    if (context.record.restart_due) SF_CHECK(systemd.must({"daemon-reload"}));
     for (const std::string& unit : plan.units) {
         // Everything up to the server runs by now; the database must be there before slurmdbd.
-        if (unit == "slurmdbd.service" && plan.database)
-            SF_CHECK(make_database(*plan.database, context));
+        if (unit == "slurmdbd.service") SF_CHECK(database_before_dbd(plan, context));
         SF_CHECK(base::during(start_unit(systemd, unit, plan, context), "starting " + unit));
+        if (plan.start) SF_CHECK(wait_until_listening(systemd, unit, context));
     }
     return {};
 }
@@ -82,20 +132,23 @@ Status with_supervisor(const Plan& plan, Context& context, const std::string& he
                             [](const Service& each) { return each.name == "mariadbd"; })) {
         context.record.own_mariadb = true;
     }
-    if (std::ranges::any_of(plan.services,
-                            [](const Service& each) { return each.name == "munged"; })) {
-        context.record.own_munge = true;
-    }
     SF_CHECK(context.save());
     SF_TRY(const auto running, running_supervisor(pid_file));
-    if (running && !context.restart) return {};
+    if (running && !context.record.restart_due) return {};
+    if (running && !plan.start) {
+        context.reporter.notice(
+            "the daemons run on as they were; what has changed counts from the next "
+            "--full-init or --start-services");
+        return {};
+    }
+    // Before anything is stopped: without its database slurmdbd would not come back.
+    if (plan.database) SF_CHECK(make_database(*plan.database, context));
+    if (!plan.start) return {};
     if (running) {
         SF_CHECK(stop_supervisor(context.host, pid_file));
         context.reporter.info("stopped the daemons: what they read has changed");
     }
-    if (plan.database) SF_CHECK(make_database(*plan.database, context));
-    if (!plan.start) return {};
-    SF_CHECK(start_supervisor(helper));
+    SF_CHECK(start_supervisor(helper, context.reporter));
     std::vector<std::string> names;
     for (const Service& service : plan.services) names.push_back(service.name);
     context.changed("daemons started: " + base::join(names, ", "));
@@ -105,8 +158,30 @@ Status with_supervisor(const Plan& plan, Context& context, const std::string& he
 }  // namespace
 
 Status bring_up(const Plan& plan, Context& context, const std::string& helper) {
-    if (plan.systemd) return with_systemd(plan, context);
-    return with_supervisor(plan, context, helper);
+    SF_CHECK(plan.systemd ? with_systemd(plan, context) : with_supervisor(plan, context, helper));
+    if (!plan.start) return {};
+    context.record.restart_due = false;
+    return context.save();
+}
+
+std::vector<std::string> own_units(const Record& record) {
+    std::vector<std::string> units;
+    for (const auto& [path, digests] : record.files) {
+        if (path.starts_with(unit_folder) && path.ends_with(".service"))
+            units.push_back(path.substr(unit_folder.size()));
+    }
+    // The last started first.
+    std::ranges::stable_sort(units, [](const std::string& left, const std::string& right) {
+        const auto rank = [](const std::string& unit) {
+            if (unit.starts_with("slurmd.")) return 0;
+            if (unit.starts_with("slurmctld")) return 1;
+            if (unit.starts_with("slurmdbd")) return 3;
+            if (unit.starts_with("munge")) return 4;
+            return 2;
+        };
+        return rank(left) < rank(right);
+    });
+    return units;
 }
 
 Result<bool> bring_down(Context& context) {
@@ -118,20 +193,10 @@ Result<bool> bring_down(Context& context) {
         any = true;
     }
     const Systemd systemd(context.host);
-    // The last started first; the distribution's own units stay as they are.
-    std::vector<std::string> units(context.record.units.begin(), context.record.units.end());
-    std::ranges::sort(units, [](const std::string& left, const std::string& right) {
-        const auto rank = [](const std::string& unit) {
-            if (unit.starts_with("slurmd.")) return 0;
-            if (unit.starts_with("slurmctld")) return 1;
-            if (unit.starts_with("slurmdbd")) return 3;
-            if (unit.starts_with("munge")) return 4;
-            return 2;
-        };
-        return rank(left) < rank(right);
-    });
-    for (const std::string& unit : units) {
-        if (!context.record.files.contains("/etc/systemd/system/" + unit)) continue;
+    for (const std::string& unit : own_units(context.record)) {
+        SF_TRY(const PathInfo info, context.host.look(std::string(unit_folder) + unit));
+        // Never written, or taken back before an interruption.
+        if (info.type == PathInfo::Type::absent) continue;
         SF_CHECK(systemd.must({"disable", "--now", unit}));
         context.reporter.info("stopped and disabled {}", unit);
         any = true;

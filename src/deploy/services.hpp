@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "deploy/engine.hpp"
@@ -14,7 +15,11 @@ namespace sf::deploy {
 // Makes systemd know new units; makes the database; enables, and starts if the plan says so.
 [[nodiscard]] base::Status bring_up(const Plan& plan, Context& context, const std::string& helper);
 
-// Stops and disables what the record says we started; true if something ran.
+// The units we wrote, whether enabled yet or not, in the order to stop them; the distribution's own
+// stay as they are.
+[[nodiscard]] std::vector<std::string> own_units(const Record& record);
+
+// Stops and disables these, and the supervisor; true if there was something.
 [[nodiscard]] base::Result<bool> bring_down(Context& context);
 
 }  // namespace sf::deploy

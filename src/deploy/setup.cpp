@@ -38,6 +38,11 @@ namespace {
 constexpr int names_fd = 3;
 constexpr std::string_view lock_file = "/run/slurm-setup.lock";
 
+// Whether it could be written; fmt::print would throw, and end an installation half way.
+bool say(std::FILE* to, const std::string& text) {
+    return std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0;
+}
+
 // Lines for people: what was done to stdout, what they must know to stderr.
 class Voice : public base::Reporter {
 public:
@@ -50,8 +55,7 @@ public:
                                                           : "";
         const std::string stamp = x_stamps ? base::utc_stamp(std::time(nullptr)) + ' ' : "";
         const std::string line = stamp + mark + text + '\n';
-        fmt::print(to, "{}", line);
-        if (std::fflush(to) != 0) return;  // nobody listens any more
+        if (!say(to, line)) return;  // nobody listens any more
     }
 
 private:
@@ -61,7 +65,7 @@ private:
 void say_error(const base::Error& error) {
     const std::string line = "slurm_install.sh: " + error.text() + '\n' +
                              (error.hint.empty() ? "" : "  next: " + error.hint + '\n');
-    fmt::print(stderr, "{}", line);
+    if (!say(stderr, line)) return;
 }
 
 int exit_code(const Status& status) {
@@ -111,8 +115,8 @@ public:
         SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));
         SF_TRY(const Planned planned, plan());
         if (x_options.dry_run) {
-            const std::string text = to_text(planned.plan);
-            fmt::print("{}", text);
+            if (!say(stdout, to_text(planned.plan)))
+                return base::fail_errno(errno, "print the plan");
             return {};
         }
         return carry_out(planned);
@@ -235,10 +239,6 @@ private:
         }
         const bool only_start = x_options.action == Action::start_services;
         if (only_start) {
-            if (x_record.prefix.empty()) {
-                return base::fail_hint(Code::absent, "nothing was configured here yet",
-                                       "slurm_install.sh --full-init");
-            }
             // Folders in /run are gone after a boot; the rest is as it was left.
             plan.users.clear();
             plan.secrets.clear();
@@ -249,6 +249,13 @@ private:
         std::string password;
         if (plan.database && !only_start) {
             SF_TRY(password, new_password(*plan.database, x_host));
+            if (!plan.database->password_file.empty() &&
+                x_facts.secrets.contains(std::string(slurmdbd_conf_path))) {
+                x_reporter.notice(
+                    "{} is there already and keeps its password: --db-password-file "
+                    "is not used",
+                    slurmdbd_conf_path);
+            }
         }
         SF_CHECK(base::during(set_up(plan, context, password), "setting up"));
         const std::string helper =
@@ -304,8 +311,7 @@ int run_setup(const std::vector<std::string>& words) {
     const Result<Options> options = parse_options(words);
     if (!options) return exit_code(tl::unexpected(options.error()));
     if (options->action == Action::help) {
-        const std::string text = help_text();
-        fmt::print("{}", text);
+        if (!say(stdout, help_text())) return 1;
         return words.empty() ? 2 : 0;
     }
     LinuxHost host;

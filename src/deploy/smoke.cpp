@@ -32,6 +32,7 @@ public:
             SF_CHECK(base::during(node(), "testing the node"));
             SF_CHECK(base::during(interactive(), "testing srun"));
             const Status batched = batch();
+            if (!batched) cancel();
             clean_up();
             SF_CHECK(base::during(batched, "testing sbatch"));
             if (x_plan.accounting && x_plan.runs_controller)
@@ -160,6 +161,13 @@ private:
         SF_CHECK(await(30, sacct, "COMPLETED"));
         x_proved.push_back("sacct, through slurmdbd and its database: job " + x_job + " COMPLETED");
         return {};
+    }
+
+    // What failed is not to wait in the queue for ever.
+    void cancel() {
+        if (x_job.empty()) return;
+        const auto done = call({"scancel", x_job}, true);
+        if (!done || !done->exit.ok()) x.reporter.warning("job {} could not be cancelled", x_job);
     }
 
     void clean_up() {

@@ -31,9 +31,12 @@ using std::chrono::seconds;
 namespace {
 
 constexpr milliseconds turn{100};
-constexpr seconds ready_patience{60};
-constexpr seconds end_patience{30};
+constexpr seconds telling_pause{60};  // what takes longer to begin to listen is told of
+constexpr seconds kill_patience{30};
 constexpr seconds good_run{60};
+// Of all daemons together, each with its own patience, to start or to end.
+constexpr seconds whole_patience{3 * 3600};
+constexpr std::string_view waiting_mark = "waiting: ";
 
 struct Daemon {
     Service service;
@@ -44,9 +47,17 @@ struct Daemon {
     unsigned failures = 0;
 };
 
+void tell(int descriptor, const std::string& text) {
+    if (descriptor < 0) return;
+    const std::string line = base::replace_all(text, "\n", " ") + "\n";
+    // Whoever started us may be gone; that is no reason to stop.
+    if (::write(descriptor, line.data(), line.size()) < 0) return;
+}
+
 class Supervisor {
 public:
-    Supervisor(Host& host, base::Reporter& reporter) : x_host(host), x_reporter(reporter) {}
+    Supervisor(Host& host, base::Reporter& reporter, int ready_fd)
+        : x_host(host), x_reporter(reporter), x_ready_fd(ready_fd) {}
 
     Status load(const std::string& list) {
         SF_TRY(const std::string text, x_host.read(list));
@@ -129,7 +140,8 @@ private:
 
     Status wait_until_ready(Daemon& daemon) {
         const Service& service = daemon.service;
-        const Clock::time_point end = Clock::now() + ready_patience;
+        const Clock::time_point end = Clock::now() + service.patience;
+        Clock::time_point tell_at = Clock::now() + telling_pause;
         for (;;) {
             SF_CHECK(base::check_stop());
             SF_TRY(const auto exit, daemon.child->wait_for(milliseconds{0}));
@@ -142,10 +154,17 @@ private:
             SF_TRY(const bool ready, is_ready(service));
             if (ready) return {};
             if (Clock::now() > end) {
-                return base::fail_hint(Code::exhausted,
-                                       fmt::format("{} does not listen after {} s{}", service.name,
-                                                   ready_patience.count(), last_lines(service.log)),
-                                       "its console is " + service.log);
+                return base::fail_hint(
+                    Code::exhausted,
+                    fmt::format("{} does not listen after {} s{}", service.name,
+                                service.patience.count(), last_lines(service.log)),
+                    "its console is " + service.log);
+            }
+            if (Clock::now() > tell_at) {
+                tell_at = end + turn;  // once
+                tell(x_ready_fd, fmt::format("{}{} does not listen after {} s, and has {} s{}",
+                                             waiting_mark, service.name, telling_pause.count(),
+                                             service.patience.count(), last_lines(service.log)));
             }
             x_host.sleep(turn);
         }
@@ -187,11 +206,11 @@ private:
     void end(Daemon& daemon) {
         if (!daemon.child) return;
         daemon.child->kill_alone(SIGTERM);
-        auto exit = daemon.child->wait_for(end_patience);
+        auto exit = daemon.child->wait_for(daemon.service.patience);
         if (exit && !*exit) {
             x_reporter.warning("{} does not end: killed", daemon.service.name);
             daemon.child->kill_alone(SIGKILL);
-            exit = daemon.child->wait_for(end_patience);
+            exit = daemon.child->wait_for(kill_patience);
         }
         if (exit && *exit) x_reporter.info("{} ended: {}", daemon.service.name, (*exit)->text());
         daemon.child.reset();
@@ -199,18 +218,14 @@ private:
 
     Host& x_host;
     base::Reporter& x_reporter;
+    int x_ready_fd;
     std::vector<Daemon> x_daemons;
 };
 
-void tell(int descriptor, const std::string& text) {
-    if (descriptor < 0) return;
-    const std::string line = base::replace_all(text, "\n", " ") + "\n";
-    // Whoever started us may be gone; that is no reason to stop.
-    if (::write(descriptor, line.data(), line.size()) < 0) return;
-}
-
+// Nobody else may open it: whoever can read a file can lock it, and would be taken for us.
 Result<base::Fd> lock_pid_file(const std::string& path) {
-    SF_TRY(base::Fd file, base::open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+    SF_TRY(base::Fd file, base::open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    if (::fchmod(file.get(), 0600) != 0) return fail_errno(errno, "set the mode of " + path);
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             return fail(Code::refused, "a supervisor runs already ({})", path);
@@ -236,7 +251,7 @@ Status supervise(const SupervisorOptions& options, Host& host, base::Reporter& r
         tell(options.ready_fd, lock.error().text());
         return tl::unexpected(lock.error());
     }
-    Supervisor supervisor(host, reporter);
+    Supervisor supervisor(host, reporter, options.ready_fd);
     Status status = supervisor.load(options.list);
     if (status) status = supervisor.start_all();
     if (!status) {
@@ -267,9 +282,38 @@ Result<std::optional<pid_t>> running_supervisor(const std::string& pid_file) {
     return std::optional<pid_t>(pid);
 }
 
-Status start_supervisor(const std::string& helper) {
-    SF_TRY(const base::Fd log, base::open_file(fs::path(supervisor_log),
-                                               O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
+namespace {
+
+// What the supervisor says last, on a line of its own; "" if it ended without a word.
+Result<std::string> last_word(int descriptor, base::Reporter& reporter) {
+    std::string said;
+    const Clock::time_point end = Clock::now() + whole_patience;
+    while (Clock::now() < end) {
+        SF_CHECK(base::check_stop());
+        pollfd wait{descriptor, POLLIN, 0};
+        const int turned = ::poll(&wait, 1, 1000);
+        if (turned <= 0) continue;  // a signal, or nothing yet
+        char room[4096];
+        const ssize_t got = ::read(descriptor, room, sizeof room);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return std::string(base::trim(said));
+        said.append(room, static_cast<std::size_t>(got));
+        for (std::size_t at = said.find('\n'); at != std::string::npos; at = said.find('\n')) {
+            const std::string line = said.substr(0, at);
+            if (!line.starts_with(waiting_mark)) return line;
+            reporter.notice("{}", line.substr(waiting_mark.size()));
+            said.erase(0, at + 1);
+        }
+    }
+    return fail(Code::exhausted, "the supervisor says nothing for {} s", whole_patience.count());
+}
+
+}  // namespace
+
+Status start_supervisor(const std::string& helper, base::Reporter& reporter,
+                        const std::string& log_file) {
+    SF_TRY(const base::Fd log,
+           base::open_file(log_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
     const base::Fd read_end(ends[0]);
@@ -286,45 +330,34 @@ Status start_supervisor(const std::string& helper) {
     command.limits.no_core = false;
     SF_TRY(base::Child child, base::Child::spawn(command));
     write_end.reset();
-    std::string said;
-    char room[4096];
-    for (;;) {
-        pollfd wait{read_end.get(), POLLIN, 0};
-        // Each daemon has its own patience; this is for a supervisor that hangs.
-        const int turned = ::poll(&wait, 1, 15 * 60 * 1000);
-        if (turned < 0 && errno == EINTR) {
-            SF_CHECK(base::check_stop());
-            continue;
-        }
-        const ssize_t got = turned > 0 ? ::read(read_end.get(), room, sizeof room) : 0;
-        if (got <= 0) break;
-        said.append(room, static_cast<std::size_t>(got));
-        if (said.find('\n') != std::string::npos) break;
-    }
-    if (said == "ready\n") {
+    const Result<std::string> said = last_word(read_end.get(), reporter);
+    if (said && *said == "ready") {
         child.leave();
         return {};
     }
-    // It ends what it had started, then itself.
-    SF_TRY([[maybe_unused]] const auto exit, child.wait_for(seconds{120}));
+    // It ends what it had started, then itself; in its own time, should that be longer than ours.
+    if (!said) child.kill_alone(SIGTERM);
+    SF_TRY(const auto exit, child.wait_for(seconds{said ? 120 : 0}));
+    if (!exit) child.leave();
+    if (!said) return tl::unexpected(said.error());
     return base::fail_hint(
-        Code::failed,
-        said.empty() ? "the supervisor ended without a word" : std::string(base::trim(said)),
-        fmt::format("see {} and the logs in /var/log/slurm; mend it and run this "
-                    "again",
-                    supervisor_log));
+        Code::failed, said->empty() ? "the supervisor ended without a word" : *said,
+        fmt::format("see {} and the logs in /var/log/slurm; mend it and run this again", log_file));
 }
 
 Status stop_supervisor(Host& host, const std::string& pid_file) {
     SF_TRY(const auto pid, running_supervisor(pid_file));
     if (!pid) return {};
     SF_CHECK(host.signal(*pid, SIGTERM));
-    for (int i = 0; i < 3000; ++i) {
+    for (milliseconds waited{0}; waited < whole_patience; waited += turn) {
+        SF_CHECK(base::check_stop());
         SF_TRY(const auto now, running_supervisor(pid_file));
         if (!now) return {};
-        host.sleep(milliseconds{100});
+        host.sleep(turn);
     }
-    return fail(Code::exhausted, "the supervisor, process {}, does not end", *pid);
+    return base::fail_hint(Code::exhausted,
+                           fmt::format("the supervisor, process {}, does not end", *pid),
+                           fmt::format("see what it waits for: {}", supervisor_log));
 }
 
 }  // namespace sf::deploy

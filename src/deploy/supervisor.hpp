@@ -30,7 +30,8 @@ inline constexpr std::string_view supervisor_log = "/var/log/slurmd/supervisor.l
 struct SupervisorOptions {
     std::string list{supervisor_list};
     std::string pid_file{supervisor_pid};
-    int ready_fd = -1;  // "ready\n" or one line of what is wrong, once all were started
+    // Lines: "waiting: ..." where it takes long; at the end "ready", or what is wrong.
+    int ready_fd = -1;
 };
 
 // Runs until SIGTERM, SIGINT or SIGHUP. Needs no look-up: the numbers of users are in the list.
@@ -41,7 +42,10 @@ struct SupervisorOptions {
 [[nodiscard]] base::Result<std::optional<pid_t>> running_supervisor(const std::string& pid_file);
 
 // Starts `helper supervise` as a daemon, and waits until all of it is up or one of it is not.
-[[nodiscard]] base::Status start_supervisor(const std::string& helper);
+// Asked to stop meanwhile it asks the supervisor to end, and does not kill it: a database is in it.
+[[nodiscard]] base::Status start_supervisor(
+    const std::string& helper, base::Reporter& reporter,
+    const std::string& log_file = std::string(supervisor_log));
 // SIGTERM, and waits until it has ended all.
 [[nodiscard]] base::Status stop_supervisor(Host& host, const std::string& pid_file);
 

@@ -20,12 +20,17 @@ public:
     Uninstall(Context& context, bool dry_run) : x(context), x_dry_run(dry_run) {}
 
     Status run() {
-        if (x.record.prefix.empty()) {
+        // An installation that was interrupted early has no prefix yet.
+        if (x.record.prefix.empty() && x.record.users.empty() && x.record.folders.empty() &&
+            x.record.files.empty()) {
             return fail(Code::absent,
                         "nothing was installed here by slurm_install.sh: there is no {}",
                         record_path);
         }
-        if (!x_dry_run) {
+        if (x_dry_run) {
+            for (const std::string& unit : own_units(x.record))
+                x.reporter.info("would stop and disable {}", unit);
+        } else {
             SF_TRY([[maybe_unused]] const bool any, bring_down(x));
         }
         bool units = false;
@@ -67,6 +72,7 @@ private:
     }
 
     Status remove_link() {
+        if (x.record.prefix.empty()) return {};
         const std::string link = x.record.prefix + "/current";
         SF_TRY(const PathInfo info, x.host.look(link));
         if (info.type != Type::symlink) return {};
@@ -110,7 +116,8 @@ private:
             x.reporter.info("stays: user {} (files belong to it)", user);
         if (x.record.secrets.contains(std::string(slurmdbd_conf_path)))
             x.reporter.info("stays: database slurm_acct_db");
-        x.reporter.info("stays: {} (the software; rm -r removes it)", x.record.prefix);
+        if (!x.record.prefix.empty())
+            x.reporter.info("stays: {} (the software; rm -r removes it)", x.record.prefix);
     }
 
     Context& x;

@@ -27,7 +27,13 @@ using base::Status;
 namespace {
 
 constexpr std::uint64_t table_limit = std::uint64_t{256} << 20;  // of one table in memory
-constexpr unsigned chain_limit = 65536;                          // version needs and definitions
+constexpr unsigned chain_limit = 65536;  // version needs and definitions of a file, all together
+constexpr std::uint64_t names_limit = std::uint64_t{16} << 20;  // of all names kept of a file
+constexpr std::uint64_t name_cost = 64;                         // of an empty one
+
+// As section names stand in their table, the NUL included.
+constexpr std::string_view debug_info{".debug_info", 12};
+constexpr std::string_view zdebug_info{".zdebug_info", 13};
 
 tl::unexpected<base::Error> corrupt(std::string_view what) {
     return fail(Code::corrupt, "bad ELF file: {}", what);
@@ -42,19 +48,9 @@ public:
 
     Result<std::string> read(std::uint64_t offset, std::uint64_t length,
                              std::string_view what) const {
-        if (offset > x_size || length > x_size - offset || length > table_limit) {
-            return corrupt(fmt::format("{} outside the file", what));
-        }
+        SF_CHECK(check(offset, length, what));
         std::string bytes(length, '\0');
-        std::size_t done = 0;
-        while (done < bytes.size()) {
-            const auto n = ::pread(x_descriptor, bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(offset + done));
-            if (n < 0 && errno == EINTR) continue;
-            if (n < 0) return base::fail_errno(errno, "read it");
-            if (n == 0) return corrupt("it is being truncated");
-            done += static_cast<std::size_t>(n);
-        }
+        SF_CHECK(fill(bytes.data(), offset, length));
         return bytes;
     }
 
@@ -62,13 +58,30 @@ public:
     Result<std::vector<T>> table(std::uint64_t offset, std::uint64_t count,
                                  std::string_view what) const {
         if (count > table_limit / sizeof(T)) return corrupt(fmt::format("{} too long", what));
-        SF_TRY(const auto bytes, read(offset, count * sizeof(T), what));
+        SF_CHECK(check(offset, count * sizeof(T), what));
         std::vector<T> entries(count);
-        if (count > 0) std::memcpy(entries.data(), bytes.data(), bytes.size());
+        SF_CHECK(fill(reinterpret_cast<char*>(entries.data()), offset, count * sizeof(T)));
         return entries;
     }
 
 private:
+    Status check(std::uint64_t offset, std::uint64_t length, std::string_view what) const {
+        if (offset <= x_size && length <= x_size - offset && length <= table_limit) return {};
+        return corrupt(fmt::format("{} outside the file", what));
+    }
+    Status fill(char* into, std::uint64_t offset, std::uint64_t length) const {
+        std::uint64_t done = 0;
+        while (done < length) {
+            const auto n = ::pread(x_descriptor, into + done, length - done,
+                                   static_cast<off_t>(offset + done));
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) return base::fail_errno(errno, "read it");
+            if (n == 0) return corrupt("it is being truncated");
+            done += static_cast<std::uint64_t>(n);
+        }
+        return {};
+    }
+
     int x_descriptor;
     std::uint64_t x_size;
 };
@@ -107,18 +120,23 @@ public:
         if (!x_has_dynsym) return corrupt("no section table to find the symbols by");
         SF_TRY(const auto symbols,
                x_image.table<Elf64_Sym>(x_dynsym_offset, x_dynsym_count, "symbol table"));
-        auto references = x_references;
-        for (const auto& symbol : symbols) references.push_back(symbol.st_name);
-        for (const auto reference : references) {
-            if (reference >= x_strings.size()) return corrupt("name outside the string table");
-            const auto end = x_strings.find('\0', reference);
-            const auto first = x_strings_offset + reference;
-            const auto last =
-                x_strings_offset + (end == std::string::npos ? x_strings.size() : end);
-            // An empty name on the range's last NUL stays empty.
-            if (first < to && last > from) return true;
-        }
-        return false;
+        // A name that begins before the range reaches into it if no NUL ends it before. So those
+        // that do begin between two places, and no name need be searched for its end: there may be
+        // millions, in a string of millions. An empty name on the range's last NUL stays empty.
+        const auto nul = x_strings.rfind('\0', from - x_strings_offset);
+        const std::uint64_t first = nul == std::string::npos ? 0 : nul + 1;
+        const std::uint64_t end = to - x_strings_offset;
+        bool found = false;
+        const auto see = [&](std::uint64_t reference) {
+            found = found || (reference >= first && reference < end);
+            return reference < x_strings.size();
+        };
+        const bool inside =
+            std::all_of(x_references.begin(), x_references.end(), see) &&
+            std::all_of(symbols.begin(), symbols.end(),
+                        [&](const Elf64_Sym& symbol) { return see(symbol.st_name); });
+        if (!inside) return corrupt("name outside the string table");
+        return found;
     }
 
     // References of DT_RUNPATH; one is normal.
@@ -170,9 +188,12 @@ private:
                 x_dynsym_offset = section.sh_offset;
                 x_dynsym_count = section.sh_size / sizeof(Elf64_Sym);
             }
-            if (section.sh_name >= names.size()) continue;
-            const std::string_view name = names.c_str() + section.sh_name;
-            if (name == ".debug_info" || name == ".zdebug_info") x_elf.debug_info = true;
+            // Compared where it stands: its end may be far away.
+            const auto is = [&](std::string_view name) {
+                return section.sh_name < names.size() &&
+                       std::string_view(names).substr(section.sh_name, name.size()) == name;
+            };
+            if (is(debug_info) || is(zdebug_info)) x_elf.debug_info = true;
         }
         return {};
     }
@@ -192,6 +213,8 @@ private:
         if (reference >= x_strings.size()) return corrupt("name outside the string table");
         const auto end = x_strings.find('\0', reference);
         if (end == std::string::npos) return corrupt("name without an end");
+        x_names_size += end - reference + name_cost;
+        if (x_names_size > names_limit) return corrupt("names too long");
         return x_strings.substr(reference, end - reference);
     }
 
@@ -261,15 +284,23 @@ private:
         return {};
     }
 
+    // One more entry of the chains of versions, which may overlap, and so be read again and again.
+    Status count_link() {
+        if (++x_links <= chain_limit) return {};
+        return corrupt("too many versions");
+    }
+
     Status read_needs(std::uint64_t address) {
         SF_TRY(auto at, offset_of(address, "version needs"));
-        for (unsigned count = 0; count < chain_limit; ++count) {
+        for (;;) {
+            SF_CHECK(count_link());
             SF_TRY(const auto need, x_image.table<Elf64_Verneed>(at, 1, "version needs"));
             x_references.push_back(need[0].vn_file);
             ElfVersionNeed result;
             SF_TRY(result.soname, name_at(need[0].vn_file));
             std::uint64_t aux_at = at + need[0].vn_aux;
             for (unsigned i = 0; i < need[0].vn_cnt; ++i) {
+                SF_CHECK(count_link());
                 SF_TRY(const auto aux, x_image.table<Elf64_Vernaux>(aux_at, 1, "version needs"));
                 x_references.push_back(aux[0].vna_name);
                 SF_TRY(auto version, name_at(aux[0].vna_name));
@@ -281,15 +312,16 @@ private:
             if (need[0].vn_next == 0) return {};
             at += need[0].vn_next;
         }
-        return corrupt("version needs without an end");
     }
 
     Status read_definitions(std::uint64_t address) {
         SF_TRY(auto at, offset_of(address, "version definitions"));
-        for (unsigned count = 0; count < chain_limit; ++count) {
+        for (;;) {
+            SF_CHECK(count_link());
             SF_TRY(const auto def, x_image.table<Elf64_Verdef>(at, 1, "version definitions"));
             std::uint64_t aux_at = at + def[0].vd_aux;
             for (unsigned i = 0; i < def[0].vd_cnt; ++i) {
+                SF_CHECK(count_link());
                 SF_TRY(const auto aux,
                        x_image.table<Elf64_Verdaux>(aux_at, 1, "version definitions"));
                 x_references.push_back(aux[0].vda_name);
@@ -298,7 +330,6 @@ private:
             if (def[0].vd_next == 0) return {};
             at += def[0].vd_next;
         }
-        return corrupt("version definitions without an end");
     }
 
     const Image& x_image;
@@ -313,6 +344,8 @@ private:
     std::uint64_t x_strings_offset = 0;
     std::vector<std::uint64_t> x_references;  // into x_strings, but for symbols and the RUNPATH
     std::size_t x_runpaths = 0;
+    unsigned x_links = 0;            // of version needs and definitions
+    std::uint64_t x_names_size = 0;  // of the names kept
 };
 
 struct Opened {

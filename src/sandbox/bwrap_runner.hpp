@@ -9,17 +9,12 @@
 
 #include "base/files.hpp"
 #include "sandbox/runner.hpp"
+#include "sandbox/uid_lease.hpp"
 
 namespace sf::sandbox {
 
 struct BwrapOptions {
-    // The uids (and gids of the same numbers) leased when started as root. The default lies between
-    // the ranges systemd uses (homed ends at 60577, dynamic users start at 61184), below 65536 so
-    // that it exists in containers too.
-    uid_t first_uid = 60736;
-    unsigned uid_count = 256;
-    // One lock file a uid; the same for every process of the machine.
-    base::fs::path lease_folder = "/run/slurm-factory/uids";
+    UidLender uids;
     // How often the disk is looked at.
     std::chrono::milliseconds watch_interval{2000};
     // A run is ended when a file system of its writable binds has less room than this.

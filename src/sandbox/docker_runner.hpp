@@ -12,14 +12,13 @@
 #include "base/files.hpp"
 #include "base/synced.hpp"
 #include "sandbox/runner.hpp"
+#include "sandbox/uid_lease.hpp"
 
 namespace sf::sandbox {
 
 struct DockerOptions {
     std::string host;  // "unix:///run/docker.sock"; empty: docker's own default
-    uid_t first_uid = 60736;
-    unsigned uid_count = 256;
-    base::fs::path lease_folder = "/run/slurm-factory/uids";
+    UidLender uids;
     std::chrono::milliseconds watch_interval{2000};
     std::uint64_t free_reserve = std::uint64_t{256} << 20;
 };

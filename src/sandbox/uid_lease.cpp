@@ -112,15 +112,19 @@ base::Status end_processes_of(uid_t uid, std::chrono::milliseconds patience) {
     }
 }
 
-base::Result<std::unique_ptr<Lease>> lease_uid(const base::fs::path& folder, uid_t first,
-                                               unsigned count) {
-    SF_CHECK(base::make_dirs(folder));
-    for (uid_t uid = first; uid < first + count; ++uid) {
-        SF_TRY(auto lock,
-               base::open_file(folder / std::to_string(uid), O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+base::Result<std::unique_ptr<Lease>> UidLender::lend() const {
+    if (::geteuid() != 0) return own_user();
+    return base::during(lend_uid(), "leasing an unprivileged uid");
+}
+
+base::Result<std::unique_ptr<Lease>> UidLender::lend_uid() const {
+    SF_CHECK(base::make_dirs(x_folder));
+    for (uid_t uid = x_first; uid < x_first + x_count; ++uid) {
+        const base::fs::path path = x_folder / std::to_string(uid);
+        SF_TRY(auto lock, base::open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
         if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno == EWOULDBLOCK || errno == EINTR) continue;
-            return base::fail_errno(errno, "lock " + (folder / std::to_string(uid)).string());
+            return base::fail_errno(errno, "lock " + path.string());
         }
         if (names_a_user(uid)) continue;
         SF_TRY(const auto alive, processes_of(uid));
@@ -129,7 +133,7 @@ base::Result<std::unique_ptr<Lease>> lease_uid(const base::fs::path& folder, uid
     }
     return base::fail_hint(base::Code::exhausted,
                            fmt::format("every uid from {} to {} is lent to another build or in use",
-                                       first, first + count - 1),
+                                       x_first, x_first + x_count - 1),
                            "wait for other builds to end, or configure another range of uids");
 }
 

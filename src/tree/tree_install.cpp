@@ -61,6 +61,10 @@ public:
         SF_CHECK(check_lengths());
         SF_CHECK(step("prepare"));
         SF_CHECK(make_prefix(x_prefix));
+        // Somebody may have made it, or a folder above it, since it was looked at.
+        SF_TRY(const fs::path made, check_prefix(x_prefix));
+        if (made != x_prefix)
+            return fail(Code::refused, "{} has become {} meanwhile", shown(x_prefix), shown(made));
         const fs::path stages = x_prefix / stage_folder;
         SF_CHECK(make_stages(stages));
         SF_TRY(const base::FileLock lock,

@@ -25,7 +25,7 @@ look_up() {
         done
         for word; do
             number=${word##*=}
-            case $number in '' | *[!0-9]* | ??????????*) continue ;; esac
+            case $number in '' | *[!0-9]* | ???????????*) continue ;; esac
             if line=$(getent "$database" "$number"); then printf '%s %s\n' "$database" "$line"; fi
         done
     done

@@ -101,6 +101,8 @@ TEST_F(FilesTest, ALockKeepsOthersOutUntilItGoes) {
         ::close(other);
     }
     ASSERT_TRUE(FileLock::acquire(at("l"), [&] { waited = true; }));
+    // Whoever may open it may lock it, and make us wait for ever.
+    EXPECT_EQ(fs::status(at("l")).permissions(), fs::perms(0600));
     EXPECT_FALSE(waited);
 }
 

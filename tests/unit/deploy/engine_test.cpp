@@ -69,6 +69,17 @@ TEST_F(EngineTest, WhatRootBroughtIsHandedToItsDaemon) {
     EXPECT_EQ(set_up({"--full-init"}).value(), 0);
 }
 
+TEST_F(EngineTest, APasswordFileThatRootBroughtAsWell) {
+    with_accounting_plugin();
+    with_mariadb();
+    host.put_folder("/etc/slurm");
+    host.put("/etc/slurm/slurmdbd.conf", "StoragePass=brought\n", 0600);
+    ASSERT_TRUE(set_up({"--full-init"}));
+    EXPECT_TRUE(was_done(host, "mode /etc/slurm/slurmdbd.conf 0600 991:991"));
+    EXPECT_EQ(host.text("/etc/slurm/slurmdbd.conf"), "StoragePass=brought\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+}
+
 TEST_F(EngineTest, ExistingUsersAreKept) {
     host.put("/etc/passwd", "root:x:0:0::/:/x\nslurm:x:64030:64030::/:/x\nmunge:x:7:7::/:/x\n");
     host.put("/etc/group", "root:x:0:\nslurm:x:64030:\nmunge:x:7:\n");
@@ -92,6 +103,38 @@ TEST_F(EngineTest, WhatAnAdministratorChangedStays) {
     EXPECT_NE(host.text("/etc/slurm/slurm.conf").find("ClusterName=beta"), std::string::npos);
     // And is not forgotten when it is not said again.
     EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+}
+
+TEST_F(EngineTest, ADraftOfTheirsStaysToo) {
+    ASSERT_TRUE(set_up({"--full-init"}));
+    host.put("/etc/slurm/slurm.conf", "ClusterName=theirs\n");
+    host.put("/etc/slurm/slurm.conf.new", "ClusterName=draft\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    EXPECT_EQ(host.text("/etc/slurm/slurm.conf.new"), "ClusterName=draft\n");
+    EXPECT_NE(listener.heard.find("move /etc/slurm/slurm.conf.new away"), std::string::npos);
+    // One of ours follows.
+    host.nodes.erase("/etc/slurm/slurm.conf.new");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 1);
+    EXPECT_EQ(set_up({"--full-init", "--cluster-name", "beta"}).value(), 1);
+    EXPECT_NE(host.text("/etc/slurm/slurm.conf.new").find("ClusterName=beta"), std::string::npos);
+}
+
+TEST_F(EngineTest, AnInterruptedUpgradeStillOwesARestart) {
+    ASSERT_TRUE(set_up({"--full-init"}));
+    record.restart_due = false;  // as bring_up leaves it
+    host.put(std::string(record_path), to_json(record).value());
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    EXPECT_FALSE(load_record(host).value().restart_due);
+    // Interrupted when the link is switched, or right after: nothing is left to change, but to
+    // start.
+    bundle.version = "25.11.3";
+    bundle.packages[0].version = "25.11.3";
+    host.fail_at = "/opt/slurm/current";
+    EXPECT_FALSE(set_up({"--full-init"}));
+    EXPECT_TRUE(load_record(host).value().restart_due);
+    EXPECT_EQ(set_up({"--full-init"}).value(), 1);
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    EXPECT_TRUE(load_record(host).value().restart_due);
 }
 
 TEST_F(EngineTest, AConfigurationOfBeforeIsNotOurs) {
@@ -184,6 +227,18 @@ TEST_F(EngineTest, UninstallTakesBackWhatIsOursAndUnchanged) {
     EXPECT_EQ(uninstall(again, false).error().code, base::Code::absent);
 }
 
+TEST_F(EngineTest, AnInterruptedInstallationCanBeTakenBack) {
+    host.fail_at = "/etc/slurm/slurm.conf";
+    EXPECT_FALSE(set_up({"--full-init"}));
+    Accounts accounts;
+    Record interrupted = load_record(host).value();
+    Context context{host, listener, interrupted, accounts};
+    ASSERT_TRUE(uninstall(context, false));
+    EXPECT_EQ(host.text(std::string(record_path)), "<absent>");
+    EXPECT_FALSE(host.nodes.contains("/var/spool/slurmd"));
+    EXPECT_NE(host.text("/etc/munge/munge.key"), "<absent>");
+}
+
 TEST(Records, AreReadBackWholeAndStrictly) {
     Record record;
     record.answers = parse_options({"--full-init", "--role", "controller,dbd", "--nodes", "n[1-2]",
@@ -202,8 +257,12 @@ TEST(Records, AreReadBackWholeAndStrictly) {
     for (std::string bad : {text.substr(0, text.size() / 2),
                             base::replace_all(text, "\"schema\": 1", "\"schema\": 2"),
                             base::replace_all(text, "n[1-2]", "n;id"),
-                            base::replace_all(text, base::sha256("a").hex(), "zz")})
-        EXPECT_FALSE(record_from_json(bad)) << bad;
+                            base::replace_all(text, base::sha256("a").hex(), "zz")}) {
+        const auto read = record_from_json(bad);
+        ASSERT_FALSE(read) << bad;
+        // Not the words of the call: exit code 1.
+        EXPECT_NE(read.error().code, base::Code::usage) << bad;
+    }
 }
 
 TEST(Templates, SayWhatIsMissing) {

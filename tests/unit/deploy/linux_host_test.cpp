@@ -3,8 +3,10 @@
 #include "deploy/linux_host.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -59,6 +61,36 @@ TEST_F(LinuxHostTest, ASecretIsNeverWrittenOverOrThroughSomething) {
     EXPECT_FALSE(x_host.write_new("/victim", "secret", 0600, us));
     EXPECT_EQ(base::read_file(x_room.path() / "victim").value(), "untouched");
     EXPECT_FALSE(x_host.read("/etc/slurm/slurm.key"));
+}
+
+using LinuxHostDeathTest = LinuxHostTest;
+
+TEST_F(LinuxHostDeathTest, HalfASecretIsNeverThere) {
+    const std::string secret(64, 'k');
+    const auto die_while_writing = [&] {
+        const rlimit none{0, 0};
+        const rlimit eight{8, 8};
+        ::setrlimit(RLIMIT_CORE, &none);
+        ::setrlimit(RLIMIT_FSIZE, &eight);
+        std::signal(SIGXFSZ, SIG_DFL);
+        ::_exit(x_host.write_new("/etc/slurm/slurm.key", secret, 0600, us) ? 0 : 1);
+    };
+    EXPECT_EXIT(die_while_writing(), ::testing::KilledBySignal(SIGXFSZ), "");
+    EXPECT_EQ(x_host.look("/etc/slurm/slurm.key").value().type, PathInfo::Type::absent);
+    ASSERT_TRUE(x_host.write_new("/etc/slurm/slurm.key", secret, 0600, us));
+    EXPECT_EQ(x_host.read("/etc/slurm/slurm.key").value(), secret);
+}
+
+TEST_F(LinuxHostTest, AFileWithASecondNameIsNotGivenAway) {
+    ASSERT_TRUE(base::write_file(x_room.path() / "victim", "root's", 0644));
+    fs::create_hard_link(x_room.path() / "victim", x_room.path() / "etc/slurm/slurm.key");
+    const auto given = x_host.set_mode("/etc/slurm/slurm.key", 0600, us);
+    ASSERT_FALSE(given);
+    EXPECT_EQ(given.error().code, base::Code::refused);
+    EXPECT_EQ(mode("victim"), 0644U);
+    fs::remove(x_room.path() / "victim");
+    EXPECT_TRUE(x_host.set_mode("/etc/slurm/slurm.key", 0600, us));
+    EXPECT_EQ(mode("etc/slurm/slurm.key"), 0600U);
 }
 
 TEST_F(LinuxHostTest, AFolderReplacedByALinkOfOthersIsNotFollowed) {

@@ -72,7 +72,8 @@ TEST(Names, AcceptWhatSitesUse) {
     EXPECT_FALSE(check_node_parameters("NodeName=other"));
     EXPECT_TRUE(check_database_user("slurm"));
     EXPECT_TRUE(check_plain_path("/opt/slurm-25.11"));
-    for (const char* bad : {"opt", "/opt/my slurm", "/opt/$x", "/opt/%h", "/a'b", "/a;b", "/a\nb"})
+    for (const char* bad : {"opt", "/opt/my slurm", "/opt/$x", "/opt/%h", "/a'b", "/a;b", "/a\nb",
+                            "/opt/\xff", "/opt/\xe2\x80\xae"})
         EXPECT_FALSE(check_plain_path(bad)) << bad;
 }
 
@@ -110,10 +111,17 @@ TEST(Options, SayWhatIsWrong) {
     EXPECT_FALSE(parse_options({"--full-init", "--key-file", "key.asc"}));
     EXPECT_FALSE(parse_options({"--full-init", "--db-port", "70000"}));
     EXPECT_FALSE(parse_options({"--full-init", "--slurm-uid", "0"}));
+    EXPECT_FALSE(parse_options({"--full-init", "--slurm-uid", "4294967295"}));
     const auto secret = parse_options({"--full-init", "--db-password=SECRET"});
     ASSERT_FALSE(secret);
     EXPECT_EQ(secret.error().text().find("SECRET"), std::string::npos);
     EXPECT_NE(secret.error().hint.find("--db-password-file"), std::string::npos);
+    // Not by a slip of the keys either.
+    for (const char* slip_of_secret : {"--db-passwort=SECRET", "--dbpw=SECRET"}) {
+        const auto told = parse_options({"--full-init", slip_of_secret});
+        ASSERT_FALSE(told);
+        EXPECT_EQ((told.error().text() + told.error().hint).find("SECRET"), std::string::npos);
+    }
 }
 
 TEST(Options, RolesAddUp) {

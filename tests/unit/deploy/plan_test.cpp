@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "unit/deploy/machine.hpp"
 
@@ -65,7 +66,7 @@ TEST_F(PlanTest, AControllerWithSystemd) {
 TEST_F(PlanTest, AComputeNodeMakesNoSecrets) {
     expect_problem({"--full-init", "--role", "compute", "--controller", "head1"},
                    "/etc/munge/munge.key, is missing", "bring it from the controller");
-    host.put("/etc/munge/munge.key", "k", 0400, {990, 990});
+    host.put("/etc/munge/munge.key", "k", 0400);
     const Outcome outcome = plan({"--full-init", "--role", "compute", "--controller", "head1"});
     ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
     ASSERT_EQ(outcome.planned.plan.secrets.size(), 1U);
@@ -138,6 +139,119 @@ TEST_F(PlanTest, PlantedAndOpenSecretsAreRefused) {
     expect_problem({"--full-init"}, "/etc/munge/munge.key is a symlink", "find out who made it");
     host.put("/etc/munge/munge.key", "k", 0644);
     expect_problem({"--full-init"}, "/etc/munge/munge.key has mode 0644", "chmod 600");
+}
+
+TEST_F(PlanTest, SecretsOfStrangersAreRefused) {
+    // As an archive that kept the numbers of another machine leaves it.
+    host.put("/etc/munge/munge.key", "k", 0400, {1000, 1000});
+    expect_problem({"--full-init"}, "/etc/munge/munge.key belongs to uid 1000, neither root nor",
+                   "chown root:root /etc/munge/munge.key");
+    EXPECT_TRUE(plan({"--full-init", "--munge-uid", "1000"}).problems.empty());
+    host.put("/etc/passwd", host.text("/etc/passwd") + "munge:x:1000:1000::/:/x\n");
+    EXPECT_TRUE(plan({"--full-init"}).problems.empty());
+}
+
+TEST_F(PlanTest, TwoUsersAreNotOneNumber) {
+    expect_problem({"--full-init", "--slurm-uid", "64030", "--munge-uid", "64030"},
+                   "--slurm-uid and --munge-uid are both 64030", "two numbers");
+    host.put("/etc/passwd", host.text("/etc/passwd") + "slurmrestd:x:0:0::/:/x\n");
+    expect_problem({"--full-init"}, "user slurmrestd has uid 0", "a number of its own");
+}
+
+TEST_F(PlanTest, StartingIsNoUpgrade) {
+    expect_problem({"--start-services"}, "nothing was configured here yet", "--full-init");
+    ASSERT_TRUE(set_up({"--full-init"}));
+    EXPECT_TRUE(plan({"--start-services"}).problems.empty());
+    host.done.clear();
+    // Unpacked beside the version that is configured; the shared link of the installer is its.
+    bundle.version = "26.05.0";
+    bundle.packages[0].version = "26.05.0";
+    expect_problem({"--start-services"},
+                   "what was configured here is Slurm 25.11.2 in /opt/slurm, and this is 26.05.0",
+                   "/opt/slurm/data/slurm_assets/25.11.2/slurm_install.sh --start-services");
+    EXPECT_TRUE(plan({"--init-only"}).problems.empty());
+}
+
+// What a unit may write to must be there, or systemd does not start it.
+TEST_F(PlanTest, UnitsFindTheFoldersTheyName) {
+    with_accounting_plugin();
+    with_mariadb();
+    host.put_folder("/run/systemd/system");
+    host.put("/etc/munge/munge.key", "k", 0400);
+    for (const char* roles : {"all", "controller", "dbd", "compute", "login", "compute,login"}) {
+        SCOPED_TRACE(roles);
+        std::vector<std::string> words{"--full-init", "--role", roles, "--nodes", "n[1-2]"};
+        if (std::string(roles) == "compute" || std::string(roles).ends_with("login"))
+            words.insert(words.end(), {"--controller", "head1"});
+        const Outcome outcome = plan(words);
+        ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+        std::set<std::string> folders;
+        for (const PlannedFolder& folder : outcome.planned.plan.folders)
+            folders.insert(folder.path);
+        for (const PlannedFile& each : outcome.planned.plan.files) {
+            for (const std::string& line : base::split(each.content, '\n')) {
+                if (!line.starts_with("ReadWritePaths=")) continue;
+                for (const std::string& path : base::split(line.substr(15), ' '))
+                    EXPECT_TRUE(path.starts_with('-') || folders.contains(path))
+                        << each.path << ": " << path;
+            }
+        }
+    }
+}
+
+// 25.11's slurmdbd has no --systemd, and never tells systemd that it is ready.
+TEST_F(PlanTest, SlurmdbdIsStartedInWordsItKnows) {
+    with_accounting_plugin();
+    with_mariadb();
+    host.put_folder("/run/systemd/system");
+    const Plan made = plan({"--full-init"}).planned.plan;
+    const std::string unit = file(made, "/etc/systemd/system/slurmdbd.service");
+    EXPECT_NE(unit.find("\nType=simple\n"), std::string::npos) << unit;
+    EXPECT_NE(unit.find("/sbin/slurmdbd -D -s\n"), std::string::npos) << unit;
+    EXPECT_FALSE(made.database->start_server);  // systemd's
+}
+
+// slurmd, as root, reads its configuration below /run/slurm: nobody else may own that.
+TEST_F(PlanTest, OnComputeHostsRunSlurmIsRoots) {
+    host.put_folder("/run/systemd/system");
+    host.put("/etc/munge/munge.key", "k", 0400);
+    for (const char* roles : {"compute", "compute,login"}) {
+        const Plan made =
+            plan({"--full-init", "--role", roles, "--controller", "head1"}).planned.plan;
+        EXPECT_EQ(file(made, "/etc/tmpfiles.d/slurm-factory.conf"),
+                  "# Written by slurm_install.sh: what lies in /run is gone after a boot.\n"
+                  "d /run/munge 0755 munge munge -\n"
+                  "d /run/slurm 0755 root root -\n");
+        EXPECT_EQ(file(made, "/etc/systemd/system/sackd.service"), "<not planned>") << roles;
+    }
+    const Plan login =
+        plan({"--full-init", "--role", "login", "--controller", "head1"}).planned.plan;
+    EXPECT_NE(file(login, "/etc/tmpfiles.d/slurm-factory.conf").find("/run/slurm 0755 slurm slurm"),
+              std::string::npos);
+    EXPECT_NE(file(login, "/etc/systemd/system/sackd.service"), "<not planned>");
+}
+
+TEST_F(PlanTest, OurMungeStaysOursOnceItListens) {
+    host.put_folder("/run/systemd/system");
+    ASSERT_TRUE(set_up({"--full-init"}));
+    host.put("/proc/self/net/unix",
+             "ffff: 00000002 00000000 00010000 0001 01 42 /run/munge/munge.socket.2\n");
+    const Plan again = plan({"--full-init"}).planned.plan;
+    EXPECT_NE(file(again, "/etc/systemd/system/munge.service"), "<not planned>");
+    EXPECT_TRUE(again.own_munge);
+}
+
+TEST_F(PlanTest, ADatabaseGetsTheTimeItNeeds) {
+    with_accounting_plugin();
+    with_mariadb();
+    const Plan made = plan({"--full-init"}).planned.plan;
+    const auto services = services_from_json(services_to_json(made.services).value()).value();
+    for (const Service& service : services) {
+        if (service.name == "mariadbd") EXPECT_EQ(service.patience.count(), 900);
+        if (service.name == "slurmdbd") EXPECT_EQ(service.patience.count(), 3600);
+        if (service.name == "slurmctld") EXPECT_EQ(service.patience.count(), 60);
+    }
+    EXPECT_EQ(services.size(), 5U);
 }
 
 TEST_F(PlanTest, AccountingNeedsAServer) {

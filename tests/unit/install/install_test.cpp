@@ -379,6 +379,21 @@ TEST_F(Install, an_error_at_any_step_leaves_nothing_half_made) {
     }
 }
 
+TEST_F(Install, a_prefix_that_others_make_meanwhile_is_refused) {
+    const fs::path path = make();
+    InstallOptions options;
+    options.on_step = [&](std::string_view step) -> base::Status {
+        if (step != "prepare") return {};
+        fs::create_directories(prefix("race"));
+        fs::permissions(prefix("race"), fs::perms(0777));
+        return {};
+    };
+    const auto report = install(path, prefix("race"), options);
+    ASSERT_FALSE(report);
+    EXPECT_THAT(report.error().text(), HasSubstr("can be written by others"));
+    EXPECT_TRUE(listing(prefix("race")).empty());
+}
+
 using InstallDeathTest = Install;
 
 TEST_F(InstallDeathTest, killed_at_any_step) {
@@ -523,6 +538,11 @@ TEST(Prefix, resolves_as_the_kernel_does) {
     fs::create_directory_symlink("loop", top / "loop");
     EXPECT_FALSE(tree::check_prefix(top / "loop/x"));
     EXPECT_FALSE(tree::check_prefix(""));
+    // Behind a folder that is not there nothing would be looked at.
+    ASSERT_TRUE(base::make_dirs(top / "open"));
+    fs::permissions(top / "open", fs::perms(0777));
+    EXPECT_FALSE(tree::check_prefix(top / "open"));
+    EXPECT_FALSE(tree::check_prefix(top / "nothing/../open"));
     EXPECT_TRUE(tree::check_path_length("/opt", "x"));
     EXPECT_FALSE(tree::check_path_length("/opt", std::string(4091, 'x')));
     EXPECT_TRUE(tree::check_path_length("/opt", std::string(4090, 'x')));

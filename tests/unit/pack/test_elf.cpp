@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <cstring>
 #include <elf.h>
 #include <fstream>
 #include <random>
@@ -212,6 +214,134 @@ TEST_F(ElfFiles, TotalOnDamagedFiles) {
         if (done) EXPECT_EQ(fs::file_size(temp() / "d.so"), damaged.size());
     }
     EXPECT_GT(refused, 250U);
+}
+
+// Files of a few megabytes that would keep a reader busy for hours, or fill its memory.
+class HostileElf : public ElfFiles {
+protected:
+    HostileElf() : x_started(std::chrono::steady_clock::now()) {}
+    ~HostileElf() override {
+        // Seconds on a busy machine; what it must not be is the size of one table times another's.
+        EXPECT_LT(std::chrono::steady_clock::now() - x_started, std::chrono::seconds(60));
+    }
+    template <class T>
+    static void add(std::string& bytes, const T& value) {
+        bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+    // A library mapped as it stands: header, segments, dynamic entries, strings, the rest.
+    // `dynamic` counts from the strings.
+    static std::string elf(std::vector<Elf64_Dyn> dynamic, const std::string& strings,
+                           const std::string& rest, unsigned sections = 0) {
+        Elf64_Ehdr header{};
+        std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+        header.e_ident[EI_CLASS] = ELFCLASS64;
+        header.e_ident[EI_DATA] = ELFDATA2LSB;
+        header.e_type = ET_DYN;
+        header.e_machine = EM_X86_64;
+        header.e_phoff = sizeof header;
+        header.e_phentsize = sizeof(Elf64_Phdr);
+        header.e_phnum = 2;
+        dynamic.push_back({DT_STRTAB, {0}});
+        const std::uint64_t dynamic_at = sizeof header + 2 * sizeof(Elf64_Phdr);
+        const std::uint64_t dynamic_size = (dynamic.size() + 2) * sizeof(Elf64_Dyn);
+        const std::uint64_t strings_at = dynamic_at + dynamic_size;
+        const std::uint64_t rest_at = strings_at + strings.size();
+        for (Elf64_Dyn& entry : dynamic) {
+            if (entry.d_tag == DT_STRTAB) entry.d_un.d_val = strings_at;
+            if (entry.d_tag == DT_VERNEED) entry.d_un.d_val = rest_at;
+        }
+        dynamic.push_back({DT_STRSZ, {strings.size()}});
+        dynamic.push_back({DT_NULL, {0}});
+        if (sections > 0) {
+            header.e_shoff = rest_at;
+            header.e_shentsize = sizeof(Elf64_Shdr);
+            header.e_shnum = static_cast<Elf64_Half>(sections);
+        }
+        Elf64_Phdr load{};
+        load.p_type = PT_LOAD;
+        load.p_filesz = rest_at + rest.size();
+        Elf64_Phdr table{};
+        table.p_type = PT_DYNAMIC;
+        table.p_offset = dynamic_at;
+        table.p_filesz = dynamic_size;
+        std::string bytes;
+        add(bytes, header);
+        add(bytes, load);
+        add(bytes, table);
+        for (const Elf64_Dyn& entry : dynamic) add(bytes, entry);
+        return bytes + strings + rest;
+    }
+    static constexpr std::uint64_t strings_behind(std::size_t dynamic) {
+        return sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr) + (dynamic + 3) * sizeof(Elf64_Dyn);
+    }
+    std::string trouble(const std::string& bytes) {
+        put("hostile.so", bytes);
+        const auto elf = read_elf(temp() / "hostile.so");
+        return elf ? "" : elf.error().text();
+    }
+
+private:
+    std::chrono::steady_clock::time_point x_started;
+};
+
+TEST_F(HostileElf, VersionNeedsThatAreReadAgainAndAgain) {
+    constexpr unsigned needs = 60000;
+    std::string rest;
+    for (unsigned i = 0; i < needs; ++i) {
+        Elf64_Verneed need{};
+        need.vn_cnt = 65535;
+        need.vn_aux = static_cast<Elf64_Word>((needs - i) * sizeof need);
+        need.vn_next = static_cast<Elf64_Word>(i + 1 < needs ? sizeof need : 0);
+        add(rest, need);
+    }
+    add(rest, Elf64_Vernaux{});
+    EXPECT_THAT(trouble(elf({{DT_VERNEED, {0}}}, std::string(1, '\0'), rest)),
+                HasSubstr("too many versions"));
+}
+
+TEST_F(HostileElf, VersionsWithLongNames) {
+    std::string rest;
+    Elf64_Verneed need{};
+    need.vn_cnt = 60000;
+    need.vn_aux = sizeof need;
+    add(rest, need);
+    add(rest, Elf64_Vernaux{});
+    const std::string strings = std::string(1 << 20, 'a') + '\0';
+    EXPECT_THAT(trouble(elf({{DT_VERNEED, {0}}}, strings, rest)), HasSubstr("names too long"));
+}
+
+TEST_F(HostileElf, ManySectionsWithOneLongName) {
+    constexpr unsigned sections = 65000;
+    const std::string strings(32 << 20, 'a');
+    std::string rest;
+    Elf64_Shdr names{};
+    names.sh_type = SHT_STRTAB;
+    names.sh_offset = strings_behind(0);
+    names.sh_size = strings.size();
+    add(rest, names);
+    for (unsigned i = 1; i < sections; ++i) add(rest, Elf64_Shdr{});
+    EXPECT_EQ(trouble(elf({}, strings, rest, sections)), "");
+}
+
+TEST_F(HostileElf, ManySymbolsWithOneLongName) {
+    constexpr std::size_t symbols = 300000;
+    const std::string strings = '\0' + std::string(16 << 20, 'a') + '\0' + "/some/where:/@@" + '\0';
+    const std::uint64_t runpath = (16 << 20) + 2;
+    std::string rest;
+    Elf64_Shdr none{};
+    add(rest, none);
+    Elf64_Shdr table{};
+    table.sh_type = SHT_DYNSYM;
+    table.sh_entsize = sizeof(Elf64_Sym);
+    table.sh_offset = strings_behind(1) + strings.size() + 2 * sizeof table;
+    table.sh_size = symbols * sizeof(Elf64_Sym);
+    add(rest, table);
+    Elf64_Sym symbol{};
+    symbol.st_name = 1;
+    for (std::size_t i = 0; i < symbols; ++i) add(rest, symbol);
+    put("many.so", elf({{DT_RUNPATH, {runpath}}}, strings, rest, 2));
+    EXPECT_EQ(rewrite("many.so", "$ORIGIN"), "");
+    EXPECT_EQ(read("many.so").runpath->text, "$ORIGIN");
 }
 
 }  // namespace

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting and stopping: by systemd, as it is asked; by the supervisor, with real processes; a
+// database server of ours is asked to end, never killed.
+#include "deploy/services.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <signal.h>
+#include <thread>
+#include <unistd.h>
+
+#include "base/stop.hpp"
+#include "deploy/database.hpp"
+#include "deploy/linux_host.hpp"
+#include "deploy/supervisor.hpp"
+#include "deploy/uninstall.hpp"
+#include "unit/deploy/machine.hpp"
+
+namespace sf::deploy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* dbd_listens = "   0: 00000000:1AA3 00000000:0000 0A 00000000:00000000\n";
+std::string listening(const std::string& sockets) {
+    std::string table;
+    for (const std::string& socket : base::split(sockets, ' '))
+        table += "ffff: 00000002 00000000 00010000 0001 01 42 " + socket + '\n';
+    return table;
+}
+base::Finished ended(int code, std::string out = {}) {
+    base::Finished done;
+    done.exit.code = code;
+    done.out = std::move(out);
+    return done;
+}
+bool says(const base::Command& command, const std::string& word) {
+    return base::shell_join(command.argv).find(word) != std::string::npos;
+}
+
+// A machine with systemd and MariaDB; what is enabled and active is remembered.
+class SystemdTest : public MachineTest {
+protected:
+    SystemdTest() {
+        with_accounting_plugin();
+        with_mariadb();
+        host.put_folder("/run/systemd/system");
+        // Ours, so that its port is no stranger's.
+        host.put_folder("/proc/77");
+        host.put("/proc/77/comm", "slurmdbd\n");
+        host.put_link("/proc/77/exe", "/opt/slurm/store/slurm-25.11.2-12345678/sbin/slurmdbd");
+        host.answer = [this](const base::Command& command, std::string_view input) {
+            return answer(command, input);
+        };
+    }
+    base::Finished answer(const base::Command& command, std::string_view) {
+        if (command.argv[0] != "systemctl") return ended(0, "1");
+        const std::string& verb = command.argv[1];
+        const std::string& unit = command.argv.back();
+        if (verb == "is-enabled") return ended(enabled.contains(unit) ? 0 : 1);
+        if (verb == "is-active") return ended(active.contains(unit) ? 0 : 3);
+        if (verb == "enable") enabled.insert(unit);
+        if (verb == "start" || verb == "restart") {
+            active.insert(unit);
+            if (unit == "munge.service") sockets += " /run/munge/munge.socket.2";
+            if (unit == "mariadb.service") sockets += ' ' + mariadb_at;
+            if (unit == "slurmdbd.service" && dbd_comes_up)
+                host.put("/proc/self/net/tcp", dbd_listens);
+            host.put("/proc/self/net/unix", listening(sockets));
+        }
+        return ended(0);
+    }
+    // As setup.cpp does it, to the end.
+    base::Status install(const std::vector<std::string>& words) {
+        Outcome outcome = plan(words);
+        EXPECT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+        record.answers = outcome.planned.answers;
+        Context context{host, listener, record, outcome.facts.accounts};
+        SF_CHECK(deploy::set_up(outcome.planned.plan, context, "pass4word"));
+        SF_CHECK(bring_up(outcome.planned.plan, context, "/opt/slurm/slurm-setup"));
+        changes = context.changes;
+        return {};
+    }
+    [[nodiscard]] std::ptrdiff_t count(const std::string& call) const {
+        return std::ranges::count_if(host.calls, [&](const std::string& each) {
+            return each.find(call) != std::string::npos;
+        });
+    }
+    std::set<std::string> enabled;
+    std::set<std::string> active;
+    std::string sockets;
+    std::string mariadb_at = "/run/mysqld/mysqld.sock";
+    bool dbd_comes_up = true;
+    int changes = 0;
+};
+
+TEST_F(SystemdTest, TheSecondTimeNothingChangesAndNothingIsOwed) {
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_FALSE(load_record(host).value().restart_due);
+    EXPECT_EQ(count("systemctl start slurmctld.service"), 1);
+    host.calls.clear();
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(changes, 0);
+    EXPECT_EQ(count("start"), 0);
+    EXPECT_EQ(count("daemon-reload"), 0);
+}
+
+TEST_F(SystemdTest, WhatChangedIsRestartedEvenAfterAnInterruption) {
+    ASSERT_TRUE(install({"--full-init"}));
+    host.put("/etc/slurm/.slurm-factory.json",
+             base::replace_all(host.text("/etc/slurm/.slurm-factory.json"),
+                               "\"restart_due\": false", "\"restart_due\": true"));
+    host.calls.clear();
+    ASSERT_TRUE(install({"--full-init", "--no-start"}));
+    EXPECT_EQ(count("restart"), 0);
+    ASSERT_TRUE(install({"--full-init"}));
+    for (const char* unit : {"munge", "slurmdbd", "slurmctld", "slurmd"})
+        EXPECT_EQ(count("restart " + std::string(unit) + ".service"), 1) << unit;
+    EXPECT_EQ(count("restart mariadb"), 0);
+    EXPECT_FALSE(load_record(host).value().restart_due);
+}
+
+// On Enterprise Linux the socket is elsewhere: that is seen only once the server runs.
+TEST_F(SystemdTest, TheServersOwnSocketIsUsed) {
+    mariadb_at = "/var/lib/mysql/mysql.sock";
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_GT(count("--socket=/var/lib/mysql/mysql.sock"), 0);
+    EXPECT_EQ(count("--socket=/run/mysqld/mysqld.sock"), 0);
+}
+
+TEST_F(SystemdTest, NoServerOfOursIsRunBesideSystemds) {
+    mariadb_at = "/somewhere/else.sock";
+    const auto installed = install({"--full-init"});
+    ASSERT_FALSE(installed);
+    EXPECT_NE(installed.error().text().find("listens on none of the sockets known"),
+              std::string::npos);
+    EXPECT_EQ(count("start slurmdbd"), 0);
+    ASSERT_TRUE(install({"--full-init", "--no-start"}));
+    EXPECT_NE(listener.heard.find("the database is made by --start-services"), std::string::npos);
+}
+
+TEST_F(SystemdTest, SlurmctldWaitsUntilSlurmdbdListens) {
+    dbd_comes_up = false;
+    const auto slow = install({"--full-init"});
+    ASSERT_FALSE(slow);
+    EXPECT_NE(slow.error().text().find("slurmdbd.service runs, but does not listen yet"),
+              std::string::npos);
+    EXPECT_NE(slow.error().hint.find("must not be stopped"), std::string::npos);
+    EXPECT_EQ(count("start slurmctld"), 0);
+    EXPECT_EQ(count("stop"), 0);
+    host.put("/proc/self/net/tcp", dbd_listens);
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(count("start slurmctld"), 1);
+}
+
+TEST_F(SystemdTest, AnUninstallationStopsWhatWasNotRecordedYetAndCanBeRepeated) {
+    ASSERT_TRUE(install({"--full-init"}));
+    record.units.clear();  // interrupted before it was written down
+    host.nodes.erase("/etc/systemd/system/slurmd.service");  // taken back before
+    host.calls.clear();
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    ASSERT_TRUE(uninstall(context, true));
+    EXPECT_NE(listener.heard.find("would stop and disable slurmctld.service"), std::string::npos);
+    EXPECT_TRUE(host.calls.empty());
+    ASSERT_TRUE(uninstall(context, false));
+    EXPECT_EQ(count("disable --now slurmd.service"), 0);
+    EXPECT_EQ(count("disable --now slurmctld.service"), 1);
+    EXPECT_EQ(count("disable --now mariadb.service"), 0);
+    EXPECT_EQ(host.calls.back(), "systemctl daemon-reload");
+}
+
+// Interrupted between its user and what that user may do.
+TEST_F(SystemdTest, AHalfMadeDatabaseIsCompleted) {
+    bool granted = false;
+    std::string password_file;
+    host.answer = [&](const base::Command& command, std::string_view input) {
+        if (says(command, "--defaults-file=")) {
+            password_file = command.argv[1].substr(command.argv[1].find('=') + 1);
+            EXPECT_EQ(host.nodes[password_file].info.mode, 0600U);
+            return ended(says(command, "USE slurm_acct_db") && !granted ? 1 : 0);
+        }
+        if (input.find("GRANT ALL ON slurm_acct_db.*") != std::string_view::npos) {
+            EXPECT_EQ(input.find("CREATE USER"), std::string_view::npos);
+            granted = true;
+        }
+        return answer(command, input);
+    };
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_TRUE(granted);
+    EXPECT_EQ(host.text(password_file), "<absent>");
+    for (const std::string& call : host.calls)
+        EXPECT_EQ(call.find("pass4word"), std::string::npos) << call;
+}
+
+TEST_F(SystemdTest, APasswordThatOthersCanReadIsRefused) {
+    PlannedDatabase database;
+    database.password_file = "/root/password";
+    host.put("/root/password", "secretword\n", 0644);
+    const auto open = new_password(database, host);
+    ASSERT_FALSE(open);
+    EXPECT_NE(open.error().hint.find("chmod 600 /root/password"), std::string::npos);
+    EXPECT_EQ((open.error().text() + open.error().hint).find("secretword"), std::string::npos);
+    host.put("/root/password", "secretword\n", 0600);
+    EXPECT_EQ(new_password(database, host).value(), "secretword");
+}
+
+// With scripts for daemons, in a folder of their own.
+class RealProcesses : public ::testing::Test {
+protected:
+    ~RealProcesses() override { base::clear_stop(); }
+    [[nodiscard]] std::string at(const std::string& name) const {
+        return (x_room.path() / name).native();
+    }
+    // Says ".up" when it runs; asked to end it takes `slow` seconds, and says ".end".
+    std::string daemon(const std::string& name, const std::string& slow) {
+        EXPECT_TRUE(base::write_file(at(name),
+                                     "#!/bin/sh\ntrap 'sleep " + slow + "; : >" + at(name) +
+                                         ".end; exit 0' TERM\n: >" + at(name) +
+                                         ".up\nwhile :; do sleep 0.05; done\n",
+                                     0755));
+        return at(name);
+    }
+    void wait_for(const std::string& name) const {
+        for (int i = 0; i < 1000 && !base::exists(at(name)); ++i) std::this_thread::sleep_for(20ms);
+    }
+    base::TempDir x_room = base::TempDir::create("/tmp", "sft-").value();
+    test::Listener listener;
+};
+
+TEST_F(RealProcesses, AServerOfOursIsAskedToEndWhateverHappens) {
+    test::RecordingHost host;
+    host.put("/proc/self/net/tcp", "");
+    host.put("/proc/self/net/unix", "");
+    host.put("/etc/slurm/slurmdbd.conf", "StoragePass=abc\n");
+    PlannedDatabase database;
+    database.server = daemon("mariadbd", "0.3");
+    database.socket = "/run/mysqld/mysqld.sock";
+    database.log = at("log");
+    Record record;
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    std::thread impatient([&] {
+        wait_for("mariadbd.up");
+        base::request_stop(SIGINT);
+    });
+    const auto made = make_database(database, context);
+    impatient.join();
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, base::Code::interrupted);
+    EXPECT_TRUE(base::exists(at("mariadbd.end"))) << "it was killed";
+}
+
+TEST_F(RealProcesses, EachDaemonHasItsOwnPatience) {
+    Service quick;
+    quick.name = "quick";
+    quick.log = at("log");
+    quick.owner = {std::to_string(::getuid()), std::to_string(::getgid())};
+    Service slow = quick;
+    quick.argv = {daemon("quick", "5")};
+    quick.patience = 1s;
+    slow.name = "slow";
+    slow.argv = {daemon("slow", "1.5")};
+    slow.patience = 60s;
+    ASSERT_TRUE(base::write_file(at("list"), services_to_json({slow, quick}).value()));
+    LinuxHost host;
+    base::Status status;
+    std::thread supervisor([&] {
+        status = supervise({at("list"), at("pid"), -1}, host, listener);
+    });
+    wait_for("slow.up");
+    wait_for("quick.up");
+    struct stat info {};
+    EXPECT_EQ(::stat(at("pid").c_str(), &info), 0);
+    // Whoever could open it could lock it, and be taken for the supervisor.
+    EXPECT_EQ(info.st_mode & 07777U, 0600U);
+    EXPECT_EQ(running_supervisor(at("pid")).value(), ::getpid());
+    base::request_stop(SIGTERM);
+    supervisor.join();
+    EXPECT_TRUE(status);
+    EXPECT_TRUE(base::exists(at("slow.end")));
+    EXPECT_FALSE(base::exists(at("quick.end")));
+    EXPECT_NE(listener.heard.find("quick does not end: killed"), std::string::npos);
+}
+
+// A tool for the supervisor: here one that is not ready yet, and asked to end meanwhile.
+TEST_F(RealProcesses, AnImpatientCallerDoesNotKillTheSupervisor) {
+    ASSERT_TRUE(base::write_file(at("helper"),
+                                 "#!/bin/sh\nexec >" + at("out") + " 2>&1\ntrap ': >" +
+                                     at("helper") +
+                                     ".end; exit 0' TERM\necho 'waiting: for it' "
+                                     ">&3\n: >" +
+                                     at("helper") + ".up\nwhile :; do sleep 0.05; done\n",
+                                 0755));
+    std::thread impatient([&] {
+        wait_for("helper.up");
+        std::this_thread::sleep_for(200ms);
+        base::request_stop(SIGINT);
+    });
+    const auto started = start_supervisor(at("helper"), listener, at("log"));
+    impatient.join();
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, base::Code::interrupted);
+    EXPECT_NE(listener.heard.find("for it"), std::string::npos);
+    wait_for("helper.end");
+    EXPECT_TRUE(base::exists(at("helper.end"))) << "it was killed";
+}
+
+}  // namespace
+}  // namespace sf::deploy
