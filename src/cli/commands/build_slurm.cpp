@@ -15,6 +15,7 @@
 #include "cli/bundle_making.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure_report.hpp"
+#include "cli/local_cache.hpp"
 #include "cli/progress.hpp"
 #include "cli/root_preparation.hpp"
 #include "cli/signing_key.hpp"
@@ -37,6 +38,7 @@ struct Options {
     bool no_ccache = false;
     bool explain = false;
     std::string runtime = "bwrap";
+    std::string local_cache;
 };
 
 std::unique_ptr<sandbox::Runner> make_runner(const std::string& runtime) {
@@ -118,12 +120,18 @@ Status run_build(Session& session, const Options& options) {
            plan_build(session, catalog, options.request, choices, root.record));
     SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));
 
+    if (!options.local_cache.empty())
+        SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
     build::History history(session.state().logs() / "times.json");
     SF_TRY(const build::BuildReport report,
            build_all(session, options, plan, *toolchain, root, std::move(files), history));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
+    if (!options.local_cache.empty()) {
+        SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
+        SF_CHECK(put_into_local_cache(session, report, options.local_cache, signer));
+    }
     if (!plan.dag.find("slurm")) {
         for (const build::NodeOutcome& node : report.nodes)
             session.voice.line((session.state().packages() / node.package.store_name()).string());
@@ -148,6 +156,12 @@ void add_build_slurm(CLI::App& app, Session& session) {
     command->add_flag("--no-cache", options->no_cache,
                       "Ignore stored packages and the compiler cache; build everything");
     command->add_flag("--no-ccache", options->no_ccache, "Do not use the compiler cache");
+    command
+        ->add_option("--local-cache", options->local_cache,
+                     "A folder of signed packages: those of trusted keys are taken from it before "
+                     "building, what it lacks is signed and put there after")
+        ->envname("SLURM_FACTORY_LOCAL_CACHE")
+        ->type_name("DIR");
     command
         ->add_option("--runtime", options->runtime,
                      "What isolates the builds; the result is the same")
