@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ namespace {
 
 constexpr std::string_view stage_folder = ".sf-stage";
 constexpr std::string_view lock_name = "lock";
+constexpr std::string_view retired = "old-";
+constexpr std::chrono::seconds retired_kept_for{60};
 constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system's own needs
 
@@ -103,13 +106,21 @@ private:
         return fail(Code::refused, "{} is in the way: it is not a folder", shown(stages));
     }
 
-    // Whoever held the lock before is gone: what they left is nobody's.
+    // Whoever held the lock before is gone: what they left is nobody's, but for folders that
+    // somebody may still be on the way through.
     static Status remove_leftovers(const fs::path& stages) {
         SF_TRY(const std::vector<std::string> names, base::list_dir(stages));
         for (const std::string& name : names) {
-            if (name != lock_name) SF_CHECK(base::remove_tree(stages / name));
+            if (name == lock_name || in_use(stages / name)) continue;
+            SF_CHECK(base::remove_tree(stages / name));
         }
         return {};
+    }
+    static bool in_use(const fs::path& folder) {
+        if (!folder.filename().native().starts_with(retired)) return false;
+        std::error_code error;
+        const auto age = fs::file_time_type::clock::now() - fs::last_write_time(folder, error);
+        return !error && age >= age.zero() && age < retired_kept_for;
     }
 
     [[nodiscard]] fs::path store_path(const std::string& name) const {
@@ -239,7 +250,8 @@ private:
     }
 
     // Another build of this version may have left one: they are exchanged in one step where the
-    // file system can, else there is a moment without one.
+    // file system can, else there is a moment without one. A program that was looking for a file
+    // through the old one at that moment still finds it: it stays for a while.
     Status put_folder(const fs::path& stage, const std::string& path) {
         const fs::path from = stage / path;
         const fs::path to = x_prefix / path;
@@ -248,12 +260,21 @@ private:
             if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
                 return base::fail_errno(errno, "exchange " + shown(to));
             }
-            SF_TRY(const base::TempDir old, base::TempDir::create(stage, "old-"));
-            SF_CHECK(base::rename(to, old.path() / "it"));
-            SF_CHECK(base::rename(from, to));
+            SF_CHECK(retire(stage.parent_path(), to));
         }
-        if (base::exists(from) && !base::exists(to)) SF_CHECK(base::rename(from, to));
+        if (!base::exists(to)) {
+            SF_CHECK(base::rename(from, to));
+        } else {
+            SF_CHECK(retire(stage.parent_path(), from));
+        }
         return base::fsync_dir(to.parent_path());
+    }
+
+    static Status retire(const fs::path& stages, const fs::path& folder) {
+        SF_TRY(base::TempDir old, base::TempDir::create(stages, retired));
+        SF_CHECK(base::rename(folder, old.path() / "it"));
+        old.release();
+        return {};
     }
 
     Status put_assets(const fs::path& stage) {
