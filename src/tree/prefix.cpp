@@ -79,11 +79,8 @@ Result<fs::path> check_prefix(const fs::path& prefix) {
                         base::escape_untrusted(prefix.native()), NAME_MAX);
         }
         if (part == "..") {
-            // Nothing behind it would be looked at.
-            if (missing)
-                return fail(Code::usage, "{} goes back by '..' from a folder that is not there",
-                            base::escape_untrusted(prefix.native()));
             at = at.parent_path();
+            missing = false;  // or what is behind it would not be looked at
             continue;
         }
         const fs::path next = at / part;

@@ -558,11 +558,13 @@ TEST(Prefix, resolves_as_the_kernel_does) {
     fs::create_directory_symlink("loop", top / "loop");
     EXPECT_FALSE(tree::check_prefix(top / "loop/x"));
     EXPECT_FALSE(tree::check_prefix(""));
-    // Behind a folder that is not there nothing would be looked at.
+    // What comes back from a folder that is not there is looked at all the same.
     ASSERT_TRUE(base::make_dirs(top / "open"));
     fs::permissions(top / "open", fs::perms(0777));
     EXPECT_FALSE(tree::check_prefix(top / "open"));
     EXPECT_FALSE(tree::check_prefix(top / "nothing/../open"));
+    EXPECT_EQ(tree::check_prefix(top / "nothing/../link").value(), top / "a/b");
+    EXPECT_EQ(tree::check_prefix(top / "nothing/deep/../x").value(), top / "nothing/x");
     EXPECT_TRUE(tree::check_path_length("/opt", "x"));
     EXPECT_FALSE(tree::check_path_length("/opt", std::string(4091, 'x')));
     EXPECT_TRUE(tree::check_path_length("/opt", std::string(4090, 'x')));
