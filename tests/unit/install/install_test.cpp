@@ -170,7 +170,8 @@ TEST_F(Install, what_was_exchanged_stays_for_a_while) {
     EXPECT_EQ(::faccessat(view.get(), "bin/srun", F_OK, AT_SYMLINK_NOFOLLOW), 0);
 
     const fs::path stages = prefix() / ".sf-stage";
-    for (const std::string& name : base::list_dir(stages).value()) {
+    const std::vector<std::string> names = base::list_dir(stages).value();
+    for (const std::string& name : names) {
         if (!name.starts_with("old-")) continue;
         fs::last_write_time(stages / name,
                             fs::file_time_type::clock::now() - std::chrono::minutes(2));
