@@ -23,6 +23,7 @@ using base::Code;
 using base::fail;
 using base::Result;
 using base::Status;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -32,8 +33,8 @@ constexpr std::uint64_t names_limit = std::uint64_t{16} << 20;  // of all names 
 constexpr std::uint64_t name_cost = 64;                         // of an empty one
 
 // As section names stand in their table, the NUL included.
-constexpr std::string_view debug_info{".debug_info", 12};
-constexpr std::string_view zdebug_info{".zdebug_info", 13};
+constexpr std::string_view debug_info = ".debug_info\0"sv;
+constexpr std::string_view zdebug_info = ".zdebug_info\0"sv;
 
 tl::unexpected<base::Error> corrupt(std::string_view what) {
     return fail(Code::corrupt, "bad ELF file: {}", what);
@@ -275,12 +276,13 @@ private:
             return {};
         }
         x_references.push_back(reference);
-        if (entry.d_tag == DT_RPATH)
+        if (entry.d_tag == DT_RPATH) {
             x_elf.rpath = std::move(text);
-        else if (entry.d_tag == DT_NEEDED)
+        } else if (entry.d_tag == DT_NEEDED) {
             x_elf.needed.push_back(std::move(text.text));
-        else if (entry.d_tag == DT_SONAME)
+        } else if (entry.d_tag == DT_SONAME) {
             x_elf.soname = std::move(text.text);
+        }
         return {};
     }
 
