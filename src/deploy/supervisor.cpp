@@ -101,7 +101,9 @@ public:
         Status status;
         for (auto at = x_daemons.rbegin(); at != x_daemons.rend(); ++at) {
             const auto exit = end(*at);
-            if (status && (!exit || !exit->ok())) {
+            // Dying of the signal that asked is an end as good as any.
+            const bool good = exit && (exit->ok() || exit->signal == SIGTERM);
+            if (status && !good) {
                 status = fail(Code::failed, "{} does not end well: {}{}", at->service.name,
                               exit ? exit->text() : "killed after some patience",
                               last_lines(at->service.log));

@@ -7,8 +7,10 @@ namespace sf::proof {
 
 namespace {
 
-constexpr const char* helper_inside = "/rehearsal/slurm-setup";
-constexpr const char* state_inside = "/rehearsal/state";
+// Right below the root: bubblewrap makes folders on the way to a bind for their owner alone, and
+// munged wants its socket to be reachable for all.
+constexpr const char* helper_inside = "/slurm-setup";
+constexpr const char* state_inside = "/rehearsal";
 constexpr const char* user_name = "rehearsal";
 constexpr const char* host_name = "node1";
 // Deeper than any build; what a user's home may be called.

@@ -74,18 +74,17 @@ case_user() {
     x_user=60100
     rm "$own"/roots "$own"/sources "$own"/store
     for folder in roots sources store; do
-        mkdir "$own/$folder"
-        mount --bind "$state/$folder" "$own/$folder"
+        mkdir "$own/$folder" "$work/$folder-upper" "$work/$folder-work"
+        mount -t overlay -o "lowerdir=$state/$folder,upperdir=$work/$folder-upper,workdir=$work/$folder-work" none \
+            "$own/$folder"
         keep_mount "$own/$folder"
     done
     mkdir "$work/bin"
     cp "$program" "${program%/*}/slurm-setup" "$work/bin/"
     copy_data "$work/data"
-    touch "$state/roots/bookworm/.lock"
-    chown "$x_user" "$own"
-    for folder in packages builds keys; do chown -R "$x_user:$x_user" "$own/$folder"; done
+    for folder in packages builds keys sources; do chown -R "$x_user:$x_user" "$own/$folder"; done
+    chown "$x_user:$x_user" "$own" "$own/roots" "$own/roots/bookworm" "$own/roots/bookworm/.lock" "$own/store"
     program=$work/bin/slurm-factory
-    # Its lock is made by whoever asks first; reading is all that is needed.
     expect 0 setpriv --reuid=$x_user --regid=$x_user --clear-groups env HOME="$own" SLURM_FACTORY_DATA_DIR="$work/data" \
         SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain bookworm \
         $vulnerable --signing-key "$key" --verify

@@ -157,7 +157,7 @@ TEST_F(Proofs, TheTreeIsThereInBothPlacesAndGoneAfterwards) {
 
 TEST_F(Proofs, AFailureNamesTheStepTheLogAndWhereAllAre) {
     x_runner.script([&](const sandbox::SandboxPlan& plan, int log_fd) {
-        const fs::path log = support::host_path(plan, "/rehearsal/state/log");
+        const fs::path log = support::host_path(plan, "/rehearsal/log");
         EXPECT_TRUE(base::make_dirs(log));
         EXPECT_TRUE(base::write_file(log / "slurmd.log", "fatal: no spool\x1b\n"));
         say(log_fd, "step: start\nfailed: slurmd ended by itself: exit status 1\n");
