@@ -39,15 +39,15 @@ public:
     // An error means the sandbox could not be started; what became of the command is the result.
     virtual base::Result<RunResult> run(const Lease& lease, const SandboxPlan& plan,
                                         int log_fd) = 0;
-    // Who a plan's command is, as it sees itself.
-    [[nodiscard]] virtual base::Identity user_inside(const Lease&) const {
-        return {sandbox_user, sandbox_user};
-    }
     // Can plans pass descriptors? Where not, a plan that passes some is refused.
     [[nodiscard]] virtual bool passes_descriptors() const { return true; }
     // Runs, or asks for, a sandbox that does nothing: an error says why this machine cannot, its
     // hint what to do.
     virtual base::Status probe() = 0;
+    // Who a plan's command is, as it sees itself.
+    [[nodiscard]] virtual base::Identity user_inside(const Lease&) const {
+        return {sandbox_user, sandbox_user};
+    }
 };
 
 }  // namespace sf::sandbox
