@@ -6,7 +6,6 @@
 #include <unistd.h>
 #include <vector>
 
-#include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "pack/archive_reader.hpp"
@@ -125,8 +124,7 @@ void sweep(const fs::path& packages) {
 
 Status PackageFolder::prepare() const {
     const fs::path packages = x_folder / "packages";
-    if (const Status made = base::make_dirs(packages); !made)
-        return tl::unexpected(base::Error{made.error()});
+    SF_CHECK(base::make_dirs(packages));
     if (::access(packages.c_str(), R_OK | W_OK | X_OK) != 0) {
         return base::fail_hint(Code::usage,
                                fmt::format("{}: this user may not write there", shown(packages)),

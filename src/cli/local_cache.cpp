@@ -20,17 +20,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-enum class Taken { yes, absent, refused };
-
-Result<Taken> take_one(Session& session, const model::Spec& spec,
-                       const cache::PackageFolder& folder, const trust::Verifier& verifier) {
+// Whether it was taken into the store.
+Result<bool> take_one(Session& session, const model::Spec& spec, const cache::PackageFolder& folder,
+                      const trust::Verifier& verifier) {
     const std::string name = spec.store_name();
     const build::PackageStore store(session.state());
     SF_TRY(const base::FileLock lock, store.lock(name, [&] {
         session.voice.info("{}: another slurm-factory works on it; waiting", name);
     }));
     SF_TRY(const auto mine, store.find(name));
-    if (mine) return Taken::absent;  // built meanwhile by another process
+    if (mine) return false;  // built meanwhile by another process
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir room, base::TempDir::create(session.state().work(), ".cached-"));
     const Result<std::optional<cache::CachedPackage>> cached =
@@ -44,13 +43,13 @@ Result<Taken> take_one(Session& session, const model::Spec& spec,
             "delete {})",
             name, cached.error().text(),
             base::escape_untrusted(folder.package_folder(name).native()));
-        return Taken::refused;
+        return false;
     }
-    if (!*cached) return Taken::absent;
+    if (!*cached) return false;
     SF_CHECK(store.commit((*cached)->package, (*cached)->tree, (*cached)->archives));
     session.voice.event("package_taken",
                         {{"package", name}, {"signer", (*cached)->signer.primary.text()}});
-    return Taken::yes;
+    return true;
 }
 
 }  // namespace
@@ -81,8 +80,8 @@ Status open_local_cache(Session& session, const build::Plan& plan, const fs::pat
     std::size_t taken = 0;
     for (const model::NodeId id : wanted) {
         if (base::stop_requested()) return base::fail(Code::interrupted, "stopped");
-        SF_TRY(const Taken outcome, take_one(session, plan.dag.at(id), cache, *verifier));
-        if (outcome == Taken::yes) ++taken;
+        SF_TRY(const bool took, take_one(session, plan.dag.at(id), cache, *verifier));
+        if (took) ++taken;
     }
     session.voice.info("local cache: {} packages taken, each signature and digest checked", taken);
     return {};
