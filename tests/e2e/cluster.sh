@@ -5,6 +5,8 @@
 #
 #   cluster_start VIEW FOLDER [NAME=VALUE...]  munged, slurmctld, slurmd from VIEW (bin, sbin, lib);
 #                                              configuration and state in FOLDER; extra environment
+#   cluster_prepare, cluster_daemons           its two halves: what comes between them may change the
+#                                              configuration and start more, by x_daemon
 #   in_cluster COMMAND...                      runs it there, VIEW's bin and sbin first in PATH
 #   cluster_jobs TREE                          srun, an array, REST with a JWT; all from below TREE
 #   cluster_stop                               every daemon by its pid
@@ -13,6 +15,11 @@
 cluster_address=10.9.9.1
 
 cluster_start() {
+    cluster_prepare "$@"
+    cluster_daemons
+}
+
+cluster_prepare() {
     view=$1
     cluster=$2
     shift 2
@@ -67,6 +74,9 @@ CONF
         --seed-file="$cluster/state/munged.seed"
     x_munged=$!
     wait_for 10 'munged' in_cluster munge -n -S "$munge_socket"
+}
+
+cluster_daemons() {
     x_daemon slurmctld "$view/sbin/slurmctld" -D
     x_slurmctld=$!
     x_daemon slurmd "$view/sbin/slurmd" -D
