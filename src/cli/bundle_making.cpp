@@ -101,13 +101,12 @@ void say_result(Session& session, const Receipt& receipt, const std::string& sig
 
 Status make_signed_bundle(Session& session, const build::Plan& plan,
                           const build::BuildReport& report, const model::Toolchain& toolchain,
-                          const SigningRequest& signing) {
+                          const trust::Signer& signer) {
     const build::PackageStore store(session.state());
     publish::BundleRequest request = request_of(plan, report, store);
     SF_TRY(request.assets, bundle_assets(session, request.version, toolchain));
     SF_TRY(const model::Bundle bundle, publish::plan_bundle(request));
     SF_TRY(const std::string manifest, model::to_json(bundle));
-    SF_TRY(const trust::Signer signer, choose_signer(session, signing));
     const Receipt receipt(request, session.state().builds(), manifest, signer.fingerprint().text());
     SF_TRY(const bool there, receipt.holds());
     if (!there) {

@@ -4,7 +4,7 @@
 
 #include "build/engine.hpp"
 #include "cli/session.hpp"
-#include "cli/signing_key.hpp"
+#include "trust/signer.hpp"
 
 namespace sf::cli {
 
@@ -14,6 +14,6 @@ namespace sf::cli {
 [[nodiscard]] base::Status make_signed_bundle(Session& session, const build::Plan& plan,
                                               const build::BuildReport& report,
                                               const model::Toolchain& toolchain,
-                                              const SigningRequest& signing);
+                                              const trust::Signer& signer);
 
 }  // namespace sf::cli

@@ -184,7 +184,8 @@ private:
                 {"no_cgroups", confine ? "" : no_cgroups()},
                 {"accounting", x_accounting ? yes : ""},
                 {"no_accounting", x_accounting ? "" : no_accounting()},
-                {"dbd_host", x_answers.dbd_host.value_or(x_facts.host)},
+                {"dbd_host", x_facts.host},
+                {"accounting_host", accounting_host()},
                 {"db_host", x_answers.db_host.value_or("localhost")},
                 {"db_port", std::to_string(x_answers.db_port.value_or(3306))},
                 {"db_user", x_answers.db_user.value_or("slurm")},
@@ -204,6 +205,12 @@ private:
                    "(accounting_storage_mysql)";
         }
         return "no --dbd-host was named";
+    }
+    // Where slurmctld finds slurmdbd. The name of this host need not be known to it.
+    [[nodiscard]] std::string accounting_host() const {
+        if (x_answers.dbd_host) return *x_answers.dbd_host;
+        const std::string address = x_answers.address.value_or("");
+        return address.empty() ? x_facts.host : address;
     }
     [[nodiscard]] std::string conf_server() const {
         if (has(Role::controller)) return {};

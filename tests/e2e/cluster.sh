@@ -10,9 +10,18 @@
 #   in_cluster COMMAND...                      runs it there, VIEW's bin and sbin first in PATH
 #   cluster_jobs TREE                          srun, an array, REST with a JWT; all from below TREE
 #   cluster_stop                               every daemon by its pid
+#   libraries_are_found TREE                   every shared object of it, what it needs
 #
 # The node has no loopback address to listen on: Slurm wants a configured, non-loopback one.
 cluster_address=10.9.9.1
+
+# Every shared object of the tree finds what it needs, where ld.so itself looks.
+libraries_are_found() {
+    find "$1/store" -name '*.so*' -type f -exec ldd {} + >"$work/ldd" 2>&1
+    if grep 'not found' "$work/ldd"; then fail 'libraries that ld.so does not find'; fi
+    [ -z "$(find "$1/store" -xtype l -print)" ] || fail "links to nothing: $(find "$1/store" -xtype l -print)"
+    say "ld.so finds what $(grep -c '^/.*:$' "$work/ldd") shared objects need"
+}
 
 cluster_start() {
     cluster_prepare "$@"

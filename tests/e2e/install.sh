@@ -53,14 +53,14 @@ kill_in_machine() { in_machine sh -c 'if [ -e "/run/$0.pid" ]; then kill -KILL "
 case_first() {
     bare
     snapshot before
-    expect 0 in_machine "$installer" --full-init --dry-run
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting
     expect_said '^user +slurm' '^secret +0400 munge:munge /etc/munge/munge.key' \
         '^file +0644 root:root /etc/slurm/slurm.conf' '^service +slurmctld as slurm'
     unchanged before '--dry-run'
     expect 0 in_machine "$installer" --help
     expect_said '--full-init'
 
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --without-accounting
     cat "$work/out"
     expect_said 'proved: munge' 'proved: sinfo: node node1 is idle' 'proved: srun hostname, as nobody: node1' \
         'proved: sbatch --array' 'Authenticity rests on'
@@ -126,7 +126,7 @@ case_first() {
     expect_said 'nothing was installed here'
     # And once more from what is left.
     mv "$machine/etc/slurm/slurm.conf" "$work/theirs"
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --without-accounting
     expect_said 'proved: sbatch --array'
 }
 daemons() {
@@ -151,7 +151,7 @@ case_prefix() {
     in_machine chown -R anna: /home/anna
     expect 1 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init
     expect_said '/home/anna' 'prefix'
-    expect 0 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init --prefix /srv/slurm --no-start
+    expect 0 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init --without-accounting --prefix /srv/slurm --no-start
     expect_said 'not started'
     if daemons | grep .; then fail '--no-start has started these'; fi
     rm -rf "$machine/home/anna/slurm"
@@ -199,7 +199,7 @@ case_trust() {
     snapshot before
     expect 1 in_machine "$installer" --full-init --dry-run --key "$key"
     expect_said 'key-file'
-    expect 0 in_machine "$installer" --full-init --dry-run --key "$key" --key-file /root/key.asc
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting --key "$key" --key-file /root/key.asc
     expect_said "signed by $key"
     other=0123456789ABCDEF0123456789ABCDEF01234567
     expect 1 in_machine "$installer" --full-init --key "$other" --key-file /root/key.asc
@@ -224,7 +224,7 @@ case_trust() {
     printf '{"trust":1,"keys":[{"fingerprint":"%s","label":"site"}]}\n' "$key" \
         >"$machine/etc/slurm-factory/trust/trust.json"
     cp "$machine/root/key.asc" "$machine/etc/slurm-factory/trust/$key.asc"
-    expect 0 in_machine "$installer" --full-init --dry-run
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting
     expect_said "signed by $key \(site\)"
 }
 
@@ -299,28 +299,21 @@ case_refused() {
 
     say '== interrupted at several moments, then completed'
     for pause in 0.05 0.3 0.6 1 2; do
-        named_in_machine victim "$installer" --full-init >"$work/killed" 2>&1 </dev/null &
+        named_in_machine victim "$installer" --full-init --without-accounting >"$work/killed" 2>&1 </dev/null &
         sleep "$pause"
         kill_in_machine victim
     done
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --without-accounting
     expect_said 'proved: sbatch --array'
     mode_is 400 munge /etc/munge/munge.key
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
 }
 
-# slurmdbd with the distribution's MariaDB; where the bundle has the plugin.
+# slurmdbd with the distribution's MariaDB.
 case_accounting() {
     machine_root bookworm-mariadb mariadb-server
     machine_with bookworm-mariadb
-    if ! ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1; then
-        expect 0 in_machine "$installer" --full-init --dry-run
-        expect_said "this bundle's Slurm has no plugin for a database"
-        expect 1 in_machine "$installer" --full-init --role dbd
-        expect_said 'no plugin for the database'
-        not_run "this bundle's Slurm has no accounting_storage_mysql"
-    fi
     expect 0 in_machine "$installer" --full-init --cluster-name acct
     cat "$work/out"
     expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database'
@@ -354,8 +347,6 @@ case_accounting() {
 # Without MariaDB that is said before anything is touched.
 case_no_database() {
     bare
-    ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1 ||
-        not_run "this bundle's Slurm has no accounting_storage_mysql"
     snapshot before
     expect 1 in_machine "$installer" --full-init
     expect_said 'accounting needs a MariaDB server' 'apt-get install mariadb-server' '--without-accounting'

@@ -17,7 +17,7 @@ live() {  # live TITLE TREE FOLDER
     say "== $1"
     [ ! -e "$placeholder" ] || fail "the build prefix $placeholder exists on this machine"
     x_tree=$(readlink -f "$2")
-    libraries_are_found
+    libraries_are_found "$x_tree"
     cluster_prepare "$2/views/$version" "$3"
     configure
     accounting_start
@@ -35,13 +35,6 @@ live() {  # live TITLE TREE FOLDER
     accounting_stop
     end_pid "$x_munged"
     end_pid "$x_holder"
-}
-
-# Every shared object of the tree finds what it needs, where ld.so itself looks.
-libraries_are_found() {
-    find "$x_tree/store" -name '*.so*' -type f -exec ldd {} + >"$work/ldd" 2>&1
-    if grep 'not found' "$work/ldd"; then fail 'libraries that ld.so does not find'; fi
-    say "ld.so finds what $(grep -c '^/.*:$' "$work/ldd") shared objects need"
 }
 
 configure() {

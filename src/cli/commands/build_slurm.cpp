@@ -128,16 +128,17 @@ Status run_build(Session& session, const Options& options) {
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
-    if (!options.local_cache.empty()) {
-        SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
-        SF_CHECK(put_into_local_cache(session, report, options.local_cache, signer));
-    }
-    if (!plan.dag.find("slurm")) {
+    const bool with_bundle = plan.dag.find("slurm").has_value();
+    if (!with_bundle) {
         for (const build::NodeOutcome& node : report.nodes)
             session.voice.line((session.state().packages() / node.package.store_name()).string());
-        return {};
+        if (options.local_cache.empty()) return {};
     }
-    return make_signed_bundle(session, plan, report, *toolchain, options.signing);
+    SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
+    if (with_bundle) SF_CHECK(make_signed_bundle(session, plan, report, *toolchain, signer));
+    // After the bundle: what others share does not keep this machine waiting for its own.
+    if (options.local_cache.empty()) return {};
+    return put_into_local_cache(session, report, options.local_cache, signer);
 }
 
 }  // namespace
