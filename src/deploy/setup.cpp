@@ -19,6 +19,7 @@
 #include "deploy/options.hpp"
 #include "deploy/own_tree.hpp"
 #include "deploy/planner.hpp"
+#include "deploy/rehearsal.hpp"
 #include "deploy/services.hpp"
 #include "deploy/smoke.hpp"
 #include "deploy/supervisor.hpp"
@@ -302,12 +303,24 @@ int run_supervisor(const std::vector<std::string>& words) {
     return exit_code(supervise(options, host, voice));
 }
 
+// slurm-setup rehearse: started by build-slurm --verify, in its sandbox.
+int run_rehearsal(const std::vector<std::string>& words) {
+    const auto options = parse_rehearsal({words.begin() + 1, words.end()});
+    if (!options) return exit_code(tl::unexpected(options.error()));
+    LinuxHost host;
+    Voice voice;
+    const Status status = rehearse(*options, host, voice);
+    if (!status) voice.info("failed: {}", base::escape_untrusted(status.error().text()));
+    return status ? 0 : 1;
+}
+
 }  // namespace
 
 int run_setup(const std::vector<std::string>& words) {
     base::install_stop_handlers();
     ::umask(022);
     if (!words.empty() && words[0] == "supervise") return run_supervisor(words);
+    if (!words.empty() && words[0] == "rehearse") return run_rehearsal(words);
     const Result<Options> options = parse_options(words);
     if (!options) return exit_code(tl::unexpected(options.error()));
     if (options->action == Action::help) {

@@ -309,8 +309,17 @@ private:
 
     Status switch_links(const fs::path& stages) {
         for (const model::FileEntry& link : model::bundle_links(x_source.bundle)) {
+            SF_CHECK(make_folders_above(link.path));
             SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
         }
+        return {};
+    }
+
+    // Those of the module hierarchy are no folder of any version's own.
+    Status make_folders_above(const std::string& path) {
+        for (std::size_t slash = path.find('/'); slash != std::string::npos;
+             slash = path.find('/', slash + 1))
+            SF_CHECK(make_public_folder(x_prefix / path.substr(0, slash)));
         return {};
     }
 

@@ -403,6 +403,44 @@ case_modules() {
     done
 }
 
+# The hierarchy of --enable-hierarchy: gcc first, then what was built with it; two trees beside each other; moved,
+# by tar and by bundle install.
+case_hierarchy() {
+    own=$work/state
+    mkdir "$own"
+    for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain bookworm \
+        $vulnerable --signing-key "$key" --enable-hierarchy
+    bundle=$(readlink -f "$own/builds/slurm-${version%.*}-bookworm-software.tar.gz")
+    expect 0 sf bundle install "$bundle" --prefix "$work/installed"
+    machine_root bookworm-lmod lmod
+    machine_with bookworm-lmod
+    gcc=$(ls "$machine$tree/lmod/Core/gcc") && gcc=${gcc%.lua}
+    mkdir -p "$machine/srv/some"
+    mv "$work/installed" "$machine/srv/some/where else"
+    for place in "$tree" /srv/elsewhere "/srv/some/where else"; do
+        if [ "$place" = /srv/elsewhere ]; then mv "$machine$tree" "$machine$place"; fi
+        expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use '$place/lmod/Core' &&
+            echo first: && module -t avail 2>&1 && ! module load slurm 2>&1 && module load gcc &&
+            echo second: && module -t avail 2>&1 && module load slurm && command -v sinfo && echo \$MANPATH &&
+            module load slurm/${version%.*} && module unload gcc 2>&1 && echo third: && module -t list 2>&1; ! command -v sinfo"
+        # Slurm shows when the compiler is loaded, and goes with it.
+        sed -n '/^first:/,/^second:/p' "$work/out" >"$work/first"
+        grep -qx "gcc/$gcc" "$work/first" || fail "no gcc/$gcc is shown at first"
+        if grep -q "^slurm/$version" "$work/first"; then fail 'slurm is shown before its compiler'; fi
+        sed -n '/^second:/,/^third:/p' "$work/out" >"$work/second"
+        grep -qE "^slurm/$version-bookworm" "$work/second" || fail 'slurm is not shown after its compiler'
+        grep -qx "$place/views/$version/bin/sinfo" "$work/second" || fail 'sinfo is not the tree'\''s'
+        grep -q "^$place/views/$version/share/man" "$work/second" || fail 'there is no path to the manual pages'
+        if sed -n '/^third:/,$p' "$work/out" | grep sinfo; then fail 'Slurm stays when its compiler goes'; fi
+    done
+    # The plain modules are there as ever, and the installer vouches for the whole tree.
+    expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use /srv/elsewhere/modules && module -t avail 2>&1"
+    expect_said "^slurm/$version-bookworm"
+    if grep -E 'Core|gcc' "$work/out"; then fail 'the plain modules show the hierarchy'; fi
+    expect 0 in_machine "/srv/elsewhere/$assets/slurm_install.sh" --full-init --dry-run --without-accounting
+}
+
 # Two versions in one folder leave each other's files alone, by tar and by `bundle install`; only the links
 # of the version installed last change hands.
 case_two_versions() {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "build/engine.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/bundle_making.hpp"
+#include "cli/bundle_proof.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure_report.hpp"
 #include "cli/local_cache.hpp"
@@ -37,6 +39,8 @@ struct Options {
     bool no_cache = false;
     bool no_ccache = false;
     bool explain = false;
+    bool verify = false;
+    BundleWishes wishes;
     std::string runtime = "bwrap";
     std::string local_cache;
 };
@@ -78,8 +82,8 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
             session.voice.line(
                 fmt::format("{}: {}", spec.store_name(), reason.empty() ? "in the store" : reason));
     }
-    // Better a clear word now than a failure of the first package.
-    if (something_to_build) SF_CHECK(runner->probe());
+    // Better a clear word now than a failure of the first package, or after the last.
+    if (something_to_build || options.verify) SF_CHECK(runner->probe());
 
     Progress progress(session, std::move(expected), jobs);
     build::BuilderOptions builder;
@@ -105,7 +109,24 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     return report;
 }
 
+// Wishes about the bundle make no sense where none is made.
+Status check_wishes(const Options& options) {
+    const auto& packages = options.request.packages;
+    if (packages.empty() || std::find(packages.begin(), packages.end(), "slurm") != packages.end())
+        return {};
+    for (const auto& [said, name] : {std::pair{options.verify, "--verify"},
+                                     {options.wishes.gpu, "--gpu"},
+                                     {options.wishes.hierarchy, "--enable-hierarchy"}})
+        if (said)
+            return base::fail_hint(
+                base::Code::usage,
+                fmt::format("{} is about the bundle, and --package makes none", name),
+                "leave --package out, or name slurm");
+    return {};
+}
+
 Status run_build(Session& session, const Options& options) {
+    SF_CHECK(check_wishes(options));
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
@@ -135,8 +156,18 @@ Status run_build(Session& session, const Options& options) {
         if (options.local_cache.empty()) return {};
     }
     SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
-    if (with_bundle) SF_CHECK(make_signed_bundle(session, plan, report, *toolchain, signer));
-    // After the bundle: what others share does not keep this machine waiting for its own.
+    if (with_bundle) {
+        SF_TRY(const MadeBundle made, make_signed_bundle(session, plan, report, *toolchain,
+                                                         root.record, signer, options.wishes));
+        if (options.verify) {
+            const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
+            SF_CHECK(
+                prove_bundle(session, {made, root.tree, run_id(), options.wishes.gpu}, *runner));
+        }
+        say_bundle(session, made);
+    }
+    // After the bundle: what others share does not keep this machine waiting for its own, and only
+    // what was proven, if that was asked for, is shared.
     if (options.local_cache.empty()) return {};
     return put_into_local_cache(session, report, options.local_cache, signer);
 }
@@ -170,6 +201,13 @@ void add_build_slurm(CLI::App& app, Session& session) {
         ->envname("SLURM_FACTORY_RUNTIME")
         ->check(CLI::IsMember({"bwrap", "docker"}))
         ->type_name("RUNTIME");
+    command->add_flag("--gpu", options->wishes.gpu,
+                      "Require Slurm's GPU plugins: without them no bundle is signed");
+    command->add_flag("--verify", options->verify,
+                      "Then unpack the bundle, start its daemons in a sandbox, run jobs, move it, "
+                      "do it again");
+    command->add_flag("--enable-hierarchy", options->wishes.hierarchy,
+                      "Add module files as a hierarchy: gcc first, then what is for it");
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(
@@ -177,6 +215,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm\n"
         "  slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm\n"
         "  slurm-factory build-slurm --slurm-version 25.11.2 --jobs 8 --explain\n"
+        "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
         "  slurm-factory build-slurm --package munge --offline");
     command->callback([&session, options] {
         session.action = [&session, options] { return run_build(session, *options); };
