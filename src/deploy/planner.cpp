@@ -2,11 +2,11 @@
 #include "deploy/planner.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "deploy/names.hpp"
+#include "deploy/node_parameters.hpp"
 #include "deploy/template.hpp"
 
 namespace sf::deploy {
@@ -24,25 +24,6 @@ constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
 
 bool loopback(const std::string& address) {
     return address.starts_with("127.") || address == "::1";
-}
-
-// The number behind "<name>=" among a node's parameters; 0 if it is not said.
-std::uint64_t parameter(std::string_view parameters, std::string_view name) {
-    std::uint64_t value = 0;
-    for (const std::string& word : base::split(parameters, ' ')) {
-        if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=')
-            continue;
-        const char* end = word.data() + word.size();
-        const auto [at, error] = std::from_chars(word.data() + name.size() + 1, end, value);
-        if (error != std::errc() || at != end) return 0;
-    }
-    return value;
-}
-
-std::string memory_per_cpu(std::string_view parameters) {
-    const std::uint64_t cpus = parameter(parameters, "CPUs");
-    const std::uint64_t memory = parameter(parameters, "RealMemory");
-    return cpus == 0 || memory / cpus == 0 ? "" : std::to_string(memory / cpus);
 }
 
 // The tree's daemons name each other by the link `current`: an upgrade is one switch and a restart.
@@ -412,30 +393,6 @@ Result<Planned> make_plan(const PlanInputs& inputs, const Answers& answers) {
     }
     SF_TRY(planned.plan, Planner(inputs, planned.answers).make());
     return planned;
-}
-
-Result<std::string> node_parameters_of(std::string_view slurmd_c) {
-    std::vector<std::string> words;
-    const std::string line(slurmd_c.substr(0, slurmd_c.find('\n')));
-    for (const std::string& word : base::split(line, ' ')) {
-        if (word.empty() || word.starts_with("NodeName=") || word.starts_with("Gres=")) continue;
-        constexpr std::string_view memory = "RealMemory=";
-        if (word.starts_with(memory)) {
-            std::uint64_t found = 0;
-            const char* end = word.data() + word.size();
-            const auto [at, error] = std::from_chars(word.data() + memory.size(), end, found);
-            if (error == std::errc() && at == end && found > 0)
-                words.push_back(fmt::format("{}{}", memory, found - found / 50));
-            continue;
-        }
-        words.push_back(word);
-    }
-    const std::string text = base::join(words, " ");
-    if (!text.starts_with("CPUs=") || !check_node_parameters(text)) {
-        return fail(Code::failed, "slurmd -C says something unexpected: {}",
-                    base::escape_untrusted(line));
-    }
-    return text;
 }
 
 bool has_plugin(const model::Bundle& bundle, std::string_view file) {

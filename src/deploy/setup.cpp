@@ -16,6 +16,7 @@
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
 #include "deploy/linux_host.hpp"
+#include "deploy/node_parameters.hpp"
 #include "deploy/options.hpp"
 #include "deploy/own_tree.hpp"
 #include "deploy/planner.hpp"

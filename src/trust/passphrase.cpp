@@ -113,8 +113,7 @@ base::Result<base::Fd> open_passphrase_file(const fs::path& path) {
 
 base::Result<base::Fd> hold_passphrase(const Passphrase& passphrase) {
     SecretLine line;
-    SF_CHECK(
-        line.read(passphrase.descriptor, fmt::format("descriptor {}", passphrase.descriptor)));
+    SF_CHECK(line.read(passphrase.descriptor, fmt::format("descriptor {}", passphrase.descriptor)));
     return in_memory(line.text());
 }
 

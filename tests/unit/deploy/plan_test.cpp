@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "deploy/node_parameters.hpp"
 #include "unit/deploy/machine.hpp"
 
 namespace sf::deploy {
