@@ -381,6 +381,12 @@ slurmctld.service 3.5
 slurmdbd.service 2.5
 slurmrestd.service 2.5
 BARS
+    # Each program knows the options that its unit gives it: systemd-analyze does not ask it.
+    for unit in "$machine$tree/$assets/$version"/systemd/*.service; do
+        # shellcheck disable=SC2046  # words
+        expect 0 in_machine $(sed -n "s,^ExecStart=,,p" "$unit" | sed -e "s,@tree@,$tree," -e 's/@conf_server@//' -e 's,/current/,/view/,') -V
+        expect_said "slurm $version|munge-"
+    done
     # Jobs inherit what is taken from slurmd: nothing may be.
     if grep -E '^(Private|Protect|Restrict|NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet|MemoryDeny|Lock)' \
         "$work/slurmd.service"; then fail 'slurmd is confined'; fi

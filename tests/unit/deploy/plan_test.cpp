@@ -50,6 +50,16 @@ TEST_F(PlanTest, OneMachineWithEverything) {
     EXPECT_TRUE(host.calls.empty());
 }
 
+TEST_F(PlanTest, WithoutControlGroupsEachSeriesGetsAPluginItKnows) {
+    EXPECT_NE(file(plan({"--full-init"}).planned.plan, "/etc/slurm/cgroup.conf")
+                  .find("\nCgroupPlugin=disabled\n"),
+              std::string::npos);
+    bundle.version = bundle.packages[0].version = "23.11.11";
+    EXPECT_NE(file(plan({"--full-init"}).planned.plan, "/etc/slurm/cgroup.conf")
+                  .find("\nCgroupPlugin=cgroup/v1\n"),
+              std::string::npos);
+}
+
 TEST_F(PlanTest, AControllerWithSystemd) {
     host.put_folder("/run/systemd/system");
     host.cgroups = true;
