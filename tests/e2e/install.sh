@@ -23,7 +23,7 @@ machine_with() {
     tar -xzf "$bundle" -C "$machine$tree"
     installer=$tree/$assets/slurm_install.sh
 }
-bare() { machine_root bookworm-bare && machine_with bookworm-bare; }
+bare() { machine_root "$toolchain-bare" && machine_with "$toolchain-bare"; }
 
 # What an installation may touch, with owners, modes and digests; /run as well.
 snapshot() {
@@ -193,8 +193,8 @@ case_trust() {
     machine_stop
     rm -rf "$work/machine"
 
-    machine_root bookworm-gpg gpg gpg-agent gpgconf
-    machine_with bookworm-gpg
+    machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
+    machine_with "$toolchain-gpg"
     sf key export "$key" -o "$machine/root/key.asc" >"$work/out"
     snapshot before
     expect 1 in_machine "$installer" --full-init --dry-run --key "$key"
@@ -312,9 +312,9 @@ case_refused() {
 
 # slurmdbd with the distribution's MariaDB.
 case_accounting() {
-    machine_root bookworm-mariadb mariadb-server
-    machine_with bookworm-mariadb
-    expect 0 in_machine "$installer" --full-init --cluster-name acct
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_with "$toolchain-mariadb"
+    expect 0 in_machine "$installer" --full-init --cluster-name acct --role all,rest --jwt
     cat "$work/out"
     expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database'
     mode_is 600 slurm /etc/slurm/slurmdbd.conf
@@ -324,6 +324,28 @@ case_accounting() {
         grep -v '/etc/slurm/slurmdbd.conf$'; then fail 'the password is in these'; fi
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
+
+    say '== slurmrestd answers who has a token, and nobody else'
+    rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: root' "$@"; }
+    token=$(in_machine "$tree/current/bin/scontrol" token lifespan=300 | sed -n 's/^SLURM_JWT=//p')
+    [ -n "$token" ] || fail 'scontrol token gives no token'
+    api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 |
+        jq -r '[.paths | keys[] | capture("^/slurmdb/(?<v>v[0-9.]+)/jobs/$").v] | max')
+    [ "$(rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurmdb/$api/jobs/" | jq '.jobs | length > 0')" = true ] ||
+        fail 'slurmrestd knows no job of the database'
+    if rest "http://localhost/slurmdb/$api/jobs/" >"$work/out" 2>"$work/err"; then fail 'slurmrestd asks for no token'; fi
+
+    say '== moved'
+    expect 0 in_machine "$installer" --uninstall
+    in_machine mv "$tree" "/srv/moved here"
+    expect 2 in_machine "/srv/moved here/$assets/slurm_install.sh" --full-init
+    expect_said 'moved here'
+    in_machine mkdir -p /srv/a/deeper
+    in_machine mv "/srv/moved here" /srv/a/deeper/place
+    tree=/srv/a/deeper/place
+    installer=$tree/$assets/slurm_install.sh
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database'
 
     say '== a wrong password, and a database that is down'
     expect 0 in_machine "$tree/$assets/slurm_install.sh" --uninstall
@@ -397,14 +419,14 @@ BARS
 
 # The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
 case_modules() {
-    machine_root bookworm-lmod lmod
-    machine_with bookworm-lmod
+    machine_root "$toolchain-lmod" lmod
+    machine_with "$toolchain-lmod"
     for place in "$tree" /srv/elsewhere; do
         if [ "$place" != "$tree" ]; then mv "$machine$tree" "$machine$place"; fi
         expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use $place/modules && module avail 2>&1 &&
             module load slurm && command -v sinfo;
             module list 2>&1; echo \$MANPATH; module load slurm/${version%.*} && module unload slurm && ! command -v sinfo"
-        expect_said "^$place/views/$version/bin/sinfo" "slurm/$version-bookworm" \
+        expect_said "^$place/views/$version/bin/sinfo" "slurm/$version-$toolchain" \
             "^$place/views/$version/share/man"
     done
 }
@@ -419,8 +441,8 @@ case_hierarchy() {
         $vulnerable --signing-key "$key" --enable-hierarchy
     bundle=$(readlink -f "$own/builds/slurm-${version%.*}-bookworm-software.tar.gz")
     expect 0 sf bundle install "$bundle" --prefix "$work/installed"
-    machine_root bookworm-lmod lmod
-    machine_with bookworm-lmod
+    machine_root "$toolchain-lmod" lmod
+    machine_with "$toolchain-lmod"
     gcc=$(ls "$machine$tree/lmod/Core/gcc") && gcc=${gcc%.lua}
     mkdir -p "$machine/srv/some"
     mv "$work/installed" "$machine/srv/some/where else"
@@ -435,14 +457,14 @@ case_hierarchy() {
         grep -qx "gcc/$gcc" "$work/first" || fail "no gcc/$gcc is shown at first"
         if grep -q "^slurm/$version" "$work/first"; then fail 'slurm is shown before its compiler'; fi
         sed -n '/^second:/,/^third:/p' "$work/out" >"$work/second"
-        grep -qE "^slurm/$version-bookworm" "$work/second" || fail 'slurm is not shown after its compiler'
+        grep -qE "^slurm/$version-$toolchain" "$work/second" || fail 'slurm is not shown after its compiler'
         grep -qx "$place/views/$version/bin/sinfo" "$work/second" || fail 'sinfo is not the tree'\''s'
         grep -q "^$place/views/$version/share/man" "$work/second" || fail 'there is no path to the manual pages'
         if sed -n '/^third:/,$p' "$work/out" | grep sinfo; then fail 'Slurm stays when its compiler goes'; fi
     done
     # The plain modules are there as ever, and the installer vouches for the whole tree.
     expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use /srv/elsewhere/modules && module -t avail 2>&1"
-    expect_said "^slurm/$version-bookworm"
+    expect_said "^slurm/$version-$toolchain"
     if grep -E 'Core|gcc' "$work/out"; then fail 'the plain modules show the hierarchy'; fi
     expect 0 in_machine "/srv/elsewhere/$assets/slurm_install.sh" --full-init --dry-run --without-accounting
 }

@@ -9,6 +9,12 @@ repository=$(git rev-parse --show-toplevel)
 e2e=${SF_E2E_DIR:-$repository/build/e2e}
 state=$e2e/state
 facts=$e2e/built.env
+# Of another distribution all is built and kept apart.
+toolchain=${SF_E2E_TOOLCHAIN:-bookworm}
+if [ "$toolchain" != bookworm ]; then
+    state=$e2e/state-$toolchain
+    facts=$e2e/built-$toolchain.env
+fi
 # Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
 series=${SF_E2E_SERIES:-25.11}
 [ "$series" = 25.11 ] || facts=$e2e/built-$series.env

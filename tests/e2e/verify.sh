@@ -16,11 +16,11 @@ own=$work/state
 mkdir "$own"
 for folder in roots sources store; do ln -s "$state/$folder" "$own/$folder"; done
 for folder in packages builds keys; do cp -a --reflink=auto "$state/$folder" "$own/"; done
-alias=$own/builds/slurm-25.11-bookworm-software.tar.gz
+alias=$own/builds/slurm-25.11-$toolchain-software.tar.gz
 
 build() {
     env SLURM_FACTORY_CACHE_DIR="$own" "$program" "$@" build-slurm --slurm-version "$version" \
-        --toolchain bookworm $vulnerable --signing-key "$key" $wishes
+        --toolchain "$toolchain" $vulnerable --signing-key "$key" $wishes
 }
 wishes=--verify
 
@@ -83,10 +83,10 @@ case_user() {
     cp "$program" "${program%/*}/slurm-setup" "$work/bin/"
     copy_data "$work/data"
     for folder in packages builds keys sources; do chown -R "$x_user:$x_user" "$own/$folder"; done
-    chown "$x_user:$x_user" "$own" "$own/roots" "$own/roots/bookworm" "$own/roots/bookworm/.lock" "$own/store"
+    chown "$x_user:$x_user" "$own" "$own/roots" "$own/roots/$toolchain" "$own/roots/$toolchain/.lock" "$own/store"
     program=$work/bin/slurm-factory
     expect 0 setpriv --reuid=$x_user --regid=$x_user --clear-groups env HOME="$own" SLURM_FACTORY_DATA_DIR="$work/data" \
-        SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain bookworm \
+        SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         $vulnerable --signing-key "$key" --verify
     expect_said '^verified: signature, [0-9]+ files' 'srun hostname, as rehearsal: node1' 'every daemon has ended'
     nothing_left
@@ -131,7 +131,7 @@ case_broken() {
 
 # Killed in the middle: everything in the sandbox ends with it, and the next run sweeps up.
 case_killed() {
-    (exec env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain bookworm \
+    (exec env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         $vulnerable --signing-key "$key" --verify) >"$work/killed" 2>&1 </dev/null &
     victim=$!
     keep_pid "$victim"
