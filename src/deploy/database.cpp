@@ -10,6 +10,7 @@
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
 #include "deploy/names.hpp"
+#include "deploy/tool.hpp"
 
 namespace sf::deploy {
 
@@ -165,6 +166,24 @@ Status make_with(const Client& client, const PlannedDatabase& database, Context&
     return {};
 }
 
+// By a server that listens somewhere, or by one of ours. `work` gets the place.
+template <class Work>
+Status with_server(const PlannedDatabase& database, Context& context, Work work) {
+    // It may have been started since the plan was made, and listen elsewhere.
+    PlannedDatabase now = database;
+    SF_TRY(const Listeners listeners, find_listeners(context.host));
+    const std::string socket = listening_mariadb(listeners);
+    if (!socket.empty()) {
+        now.socket = socket;
+        return work(now);
+    }
+    SF_TRY(base::Child server, start_server(now));
+    Status done = wait_for_server(server, now, context.host);
+    if (done) done = work(now);
+    const Status ended = end_server(server);
+    return done ? ended : done;
+}
+
 }  // namespace
 
 std::string password_in(std::string_view slurmdbd_conf) {
@@ -212,18 +231,28 @@ Status make_database(const PlannedDatabase& database, Context& context) {
     if (const auto good = check_password(password); !good) {
         return base::during(good, "reading StoragePass from " + std::string(slurmdbd_conf_path));
     }
-    // The server may have been started since the plan was made, and listen elsewhere.
-    PlannedDatabase now = database;
-    SF_TRY(const Listeners listeners, find_listeners(context.host));
-    const std::string socket = listening_mariadb(listeners);
-    if (!socket.empty()) now.socket = socket;
-    const Client client(now, context.host);
-    if (!socket.empty()) return make_with(client, now, context, password);
-    SF_TRY(base::Child server, start_server(now));
-    Status made = wait_for_server(server, now, context.host);
-    if (made) made = make_with(client, now, context, password);
-    const Status ended = end_server(server);
-    return made ? ended : made;
+    return with_server(database, context, [&](const PlannedDatabase& now) {
+        return make_with(Client(now, context.host), now, context, password);
+    });
+}
+
+Status dump_database(const PlannedDatabase& database, const std::string& dump,
+                     const std::string& file, Context& context) {
+    SF_CHECK(with_server(database, context, [&](const PlannedDatabase& now) -> Status {
+        SF_CHECK(run_tool(context.host,
+                          {dump, "--protocol=socket", "--socket=" + now.socket, "--user=root",
+                           "--single-transaction", "--quick", "--result-file=" + file,
+                           "--databases", "slurm_acct_db"},
+                          std::chrono::hours(24)));
+        return {};
+    }));
+    // Its last words; without them it is not whole.
+    SF_TRY(const std::string last, run_tool(context.host, {"tail", "-n", "1", file}));
+    if (!last.starts_with("-- Dump completed"))
+        return fail(Code::failed, "{} is not whole: it ends with '{}'", file,
+                    base::escape_untrusted(base::trim(last)));
+    SF_CHECK(run_tool(context.host, {"sync", file}, std::chrono::hours(1)));
+    return {};
 }
 
 }  // namespace sf::deploy

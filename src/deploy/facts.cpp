@@ -130,6 +130,9 @@ void find_mariadb(Host& host, Facts& facts) {
     for (const char* path : {"/usr/bin/mariadb", "/usr/bin/mysql"}) {
         if (facts.mariadb_client.empty() && is_file(host, path)) facts.mariadb_client = path;
     }
+    for (const char* path : {"/usr/bin/mariadb-dump", "/usr/bin/mysqldump"}) {
+        if (facts.mariadb_dump.empty() && is_file(host, path)) facts.mariadb_dump = path;
+    }
     facts.mariadb_socket = listening_mariadb(facts.listeners);
     if (facts.mariadb_socket.empty()) facts.mariadb_socket = mariadb_sockets.front();
 }

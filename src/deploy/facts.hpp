@@ -46,6 +46,7 @@ struct Facts {
     bool other_munge = false;              // the distribution's munged is installed
     std::string mariadb_server;            // path; empty if not installed
     std::string mariadb_client;
+    std::string mariadb_dump;
     std::string mariadb_socket;                       // where the server listens or would
     std::map<std::string, PathInfo> secrets;          // of those that exist or are planted
     std::vector<std::string> missing_host_libraries;  // "libpam.so.0", "libc.so.6 (GLIBC_2.36)"

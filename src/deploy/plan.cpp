@@ -72,6 +72,14 @@ std::string to_text(const Plan& plan) {
     };
     line("software", fmt::format("Slurm {} in {}{}", plan.version, plan.tree,
                                  plan.copy ? ", copied there" : ""));
+    if (plan.backup) {
+        line("backup",
+             fmt::format("of what Slurm {} left ({}) to {}, its daemons stopped", plan.backup->from,
+                         plan.backup->dump.empty()    ? "state"
+                         : plan.backup->state.empty() ? "database"
+                                                      : "state, database",
+                         plan.backup->folder));
+    }
     line("link", fmt::format("{}/current -> views/{}", plan.tree, plan.version));
     for (const PlannedUser& user : plan.users) {
         const std::string id = user.id ? fmt::format(" with uid {}", *user.id) : "";

@@ -75,6 +75,14 @@ struct PlannedDatabase {
     std::string log = "/var/log/slurmd/mariadbd.console.log";  // of a server run to make it
 };
 
+// What an upgrade to another series would convert for ever, saved before anything is changed.
+struct PlannedBackup {
+    std::string from;    // exact version
+    std::string folder;  // 0700, root's; numbered if it is there
+    std::string state;   // the folder of slurmctld's state; empty: not here
+    std::string dump;    // mariadb-dump, for the database; empty: not here
+};
+
 struct Plan {
     std::string tree;     // where the software will be
     std::string version;  // exact
@@ -88,6 +96,7 @@ struct Plan {
     std::vector<std::string> units;  // systemd: to enable and start, in this order
     std::vector<Service> services;   // else: to supervise, in this order
     std::optional<PlannedDatabase> database;
+    std::optional<PlannedBackup> backup;
     bool own_munge = false;  // munged is ours, not the distribution's
     bool runs_controller = false;
     bool runs_compute = false;

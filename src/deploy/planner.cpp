@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "deploy/names.hpp"
 #include "deploy/node_parameters.hpp"
+#include "deploy/release_step.hpp"
 #include "deploy/template.hpp"
 
 namespace sf::deploy {
@@ -21,6 +22,8 @@ namespace {
 constexpr std::size_t munge_key_size = 1024;
 constexpr std::size_t jwt_key_size = 32;
 constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
+constexpr const char* state_folder = "/var/lib/slurm/slurmctld";
+constexpr const char* backup_root = "/var/lib/slurm/backup";
 
 bool loopback(const std::string& address) {
     return address.starts_with("127.") || address == "::1";
@@ -56,6 +59,7 @@ public:
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
         database();
+        backup();
         users();
         folders();
         secrets();
@@ -112,7 +116,7 @@ private:
         if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
         if (has(Role::controller)) {
             folder("/var/lib/slurm", "root", 0755);
-            folder("/var/lib/slurm/slurmctld", "slurm", 0700);
+            folder(state_folder, "slurm", 0700);
         }
         if (has(Role::compute)) folder("/var/spool/slurmd", "root", 0755);
         if (has(Role::compute) || !x_plan.systemd) folder("/var/log/slurmd", "root", 0750);
@@ -241,6 +245,19 @@ private:
         database.user = x_answers.db_user.value_or("slurm");
         database.password_file = x_in.options.db_password_file;
         x_plan.database = std::move(database);
+    }
+
+    void backup() {
+        const std::string& from = x_in.record.version;
+        if (from.empty() || x_in.options.without_backup) return;
+        if (step_between(from, x_in.bundle.version) != ReleaseStep::upgrade) return;
+        PlannedBackup backup;
+        backup.from = from;
+        backup.folder = fmt::format("{}/{}-to-{}", backup_root, from, x_in.bundle.version);
+        if (has(Role::controller)) backup.state = state_folder;
+        const bool was_there = x_facts.secrets.contains(std::string(slurmdbd_conf_path));
+        if (x_accounting_here && was_there) backup.dump = x_facts.mariadb_dump;
+        if (!backup.state.empty() || !backup.dump.empty()) x_plan.backup = std::move(backup);
     }
 
     Status unit(const std::string& name) {

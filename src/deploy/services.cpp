@@ -184,6 +184,23 @@ std::vector<std::string> own_units(const Record& record) {
     return units;
 }
 
+Status stop_writers(Context& context) {
+    SF_TRY(const auto running, running_supervisor(std::string(supervisor_pid)));
+    if (running) {
+        SF_CHECK(stop_supervisor(context.host, std::string(supervisor_pid)));
+        context.reporter.info("stopped the daemons");
+    }
+    const Systemd systemd(context.host);
+    for (const std::string& unit : own_units(context.record)) {
+        if (unit != "slurmctld.service" && unit != "slurmdbd.service") continue;
+        SF_TRY(const bool active, systemd.is("is-active", unit));
+        if (!active) continue;
+        SF_CHECK(systemd.must({"stop", unit}));
+        context.reporter.info("stopped {}", unit);
+    }
+    return {};
+}
+
 Result<bool> bring_down(Context& context) {
     bool any = false;
     SF_TRY(const auto running, running_supervisor(std::string(supervisor_pid)));

@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/backup.hpp"
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
 #include "deploy/linux_host.hpp"
@@ -258,6 +259,10 @@ private:
                     "is not used",
                     slurmdbd_conf_path);
             }
+        }
+        if (plan.backup) {
+            SF_CHECK(base::during(back_up(plan, context),
+                                  "saving what Slurm " + plan.backup->from + " left"));
         }
         SF_CHECK(base::during(set_up(plan, context, password), "setting up"));
         const std::string helper =

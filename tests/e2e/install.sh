@@ -492,5 +492,65 @@ case_two_versions() {
     expect_said ': 0 changes$'
 }
 
+# From the series before to this one, with a running job and a full database; back by what was saved.
+case_upgrade() {
+    facts_of() { sed -n "s/^$1='\(.*\)'$/\1/p" "$e2e/built-24.11.env"; }
+    older=$(facts_of version)
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_start "$toolchain-mariadb" "$work/machine"
+    tree=/opt/site/slurm
+    mkdir -p "$machine$tree"
+    tar -xzf "$(facts_of bundle)" -C "$machine$tree"
+    expect 0 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'proved: sacct, through slurmdbd and its database'
+    in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/sbatch" --output=/dev/null --chdir=/ \
+        --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_runs
+    accounted >"$work/before"
+    grep -q COMPLETED "$work/before" || fail 'no job in the database'
+
+    tar -xzf "$bundle" -C "$machine$tree"
+    installer=$tree/$assets/$version/slurm_install.sh
+    backup=/var/lib/slurm/backup/$older-to-$version
+    snapshot before_dry_run
+    expect 0 in_machine "$installer" --full-init --dry-run
+    expect_said "^backup +of what Slurm $older left \(state, database\) to $backup"
+    expect 2 in_machine "$installer" --full-init --no-start
+    expect_said 'does not go with --no-start'
+    unchanged before_dry_run 'a refused upgrade'
+    expect 0 in_machine "$installer" --full-init
+    expect_said "made backup $backup" 'proved: sacct, through slurmdbd and its database'
+    mode_is 700 root "$backup"
+    [ -e "$machine$backup/slurmctld/job_state" ] || fail 'the state was not saved'
+    grep -q 'cluster_job_table' "$machine$backup/slurm_acct_db.sql" || fail 'the database was not saved'
+    job_runs || fail 'the job ended with the upgrade'
+    accounted >"$work/after"
+    grep -vxFf "$work/after" "$work/before" >"$work/lost" || say 'every job is still in the database'
+    [ ! -s "$work/lost" ] || fail "lost: $(cat "$work/lost")"
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== the older one refuses what the newer has converted; with what was saved it runs again'
+    expect 1 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'cannot read the state and the database of a later series' 'uninstall this one'
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the job to end' job_is_gone
+    expect 0 in_machine "$installer" --uninstall
+    in_machine mv /var/lib/slurm/slurmctld /var/lib/slurm/slurmctld.newer
+    in_machine cp -a "$backup/slurmctld" /var/lib/slurm/
+    named_in_machine mariadbd mariadbd --user=mysql >"$work/mariadbd" 2>&1 </dev/null &
+    wait_for 60 'MariaDB' in_machine mariadb -e 'SELECT 1'
+    in_machine sh -c "mariadb -e 'DROP DATABASE slurm_acct_db' && mariadb <'$backup/slurm_acct_db.sql'"
+    in_machine sh -c 'kill "$(cat /run/mariadbd.pid)"'
+    wait_for 60 'MariaDB to end' mariadbd_is_gone
+    expect 0 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'proved: sacct, through slurmdbd and its database'
+    accounted >"$work/after"
+    grep COMPLETED "$work/before" | grep -vxFf "$work/after" >"$work/lost" || say 'back, with every job that had ended'
+    [ ! -s "$work/lost" ] || fail "lost: $(cat "$work/lost")"
+}
+accounted() { in_machine "$tree/current/bin/sacct" -a -n -P -X -S now-1days -o JobID,State,Submit | sort; }
+mariadbd_is_gone() { ! daemons | grep -qx mariadbd; }
+
 "case_$case_name"
 say "$case_name: as it should be"
