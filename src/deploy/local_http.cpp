@@ -68,7 +68,8 @@ Result<std::string> body_of_answer(const std::string& answer) {
     return answer.substr(head->body, head->length);
 }
 
-Result<std::string> local_http_get(const std::string& socket, const std::string& path) {
+Result<std::string> local_http_get(const std::string& socket, const std::string& path,
+                                   const std::vector<std::string>& headers) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (socket.size() >= sizeof address.sun_path)
@@ -80,8 +81,10 @@ Result<std::string> local_http_get(const std::string& socket, const std::string&
         return base::fail_errno(errno, "set a socket's patience");
     if (::connect(line.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return base::fail_errno(errno, "connect to " + base::escape_untrusted(socket));
-    const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n";
+    std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n";
+    for (const std::string& header : headers) request += header + "\r\n";
+    request += "\r\n";
     SF_CHECK(base::write_all(line.get(), base::as_bytes(request), socket));
     std::string answer;
     char room[65536];

@@ -4,15 +4,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
 namespace sf::deploy {
 
-// The body; any other status than 200, or no whole answer within half a minute, is an error. At
-// most 16 MiB are read.
-[[nodiscard]] base::Result<std::string> local_http_get(const std::string& socket,
-                                                       const std::string& path);
+// `headers`: "Name: value", without line ends. The body; any other status than 200, or no whole
+// answer within half a minute, is an error. At most 16 MiB are read.
+[[nodiscard]] base::Result<std::string> local_http_get(
+    const std::string& socket, const std::string& path,
+    const std::vector<std::string>& headers = {});
 
 // What an answer holds, as it came from the wire: a status line, headers with Content-Length, and
 // at least that many bytes. Pure.

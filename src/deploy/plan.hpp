@@ -100,6 +100,7 @@ struct Plan {
     bool own_munge = false;  // munged is ours, not the distribution's
     bool runs_controller = false;
     bool runs_compute = false;
+    std::string rest_socket;  // of slurmrestd; empty: it does not run here
     bool accounting = false;
     std::string node;                // this machine's name in Slurm
     std::vector<std::string> notes;  // what people should know

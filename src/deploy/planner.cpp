@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t munge_key_size = 1024;
 constexpr std::size_t jwt_key_size = 32;
 constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
+constexpr const char* rest_socket_path = "/run/slurmrestd/slurmrestd.socket";
 constexpr const char* state_folder = "/var/lib/slurm/slurmctld";
 constexpr const char* backup_root = "/var/lib/slurm/backup";
 
@@ -56,6 +57,7 @@ public:
         x_plan.own_munge = runs_munge();
         x_plan.runs_controller = has(Role::controller);
         x_plan.runs_compute = has(Role::compute);
+        if (has(Role::rest)) x_plan.rest_socket = rest_socket_path;
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
         database();
@@ -329,10 +331,10 @@ private:
         if (has(Role::rest)) {
             Service& rest = service("slurmrestd",
                                     {program("slurmrestd"), "-a", "rest_auth/jwt",
-                                     "unix:/run/slurmrestd/slurmrestd.socket"},
+                                     fmt::format("unix:{}", rest_socket_path)},
                                     "slurmrestd");
             rest.environment["SLURM_JWT"] = "daemon";
-            rest.ready_socket = "/run/slurmrestd/slurmrestd.socket";
+            rest.ready_socket = rest_socket_path;
         }
         SF_TRY(std::string content, services_to_json(x_plan.services));
         x_plan.files.push_back({"/etc/slurm/supervisor.json", {}, 0644, std::move(content), false});

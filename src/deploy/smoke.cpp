@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "deploy/local_http.hpp"
 
 namespace sf::deploy {
 
@@ -38,6 +39,8 @@ public:
             if (x_subject.accounting && x_subject.controller)
                 SF_CHECK(step("sacct", "testing accounting", [&] { return accounting(); }));
         }
+        if (!x_subject.rest_socket.empty())
+            SF_CHECK(step("slurmrestd", "testing slurmrestd", [&] { return rest(); }));
         return std::move(x_proved);
     }
 
@@ -175,6 +178,30 @@ private:
         return {};
     }
 
+    // Who brings a token is answered; who brings none is not.
+    Status rest() {
+        constexpr const char* path = "/openapi/v3";
+        constexpr std::string_view before_token = "SLURM_JWT=";
+        SF_TRY(const std::string said, must({"scontrol", "token", "lifespan=60"}, false));
+        if (!said.starts_with(before_token)) return fail(Code::failed, "scontrol gives no token");
+        const std::vector<std::string> headers{
+            "X-SLURM-USER-NAME: root", "X-SLURM-USER-TOKEN: " + said.substr(before_token.size())};
+        // It does not tell systemd when it is ready.
+        auto answer = local_http_get(x_subject.rest_socket, path, headers);
+        for (int turns = 40; !answer && turns > 0; --turns) {
+            x_host.sleep(pause);
+            answer = local_http_get(x_subject.rest_socket, path, headers);
+        }
+        if (!answer) return tl::unexpected(answer.error());
+        // JSON may write a slash as it is or behind a backslash.
+        if (base::replace_all(*answer, "\\/", "/").find("/slurm/v0.0.") == std::string::npos)
+            return fail(Code::failed, "{} names no version of Slurm's interface", path);
+        if (local_http_get(x_subject.rest_socket, path))
+            return fail(Code::refused, "slurmrestd answers who brings no token");
+        x_proved.emplace_back("slurmrestd answers a JSON Web Token, and nobody without one");
+        return {};
+    }
+
     // What failed is not to wait in the queue for ever.
     void cancel() {
         if (x_job.empty()) return;
@@ -215,6 +242,7 @@ Result<std::vector<std::string>> smoke_test(const Plan& plan, Context& context) 
     subject.controller = plan.runs_controller;
     subject.compute = plan.runs_compute;
     subject.accounting = plan.accounting;
+    subject.rest_socket = plan.rest_socket;
     if (const User* nobody = context.accounts.user("nobody"))
         subject.user = base::Identity{nobody->uid, nobody->gid};
     return smoke_test(subject, context.host, context.reporter);

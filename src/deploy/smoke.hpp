@@ -28,6 +28,7 @@ struct SmokeSubject {
     std::string user_name = "nobody";
     bool become_user = true;           // false: this process is that user already
     std::string munge_socket;          // empty: the default one
+    std::string rest_socket;           // of slurmrestd with JSON Web Tokens; empty: not here
     std::string scratch = "/var/tmp";  // where that user may make a folder
     base::Environment environment;     // more than a clean one
     std::string logs = "/var/log/slurm and /var/log/slurmd";

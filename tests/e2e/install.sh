@@ -316,7 +316,8 @@ case_accounting() {
     machine_with "$toolchain-mariadb"
     expect 0 in_machine "$installer" --full-init --cluster-name acct --role all,rest --jwt
     cat "$work/out"
-    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database'
+    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database' \
+        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
     mode_is 600 slurm /etc/slurm/slurmdbd.conf
     password=$(sed -n 's/^StoragePass=//p' "$machine/etc/slurm/slurmdbd.conf")
     [ "${#password}" -ge 32 ] || fail 'the generated password is short'
