@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -17,6 +18,7 @@
 
 namespace sf::pack {
 
+namespace fs = std::filesystem;
 using base::Result;
 using base::Status;
 
