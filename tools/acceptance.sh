@@ -74,11 +74,11 @@ bundle_at() { readlink -f "$1/builds/slurm-$3-$2-software.tar.gz"; }
 # Part by part into files, not through pipes: what fails is to end this.
 mkdir -p "$repository/docs/evidence" "$fresh/part"
 cd "$fresh/part"
-jq -n --arg commit "$commit" --arg date "$(date -u +%Y-%m-%d)" '{commit: $commit, date: $date}' >head
+jq -n --arg commit "$commit" --arg date "$(date -u +%Y-%m-%d)" '{commit: $commit, date: $date}' >opening
 jq -n --arg system "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" --arg kernel "$(uname -r)" \
     --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" --argjson cores "$(nproc)" \
     --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
-    '{machine: {system: $system, kernel: $kernel, cpu: $cpu, cores: $cores, memory_mib: $memory}}' >>head
+    '{machine: {system: $system, kernel: $kernel, cpu: $cpu, cores: $cores, memory_mib: $memory}}' >>opening
 command_json build "$build" 40 >commands
 command_json test 'make test' 15 >>commands
 command_json long 'make long' 15 >>commands
@@ -87,7 +87,7 @@ for name in e2e.first_light e2e.reproducible; do test_json "$name"; done >first-
 jq -s '{commands: .}' commands >first-light
 jq '{bundle: .}' bundle >>first-light
 jq -s '{tests: add}' first-light.tests >>first-light
-jq -s add head first-light >"$fresh/first-light.json"
+jq -s add opening first-light >"$fresh/first-light.json"
 
 clone=$fresh/slurm-factory
 for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
@@ -99,6 +99,6 @@ for name in e2e.production e2e.install.accounting e2e.install.upgrade e2e.instal
 done >production.tests
 jq -s '{bundles: .}' bundles >production
 jq -s '{tests: add}' production.tests >>production
-jq -s add head production >"$fresh/production.json"
+jq -s add opening production >"$fresh/production.json"
 mv "$fresh/first-light.json" "$fresh/production.json" "$repository/docs/evidence/"
 echo 'acceptance: written to docs/evidence/first-light.json and docs/evidence/production.json'
