@@ -278,7 +278,7 @@ Result<base::Fd> lock_pid_file(const std::string& path) {
 }  // namespace
 
 struct Daemons::Watched {
-    Watched(Host& host, base::Reporter& reporter) : all(host, reporter) {}
+    Watched(Host& host, base::Reporter& reporter) : all(host, reporter, -1) {}
     Supervisor all;
 };
 
