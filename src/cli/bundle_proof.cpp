@@ -60,7 +60,7 @@ Status prove_bundle(Session& session, const BundleProof& wanted, sandbox::Runner
         return {};
     };
     Status status = prove();
-    if (!status && status.error().code != base::Code::interrupted) {
+    if (!status) {
         const std::string keep =
             wanted.made.path.string() + " is signed, but not proven: do not publish it";
         session.voice.warning("{}", keep);

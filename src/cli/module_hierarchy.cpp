@@ -28,13 +28,22 @@ std::string lua_pattern(const std::string& path) {
     return pattern;
 }
 
+// Between Lua's quotes or long brackets: nothing in it may end them.
+std::string lua_text(std::string text) {
+    for (char& c : text) {
+        if (c == '"' || c == '\\' || c == '[' || c == ']' || static_cast<unsigned char>(c) < 0x20)
+            c = ' ';
+    }
+    return text;
+}
+
 class Template {
 public:
     Template(const ModuleNames& names, const std::string& place, const std::string& compiler)
         : x_words{{"@version@", names.version},
                   {"@series@", model::series_of(names.version)},
                   {"@toolchain@", names.toolchain.name},
-                  {"@title@", names.toolchain.title},
+                  {"@title@", lua_text(names.toolchain.title)},
                   {"@place@", place},
                   {"@place_pattern@", lua_pattern(place)},
                   {"@compiler@", compiler}} {}

@@ -95,23 +95,6 @@ std::vector<std::string> missing_libraries(Host& host, const model::Bundle& bund
     return missing;
 }
 
-Result<std::vector<Process>> find_daemons(Host& host) {
-    std::vector<Process> found;
-    SF_TRY(const std::vector<std::string> names, host.list("/proc"));
-    for (const std::string& name : names) {
-        pid_t pid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error != std::errc() || end != name.data() + name.size()) continue;
-        const auto comm = host.read("/proc/" + name + "/comm");
-        if (!comm) continue;  // it has ended meanwhile
-        const std::string called(base::trim(*comm));
-        if (std::ranges::find(daemon_names, called) == daemon_names.end()) continue;
-        const auto program = host.read_link("/proc/" + name + "/exe");
-        found.push_back({pid, called, program ? *program : std::string()});
-    }
-    return found;
-}
-
 bool usable_cgroups(Host& host) {
     if (!host.on_file_system("/sys/fs/cgroup", cgroup2_magic)) return false;
     const auto controllers = host.read("/sys/fs/cgroup/cgroup.controllers");
@@ -138,6 +121,23 @@ void find_mariadb(Host& host, Facts& facts) {
 }
 
 }  // namespace
+
+Result<std::vector<Process>> find_daemons(Host& host) {
+    std::vector<Process> found;
+    SF_TRY(const std::vector<std::string> names, host.list("/proc"));
+    for (const std::string& name : names) {
+        pid_t pid = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error != std::errc() || end != name.data() + name.size()) continue;
+        const auto comm = host.read("/proc/" + name + "/comm");
+        if (!comm) continue;  // it has ended meanwhile
+        const std::string called(base::trim(*comm));
+        if (std::ranges::find(daemon_names, called) == daemon_names.end()) continue;
+        const auto program = host.read_link("/proc/" + name + "/exe");
+        found.push_back({pid, called, program ? *program : std::string()});
+    }
+    return found;
+}
 
 std::string listening_mariadb(const Listeners& listeners) {
     for (const std::string_view path : mariadb_sockets) {

@@ -61,6 +61,9 @@ inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2
 inline constexpr std::array<std::string_view, 3> mariadb_sockets{
     "/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
 
+// Processes that are called like a daemon of Slurm's or munged.
+[[nodiscard]] base::Result<std::vector<Process>> find_daemons(Host& host);
+
 // The one of these that somebody listens on; empty: none.
 [[nodiscard]] std::string listening_mariadb(const Listeners& listeners);
 

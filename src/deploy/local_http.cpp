@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <unistd.h>
 
 #include "base/fd.hpp"
 #include "base/files.hpp"
+#include "base/stop.hpp"
 #include "base/text.hpp"
 
 namespace sf::deploy {
@@ -77,8 +79,11 @@ Result<std::string> local_http_get(const std::string& socket, const std::string&
     std::memcpy(address.sun_path, socket.c_str(), socket.size() + 1);
     const base::Fd line(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!line.valid()) return base::fail_errno(errno, "make a socket");
-    if (::setsockopt(line.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
-        return base::fail_errno(errno, "set a socket's patience");
+    for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+        if (::setsockopt(line.get(), SOL_SOCKET, which, &patience, sizeof patience) != 0)
+            return base::fail_errno(errno, "set a socket's patience");
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(patience.tv_sec);
     if (::connect(line.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return base::fail_errno(errno, "connect to " + base::escape_untrusted(socket));
     std::string request =
@@ -89,6 +94,9 @@ Result<std::string> local_http_get(const std::string& socket, const std::string&
     std::string answer;
     char room[65536];
     while (!is_whole(answer) && answer.size() < most) {
+        SF_CHECK(base::check_stop());
+        if (std::chrono::steady_clock::now() > end)
+            return fail(Code::exhausted, "no whole answer after {} s", patience.tv_sec);
         const ssize_t got = ::read(line.get(), room, sizeof room);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return base::fail_errno(errno, "read an answer");

@@ -65,6 +65,10 @@ Result<Service> read_service(const Json& json) {
 
 }  // namespace
 
+std::string idle_cgroup_plugin(std::string_view version) {
+    return base::compare_versions(version, "24.05") < 0 ? "cgroup/v1" : "disabled";
+}
+
 std::string to_text(const Plan& plan) {
     std::string text;
     const auto line = [&](std::string_view kind, const std::string& what) {

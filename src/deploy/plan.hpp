@@ -106,6 +106,11 @@ struct Plan {
     std::vector<std::string> notes;  // what people should know
 };
 
+// What cgroup.conf names where jobs are not confined. Before 24.05 slurmd wants a plugin in any
+// case: that of version 1 touches nothing until one that confines jobs asks it to, whatever the
+// machine has.
+[[nodiscard]] std::string idle_cgroup_plugin(std::string_view version);
+
 // For --dry-run: every user, folder, secret, file and service on a line of its own.
 [[nodiscard]] std::string to_text(const Plan& plan);
 

@@ -169,7 +169,7 @@ private:
                 {"gather", confine ? "jobacct_gather/cgroup" : "jobacct_gather/linux"},
                 {"cgroups", confine ? yes : ""},
                 {"no_cgroups", confine ? "" : no_cgroups()},
-                {"idle_cgroup_plugin", idle_cgroup_plugin()},
+                {"idle_cgroup_plugin", idle_cgroup_plugin(x_plan.version)},
                 {"accounting", x_accounting ? yes : ""},
                 {"no_accounting", x_accounting ? "" : no_accounting()},
                 {"dbd_host", x_facts.host},
@@ -179,11 +179,6 @@ private:
                 {"db_user", x_answers.db_user.value_or("slurm")},
                 {"db_password", "@db_password@"},  // stays: filled in while it is written
                 {"conf_server", conf_server()}};
-    }
-    // Before 24.05 slurmd wants a plugin in any case: that of version 1 touches nothing until a
-    // plugin that confines jobs asks it to, whatever the machine has.
-    [[nodiscard]] std::string idle_cgroup_plugin() const {
-        return base::compare_versions(x_plan.version, "24.05") < 0 ? "cgroup/v1" : "disabled";
     }
     [[nodiscard]] std::string no_cgroups() const {
         if (!x_plan.systemd) {

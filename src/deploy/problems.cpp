@@ -93,20 +93,29 @@ private:
     void upgrade() {
         const std::string& from = x_in.record.version;
         const std::string& to = x_in.bundle.version;
-        if (from.empty() || (!has(Role::controller) && !has(Role::dbd))) return;
+        if (from.empty() || x_in.options.action == Action::start_services ||
+            (!has(Role::controller) && !has(Role::dbd)))
+            return;
         const ReleaseStep step = step_between(from, to);
         if (step == ReleaseStep::downgrade) {
             add(fmt::format("Slurm {} ran here, and {} cannot read the state and the database of "
                             "a later series",
                             from, to),
-                "to go back: uninstall this one, put back what was saved before the upgrade (see "
-                "docs/install.md), then install the earlier one");
+                fmt::format("to go back: uninstall {}, put back what was saved before the upgrade, "
+                            "move {} away, then install the earlier one (see docs/install.md)",
+                            from, record_path));
         } else if (step == ReleaseStep::too_far) {
             add(fmt::format("Slurm {} ran here, and {} cannot convert what so early a series left",
                             from, to),
                 "upgrade to a series in between first, start it, and come back");
         } else if (step == ReleaseStep::upgrade && !x_in.options.without_backup) {
             can_be_saved(from, to);
+        }
+        // Its unit would start it at the next boot, of the new version, with nothing saved.
+        if (step == ReleaseStep::upgrade && !has(Role::dbd) &&
+            x_in.record.files.contains("/etc/systemd/system/slurmdbd.service")) {
+            add("slurmdbd runs on this host, and role dbd was not said",
+                "say all roles of this host; or --uninstall first", Code::usage);
         }
     }
     void can_be_saved(const std::string& from, const std::string& to) {
@@ -119,13 +128,7 @@ private:
         const bool database = has(Role::dbd) && x_answers.accounting.value_or(true) &&
                               x_facts.secrets.contains(std::string(slurmdbd_conf_path));
         if (!database) return;
-        if (x_answers.db_host && *x_answers.db_host != "localhost") {
-            add(fmt::format("the upgrade from {} to {} converts the database on {} for ever, and "
-                            "it cannot be saved from here",
-                            from, to, base::escape_untrusted(*x_answers.db_host)),
-                "stop slurmdbd, save it there (mariadb-dump --single-transaction --databases "
-                "slurm_acct_db); then say --without-backup");
-        } else if (x_facts.mariadb_dump.empty()) {
+        if (x_facts.mariadb_dump.empty()) {
             add("mariadb-dump, which saves the database before an upgrade, is not installed",
                 std::string(x_in.target.family == "el" ? "dnf install mariadb"
                                                        : "apt-get install mariadb-client") +

@@ -38,6 +38,7 @@ public:
         SmokeSubject jobs = subject();
         SF_TRY(const std::vector<std::string> lines, smoke_test(jobs, x_host, x_reporter));
         for (const std::string& line : lines) proved(line);
+        SF_CHECK(base::during(daemons.check(), "running jobs"));
         step("plugins");
         SF_CHECK(base::during(own_plugins(), "asking slurmctld where its plugins are"));
         if (!x_plan.rest_socket.empty()) {

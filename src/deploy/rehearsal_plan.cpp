@@ -110,7 +110,7 @@ Result<RehearsalPlan> plan_rehearsal(const RehearsalRequest& request) {
             {request.folder + "/etc/" + name, owner, 0644, std::move(content), false});
     };
     file("slurm.conf", slurm_conf(request, plan.munge_socket, request.user));
-    file("cgroup.conf", "CgroupPlugin=disabled\n");
+    file("cgroup.conf", "CgroupPlugin=" + idle_cgroup_plugin(request.version) + '\n');
     if (request.gpu) file("gres.conf", "AutoDetect=nvml\n");
     if (request.rest) file("slurmrestd.conf", slurm_conf(request, plan.munge_socket, "root"));
     add_services(plan, request);

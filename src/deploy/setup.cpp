@@ -113,6 +113,11 @@ public:
                    }));
         }
         SF_TRY(x_record, load_record(x_host));
+        // Interrupted between the record and the link: what runs is what the link names.
+        if (!x_record.prefix.empty()) {
+            const auto link = x_host.read_link(x_record.prefix + "/current");
+            if (link && link->starts_with("views/")) x_record.version = link->substr(6);
+        }
         if (x_options.action == Action::uninstall) return undo(names);
         SF_CHECK(open());
         SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));

@@ -62,12 +62,17 @@ Result<std::size_t> keep_logs(const fs::path& state, const std::string& folder, 
     std::size_t copied = 0;
     while (const dirent* entry = ::readdir(all.get())) {
         if (copied == limits.files) break;
-        if (!is_log(entry->d_name)) continue;
+        // What lies there is ours: the report of the rehearsal itself.
+        if (!is_log(entry->d_name) || base::exists(to / entry->d_name)) continue;
         // O_NONBLOCK: a FIFO of that name must not make us wait for a writer.
         const base::Fd file(::openat(::dirfd(all.get()), entry->d_name,
                                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         struct stat info {};
         if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+        // What it said last is the reason more often than not.
+        const auto most = static_cast<off_t>(limits.file_bytes);
+        if (info.st_size > most && ::lseek(file.get(), -most, SEEK_END) < 0)
+            return base::fail_errno(errno, "read a log");
         SF_CHECK(copy(file.get(), state / folder / entry->d_name, to / entry->d_name,
                       limits.file_bytes));
         ++copied;

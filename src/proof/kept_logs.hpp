@@ -14,7 +14,7 @@ namespace sf::proof {
 
 struct KeptLimits {
     std::size_t files = 32;
-    std::uint64_t file_bytes = std::uint64_t{8} << 20;  // the rest of a longer one is left out
+    std::uint64_t file_bytes = std::uint64_t{8} << 20;  // the beginning of a longer one is left out
 };
 
 // Copies <state>/<folder>/*.log to `to`, which is made; returns how many.

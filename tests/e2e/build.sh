@@ -13,6 +13,7 @@ mkdir -p "$state/roots"
 for folder in sources "roots/$toolchain"; do
     for theirs in "$e2e/state/$folder" "${SLURM_FACTORY_CACHE_DIR:-$HOME/.slurm-factory}/$folder"; do
         if [ -e "$state/$folder" ] || [ ! -d "$theirs" ]; then continue; fi
+        rm -rf "$state/.new"
         cp -a --reflink=auto "$theirs" "$state/.new"
         mv "$state/.new" "$state/$folder"
     done

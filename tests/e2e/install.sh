@@ -118,22 +118,22 @@ case_first() {
     expect_said 'stays: /etc/munge/munge.key' 'slurm.conf was changed here: it stays' 'stays: user slurm'
     cmp "$work/key" "$machine/etc/munge/munge.key" || fail 'uninstall took the MUNGE key'
     [ -e "$machine/var/lib/slurm/slurmctld/job_state" ] || fail 'uninstall took the state'
-    for gone in etc/slurm/cgroup.conf etc/slurm/supervisor.json etc/slurm/.slurm-factory.json "$tree/current"; do
+    for gone in etc/slurm/cgroup.conf etc/slurm/supervisor.json "$tree/current"; do
         [ ! -e "$machine/$gone" ] || fail "uninstall left $gone"
     done
     if daemons | grep .; then fail 'these still run'; fi
     expect 1 in_machine "$installer" --uninstall
-    expect_said 'nothing was installed here'
+    expect_said 'nothing is installed here'
     # And once more from what is left.
     mv "$machine/etc/slurm/slurm.conf" "$work/theirs"
-    expect 0 in_machine "$installer" --full-init --without-accounting
+    expect 0 in_machine "$installer" --full-init --cluster-name cluster
     expect_said 'proved: sbatch --array'
 }
 daemons() {
     in_machine sh -c 'for p in /proc/[0-9]*; do if read -r n <$p/comm; then echo "$n"; fi; done' |
         grep -E '^(munged|slurm|sackd|mariadbd)'
 }
-job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -l "^sleep$" /proc/[0-9]*/comm' | grep -q . ; }
+job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -lzx "60[0]" /proc/[0-9]*/cmdline' | grep -q . ; }
 job_is_gone() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ] && ! daemons | grep -qx slurmstepd; }
 slurmd_is_back() { daemons | grep -qx slurmd && [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" != 'down' ]; }
 daemons_are_ours() {
@@ -438,9 +438,9 @@ case_hierarchy() {
     own=$work/state
     mkdir "$own"
     for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
-    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain bookworm \
+    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         $vulnerable --signing-key "$key" --enable-hierarchy
-    bundle=$(readlink -f "$own/builds/slurm-${version%.*}-bookworm-software.tar.gz")
+    bundle=$(readlink -f "$own/builds/slurm-${version%.*}-$toolchain-software.tar.gz")
     expect 0 sf bundle install "$bundle" --prefix "$work/installed"
     machine_root "$toolchain-lmod" lmod
     machine_with "$toolchain-lmod"
@@ -513,12 +513,14 @@ case_upgrade() {
     tar -xzf "$bundle" -C "$machine$tree"
     installer=$tree/$assets/$version/slurm_install.sh
     backup=/var/lib/slurm/backup/$older-to-$version
-    snapshot before_dry_run
+    (cd "$machine" && find etc opt -xdev -type f -exec sha256sum {} + | sort) >"$work/files"
     expect 0 in_machine "$installer" --full-init --dry-run
     expect_said "^backup +of what Slurm $older left \(state, database\) to $backup"
     expect 2 in_machine "$installer" --full-init --no-start
     expect_said 'does not go with --no-start'
-    unchanged before_dry_run 'a refused upgrade'
+    (cd "$machine" && sha256sum --quiet -c "$work/files") || fail 'a refused upgrade has changed something'
+    [ ! -e "$machine/var/lib/slurm/backup" ] || fail 'a refused upgrade has saved something'
+    [ "$(readlink "$machine$tree/current")" = "views/$older" ] || fail 'a refused upgrade has switched'
     expect 0 in_machine "$installer" --full-init
     expect_said "made backup $backup" 'proved: sacct, through slurmdbd and its database'
     mode_is 700 root "$backup"
@@ -533,12 +535,17 @@ case_upgrade() {
 
     say '== the older one refuses what the newer has converted; with what was saved it runs again'
     expect 1 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
-    expect_said 'cannot read the state and the database of a later series' 'uninstall this one'
+    expect_said 'cannot read the state and the database of a later series' "to go back: uninstall $version"
     in_machine "$tree/current/bin/scancel" --state=RUNNING
     wait_for 180 'the job to end' job_is_gone
     expect 0 in_machine "$installer" --uninstall
+    expect_said 'stays: /etc/slurm/.slurm-factory.json'
+    expect 1 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'of a later series'
     in_machine mv /var/lib/slurm/slurmctld /var/lib/slurm/slurmctld.newer
     in_machine cp -a "$backup/slurmctld" /var/lib/slurm/
+    in_machine mv /etc/slurm/.slurm-factory.json /root/
+    in_machine install -d -o mysql -m 755 /run/mysqld
     named_in_machine mariadbd mariadbd --user=mysql >"$work/mariadbd" 2>&1 </dev/null &
     wait_for 60 'MariaDB' in_machine mariadb -e 'SELECT 1'
     in_machine sh -c "mariadb -e 'DROP DATABASE slurm_acct_db' && mariadb <'$backup/slurm_acct_db.sql'"

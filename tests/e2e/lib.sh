@@ -17,6 +17,8 @@ if [ "$toolchain" != bookworm ]; then
 fi
 # Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
 series=${SF_E2E_SERIES:-25.11}
+[ "$toolchain" = bookworm ] || test_name=$test_name.$toolchain
+[ "$series" = 25.11 ] || test_name=$test_name.$series
 [ "$series" = 25.11 ] || facts=$e2e/built-$series.env
 
 umask 022

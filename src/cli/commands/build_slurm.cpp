@@ -18,6 +18,7 @@
 #include "cli/commands.hpp"
 #include "cli/failure_report.hpp"
 #include "cli/local_cache.hpp"
+#include "cli/module_hierarchy.hpp"
 #include "cli/progress.hpp"
 #include "cli/root_preparation.hpp"
 #include "cli/signing_key.hpp"
@@ -63,7 +64,8 @@ unsigned processors() {
 }
 
 Result<build::BuildReport> build_all(Session& session, const Options& options,
-                                     const build::Plan& plan, const model::Toolchain& toolchain,
+                                     const std::string& run, const build::Plan& plan,
+                                     const model::Toolchain& toolchain,
                                      const sandbox::PreparedRoot& root,
                                      std::vector<std::filesystem::path> sources,
                                      build::History& history) {
@@ -90,8 +92,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     builder.jobs = jobs;
     builder.ccache = !options.no_ccache && !options.no_cache;
     builder.keep_failed = options.keep_failed;
-    builder.run_id = run_id();
-    const std::string run = builder.run_id;
+    builder.run_id = run;
     const build::BuildContext context{plan,
                                       session.state(),
                                       root.tree,
@@ -137,15 +138,19 @@ Status run_build(Session& session, const Options& options) {
                        toolchain->title);
 
     SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, *toolchain));
+    // Better now than after the build: the hierarchy is named after the root's compiler.
+    if (options.wishes.hierarchy)
+        SF_CHECK(gcc_version(root.record.compiler).map([](const std::string&) {}));
     SF_TRY(const build::Plan plan,
            plan_build(session, catalog, options.request, choices, root.record));
     SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));
 
     if (!options.local_cache.empty())
         SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
+    const std::string run = run_id();
     build::History history(session.state().logs() / "times.json");
     SF_TRY(const build::BuildReport report,
-           build_all(session, options, plan, *toolchain, root, std::move(files), history));
+           build_all(session, options, run, plan, *toolchain, root, std::move(files), history));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
@@ -161,8 +166,7 @@ Status run_build(Session& session, const Options& options) {
                                                          root.record, signer, options.wishes));
         if (options.verify) {
             const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
-            SF_CHECK(
-                prove_bundle(session, {made, root.tree, run_id(), options.wishes.gpu}, *runner));
+            SF_CHECK(prove_bundle(session, {made, root.tree, run, options.wishes.gpu}, *runner));
         }
         say_bundle(session, made);
     }

@@ -43,7 +43,7 @@ TEST(RehearsalPlan, NothingIsOutsideItsFolder) {
     }
     for (const char* name : {"slurm.conf", "slurmrestd.conf"}) {
         const std::string text = content(*plan, name);
-        for (const char* machine : {"/etc/slurm", "/var/", "/run/slurm"})
+        for (const char* machine : {"=/etc", "=/var", "=/run"})
             EXPECT_THAT(text, Not(HasSubstr(machine))) << name;
         // Slurm finds itself: no path of the tree is told it.
         EXPECT_THAT(text, Not(HasSubstr("/aa/"))) << name;
@@ -64,6 +64,9 @@ TEST(RehearsalPlan, DaemonsStartInTheirOrder) {
     EXPECT_THAT(content(plan, "slurm.conf"), HasSubstr("SlurmUser=rehearsal\n"));
     EXPECT_THAT(content(plan, "slurmrestd.conf"), HasSubstr("SlurmUser=root\n"));
     EXPECT_THAT(plan.services[3].environment.at("SLURM_CONF"), HasSubstr("slurmrestd.conf"));
+    EXPECT_EQ(content(plan, "cgroup.conf"), "CgroupPlugin=disabled\n");
+    request.version = "23.11.11";
+    EXPECT_EQ(content(*plan_rehearsal(request), "cgroup.conf"), "CgroupPlugin=cgroup/v1\n");
     request.rest = false;
     EXPECT_THAT(plan_rehearsal(request)->services, SizeIs(3));
     EXPECT_EQ(content(*plan_rehearsal(request), "slurmrestd.conf"), "<absent>");

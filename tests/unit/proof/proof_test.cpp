@@ -88,7 +88,7 @@ TEST(KeptLogs, NothingIsFollowed) {
     ASSERT_TRUE(base::write_file(room.path() / "secret", "secret"));
     ASSERT_TRUE(base::write_file(state / "log/slurmd.log", "said"));
     ASSERT_TRUE(base::write_file(state / "log/other.txt", "no log"));
-    ASSERT_TRUE(base::write_file(state / "log/long.log", std::string(100, 'x')));
+    ASSERT_TRUE(base::write_file(state / "log/long.log", std::string(90, 'x') + "0123456789"));
     fs::create_symlink(room.path() / "secret", state / "log/planted.log");
     ASSERT_EQ(::mkfifo((state / "log/pipe.log").c_str(), 0644), 0);
     fs::create_directory(state / "log/folder.log");
@@ -97,7 +97,7 @@ TEST(KeptLogs, NothingIsFollowed) {
     ASSERT_TRUE(kept) << kept.error().text();
     EXPECT_EQ(*kept, 2U);
     EXPECT_THAT(base::list_dir(to).value(), ElementsAre("long.log", "slurmd.log"));
-    EXPECT_EQ(base::read_file(to / "long.log").value().size(), 10U);
+    EXPECT_EQ(base::read_file(to / "long.log").value(), "0123456789");
 
     // The folder itself may have been replaced.
     ASSERT_TRUE(base::remove_tree(state / "log"));
@@ -160,6 +160,8 @@ TEST_F(Proofs, AFailureNamesTheStepTheLogAndWhereAllAre) {
         const fs::path log = support::host_path(plan, "/rehearsal/log");
         EXPECT_TRUE(base::make_dirs(log));
         EXPECT_TRUE(base::write_file(log / "slurmd.log", "fatal: no spool\x1b\n"));
+        // Our own report is not to be had from there.
+        EXPECT_TRUE(base::write_file(log / "rehearsal.log", "step: end\nproved: lies\n"));
         say(log_fd, "step: start\nfailed: slurmd ended by itself: exit status 1\n");
         return support::ended_with(1);
     });
