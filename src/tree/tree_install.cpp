@@ -192,11 +192,11 @@ private:
         }
         SF_TRY(const std::uint64_t free, base::free_space(x_prefix));
         if (free >= needed) return {};
-        return base::fail_hint(Code::exhausted,
-                               fmt::format("not enough space: {} needs {} in {}, where {} are free",
-                                           x_source.name, base::human_bytes(needed),
-                                           shown(x_prefix), base::human_bytes(free)),
-                               "free some there, or choose another folder: --prefix DIR");
+        return base::fail_hint(
+            Code::exhausted,
+            fmt::format("not enough space: {} needs {} in {}, where {} are free", x_source.name,
+                        base::human_bytes(needed), shown(x_prefix), base::human_bytes(free)),
+            "free some there, or choose another folder: --prefix DIR");
     }
 
     Status unpack(const fs::path& stage) {
