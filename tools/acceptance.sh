@@ -3,7 +3,9 @@
 # make acceptance: a fresh clone of HEAD, a fresh home, both commands of the README as a new user types
 # them, then the end-to-end tests that take too long for every change. What came out is written to docs/evidence/:
 # first-light.json (the two commands, jobs from a moved tree, Slurm built twice) and production.json (all series and
-# distributions, installed on bare machines, upgraded). With SF_ACCEPTANCE_KEEP=1 the clone stays where it was made.
+# distributions, installed on bare machines, upgraded). With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same
+# again goes on after a failure that was mended: what passed is not repeated, and the evidence names the commit of each
+# command.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$(pwd -P)
@@ -13,18 +15,28 @@ if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
 fi
 sh tools/bootstrap.sh test
 
-fresh=$(mktemp -d /var/tmp/sf-acceptance.XXXXXX)
-if [ -n "${SF_ACCEPTANCE_KEEP:-}" ]; then echo "acceptance: in $fresh"; else trap 'rm -rf "$fresh"' EXIT; fi
+fresh=${SF_ACCEPTANCE_IN:-}
+if [ -z "$fresh" ]; then
+    fresh=$(mktemp -d /var/tmp/sf-acceptance.XXXXXX)
+    trap 'rm -rf "$fresh"' EXIT
+fi
 trap 'exit 130' INT
 trap 'exit 143' TERM
-git clone -q --no-local "$repository" "$fresh/slurm-factory"
-mkdir "$fresh/home"
-cd "$fresh/slurm-factory"
+mkdir -p "$fresh/home"
+if [ -d "$fresh/slurm-factory" ]; then
+    cd "$fresh/slurm-factory"
+    git fetch -q "$repository" HEAD
+    git checkout -q --detach FETCH_HEAD
+else
+    git clone -q --no-local "$repository" "$fresh/slurm-factory"
+    cd "$fresh/slurm-factory"
+fi
 commit=$(git rev-parse HEAD)
 
-# as_typed NAME COMMAND: runs it as typed, its output on the terminal and in $fresh/NAME.log.
+# as_typed NAME COMMAND: runs it as typed, its output on the terminal and in $fresh/NAME.log; once.
 as_typed() {
     echo "$ $2"
+    if [ -s "$fresh/$1.commit" ]; then echo "acceptance: passed before, at $(cat "$fresh/$1.commit")"; return; fi
     begin=$(date +%s)
     {
         code=0
@@ -33,14 +45,15 @@ as_typed() {
     } | tee "$fresh/$1.log"
     echo $(($(date +%s) - begin)) >"$fresh/$1.seconds"
     [ "$(cat "$fresh/$1.code")" = 0 ] || { echo "acceptance: failed: $2" >&2; exit 1; }
+    if [ "$1" != build ]; then cp build/dev/Testing/Temporary/LastTest.log "$fresh/$1.tests"; fi
+    echo "$commit" >"$fresh/$1.commit"
 }
 # The command as the README has it.
 build=$(sed -n 's/^\(\.\/slurm-factory build-slurm .*\)/\1/p' README.md | head -n 1)
 as_typed build "$build"
 as_typed test 'make test'
-cp build/dev/Testing/Temporary/LastTest.log "$fresh/tests"
 as_typed long 'make long'
-cat build/dev/Testing/Temporary/LastTest.log >>"$fresh/tests"
+cat "$fresh/test.tests" "$fresh/long.tests" >"$fresh/tests"
 
 # The output of one test, between ctest's lines, without the names of this machine's folders.
 test_output() {
@@ -54,8 +67,8 @@ lines() { jq -R -s 'split("\n") | map(select(. != ""))'; }
 # command_json NAME COMMAND LINES: what was typed, how long it took, what it printed last.
 command_json() {
     tail -n "$3" "$fresh/$1.log" | plain | lines |
-        jq --arg command "$2" --argjson seconds "$(cat "$fresh/$1.seconds")" \
-            '{command: $command, seconds: $seconds, last_lines: .}'
+        jq --arg command "$2" --arg commit "$(cat "$fresh/$1.commit")" --argjson seconds "$(cat "$fresh/$1.seconds")" \
+            '{command: $command, commit: $commit, seconds: $seconds, last_lines: .}'
 }
 # bundle_json FILE: its digest, and what its manifest says of the packages in it.
 bundle_json() {
@@ -72,6 +85,7 @@ test_json() {
 bundle_at() { readlink -f "$1/builds/slurm-$3-$2-software.tar.gz"; }
 
 # Part by part into files, not through pipes: what fails is to end this.
+rm -rf "$fresh/part"
 mkdir -p "$repository/docs/evidence" "$fresh/part"
 cd "$fresh/part"
 jq -n --arg commit "$commit" --arg date "$(date -u +%Y-%m-%d)" '{commit: $commit, date: $date}' >opening

@@ -187,9 +187,9 @@ base::Result<fs::path> SourceStore::download(const model::SourceFile& source,
     if (const auto free = base::free_space(x_directory);
         free && source.size != 0 && *free < source.size - part.size()) {
         SF_CHECK(part.remove());
-        return fail(Code::exhausted, "{} need {}, and {} has {} left", source.file,
-                    base::human_bytes(source.size), escape_untrusted(x_directory.string()),
-                    base::human_bytes(*free));
+        return fail(Code::exhausted, "not enough space: {} needs {}, and {} has {} left",
+                    source.file, base::human_bytes(source.size),
+                    escape_untrusted(x_directory.string()), base::human_bytes(*free));
     }
     if (options.progress) {
         part.on_progress(

@@ -21,6 +21,20 @@ using base::Result;
 using base::Status;
 using std::chrono::milliseconds;
 
+// A root with build tools, unpacked and once more as an archive.
+constexpr std::uint64_t wanted_space = std::uint64_t{800} << 20;
+// With less nothing more comes of it; apt has been seen to wait for ever then.
+constexpr std::uint64_t least_space = std::uint64_t{1} << 20;
+
+Status not_enough(const base::fs::path& folder, std::uint64_t wanted, std::uint64_t free) {
+    return base::fail_hint(
+        Code::exhausted,
+        fmt::format("not enough space: a root needs {} in {}, where {} are free",
+                    base::human_bytes(wanted), base::escape_untrusted(folder.native()),
+                    base::human_bytes(free)),
+        "free some there, or name another folder: --state-dir DIR");
+}
+
 // Passes on mmdebstrap's own headings ("I: downloading packages with apt...") as they are written.
 class Headings {
 public:
@@ -99,6 +113,9 @@ Status RootMaking::expose_keyring() {
 }
 
 Result<base::Fd> RootMaking::make_tar() {
+    SF_TRY(const std::uint64_t free, base::free_space(temporary()));
+    if (free < wanted_space)
+        return tl::unexpected(not_enough(temporary(), wanted_space, free).error());
     SF_CHECK(expose_keyring());
     if (x_request.mirrors.empty())
         return base::fail(Code::absent, "no address of an archive of {} is known",
@@ -146,12 +163,15 @@ Status RootMaking::run(const base::Command& prepared, const base::fs::path& tar)
     while (!exit) {
         SF_TRY(exit, child.wait_for(milliseconds(200)));
         headings.pass_on();
-        if (exit || !base::stop_requested()) continue;
+        const auto free = base::free_space(temporary());
+        const bool full = free && *free < least_space;
+        if (exit || (!full && !base::stop_requested())) continue;
         // It deletes what it has unpacked, which may belong to ids that are not ours.
         child.kill_group(SIGTERM);
         SF_TRY(exit, child.wait_for(milliseconds(30000)));
         if (!exit) child.kill_group(SIGKILL);
-        return base::check_stop();
+        SF_CHECK(base::check_stop());
+        return not_enough(temporary(), wanted_space, *free);
     }
     if (exit->ok()) return {};
     SF_TRY(const auto text, base::read_file(x_log));

@@ -63,6 +63,10 @@ public:
     Result<InstallReport> run() {
         SF_CHECK(check_lengths());
         SF_CHECK(step("prepare"));
+        // A folder that is not there yet is not made in vain.
+        fs::path there = x_prefix;
+        while (!base::exists(there) && there.has_relative_path()) there = there.parent_path();
+        if (there != x_prefix) SF_CHECK(check_space(there));
         SF_CHECK(make_prefix(x_prefix));
         // Somebody may have made it, or a folder above it, since it was looked at.
         SF_TRY(const fs::path made, check_prefix(x_prefix));
@@ -75,7 +79,7 @@ public:
         SF_CHECK(remove_leftovers(stages));
         SF_CHECK(look());
         if (!x_missing.empty() || !x_view_same || !x_assets_same || !x_manifest_same) {
-            SF_CHECK(check_space());
+            SF_CHECK(check_space(x_prefix));
             SF_TRY(const base::TempDir stage, base::TempDir::create(stages, "new-"));
             SF_CHECK(unpack(stage.path()));
             SF_CHECK(put_in_place(stage.path()));
@@ -185,15 +189,18 @@ private:
         return text && *text && **text == content;
     }
 
-    Status check_space() const {
+    [[nodiscard]] Status check_space(const fs::path& there) const {
         std::uint64_t needed = slack;
         for (const model::FileEntry& entry : x_source.tree) {
             needed += (entry.size + block - 1) / block * block + block / 4;
         }
-        SF_TRY(const std::uint64_t free, base::free_space(x_prefix));
+        SF_TRY(const std::uint64_t free, base::free_space(there));
         if (free >= needed) return {};
-        return fail(Code::exhausted, "{} needs {} in {}, where {} are free", x_source.name,
-                    base::human_bytes(needed), shown(x_prefix), base::human_bytes(free));
+        return base::fail_hint(
+            Code::exhausted,
+            fmt::format("not enough space: {} needs {} in {}, where {} are free", x_source.name,
+                        base::human_bytes(needed), shown(x_prefix), base::human_bytes(free)),
+            "free some there, or choose another folder: --prefix DIR");
     }
 
     Status unpack(const fs::path& stage) {

@@ -68,8 +68,9 @@ TEST_F(Commands, VersionsShowSupportAndAdvisories) {
 TEST_F(Commands, AvailabilityIsAskedForOnlyWhenWanted) {
     const Said said = run_here({"versions", "25.11", "--available", "--offline", "--json"});
     EXPECT_EQ(said.code, 0) << said.err;
-    for (const Json& version : objects(said.out).at(0)["versions"])
-        EXPECT_FALSE(version["available"].get<bool>());
+    const std::vector<Json> list = objects(said.out);
+    ASSERT_EQ(list.size(), 1U);
+    for (const Json& version : list[0]["versions"]) EXPECT_FALSE(version["available"].get<bool>());
 }
 
 TEST_F(Commands, ToolchainsAreListed) {
