@@ -73,7 +73,8 @@ jq -n \
     --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
     --argjson cores "$(nproc)" --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
     --arg build_commit "$(cat "$fresh/build.commit")" --arg test_commit "$(cat "$fresh/test.commit")" \
-    --arg long_commit "$(cat "$fresh/long.commit")" --argjson build_seconds "$(cat "$fresh/build.seconds")" --argjson test_seconds "$(cat "$fresh/test.seconds")" \
+    --arg long_commit "$(cat "$fresh/long.commit")" \
+    --argjson build_seconds "$(cat "$fresh/build.seconds")" --argjson test_seconds "$(cat "$fresh/test.seconds")" \
     --argjson long_seconds "$(cat "$fresh/long.seconds")" \
     --argjson long_output "$(tail -n 15 "$fresh/long.log" | plain | lines)" \
     --argjson build_output "$(tail -n 40 "$fresh/build.log" | plain | lines)" \
