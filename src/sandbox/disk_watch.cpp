@@ -88,8 +88,8 @@ std::optional<std::string> DiskWatch::look_now() {
         used += tree_usage(folder);
         const auto room = base::free_space(folder);
         if (room && *room < x_settings.free_reserve)
-            return fmt::format("the file system of {} has only {} left", folder.string(),
-                               base::human_bytes(*room));
+            return fmt::format("not enough space: the file system of {} has only {} left",
+                               folder.string(), base::human_bytes(*room));
     }
     if (used > x_settings.limit)
         return fmt::format("it wrote {} to disk; the limit is {}", base::human_bytes(used),
