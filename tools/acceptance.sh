@@ -18,9 +18,10 @@ if [ -z "$fresh" ]; then
     fresh=$(mktemp -d /var/tmp/sf-acceptance.XXXXXX)
     trap 'rm -rf "$fresh"' EXIT
 fi
+mkdir -p "$fresh/home"
+fresh=$(cd "$fresh" && pwd -P)
 trap 'exit 130' INT
 trap 'exit 143' TERM
-mkdir -p "$fresh/home"
 if [ -d "$fresh/slurm-factory" ]; then
     cd "$fresh/slurm-factory"
     git fetch -q "$repository" HEAD

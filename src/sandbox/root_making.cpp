@@ -32,7 +32,7 @@ Status not_enough(const base::fs::path& folder, std::uint64_t wanted, std::uint6
         fmt::format("not enough space: a root needs {} in {}, where {} are free",
                     base::human_bytes(wanted), base::escape_untrusted(folder.native()),
                     base::human_bytes(free)),
-        "free some there, or name another folder: --state-dir DIR");
+        "free some there, and run this again");
 }
 
 // Passes on mmdebstrap's own headings ("I: downloading packages with apt...") as they are written.
