@@ -42,7 +42,7 @@ fuzz: ## the libFuzzer targets, each for a short while
 	@$(BOOTSTRAP) build test fuzz
 	@cmake --workflow --preset fuzz
 
-acceptance: ## a fresh clone, both README commands, docs/evidence/first-light.json
+acceptance: ## a fresh clone, both README commands, docs/evidence/*.json
 	@sh tools/acceptance.sh
 
 nightly: ## what takes too long for every change

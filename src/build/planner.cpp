@@ -74,7 +74,7 @@ private:
         spec.target = x_input.target;
         SF_TRY(spec.build_dependencies, nodes_of(recipe, recipe.build_dependencies));
         SF_TRY(spec.link_dependencies, nodes_of(recipe, recipe.link_dependencies));
-        SF_TRY(spec.identity_text, base::canonical_json(identity_of(spec, recipe, *chosen)));
+        SF_TRY(spec.identity_text, base::canonical_json(identity_of(spec, *chosen)));
         spec.identity = base::sha256(spec.identity_text);
         x_nodes.emplace(name, x_plan.dag.add(std::move(spec)));
         x_plan.recipes.push_back(&recipe);
@@ -95,8 +95,7 @@ private:
         return nodes;
     }
 
-    Json identity_of(const model::Spec& spec, const recipe::Recipe& recipe,
-                     const recipe::Version& version) const {
+    Json identity_of(const model::Spec& spec, const recipe::Version& version) const {
         Json patches = Json::array();
         for (const recipe::Patch& patch : version.patches) patches.push_back(patch.sha256.hex());
         const auto identities = [&](const std::vector<NodeId>& nodes) {
@@ -112,8 +111,8 @@ private:
                 {"version", spec.version},
                 {"source", version.source.sha256.hex()},
                 {"patches", patches},
-                {"build", json_of(recipe.build)},
-                {"package", json_of(recipe.package)},
+                {"build", json_of(version.build)},
+                {"package", json_of(version.package)},
                 {"toolchain", {{"name", spec.toolchain}, {"packages", root_digest(x_input.root)}}},
                 {"target", spec.target},
                 {"target_flags", x_flags},

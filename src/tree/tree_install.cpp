@@ -85,7 +85,7 @@ public:
             SF_CHECK(put_in_place(stage.path()));
             x_report.changed = true;
         }
-        if (x_options.switch_view) SF_CHECK(switch_links(stages));
+        SF_CHECK(switch_links(stages));
         return std::move(x_report);
     }
 
@@ -316,8 +316,22 @@ private:
 
     Status switch_links(const fs::path& stages) {
         for (const model::FileEntry& link : model::bundle_links(x_source.bundle)) {
+            // Unless all are switched, what points to another version stays so. What points
+            // nowhere yet is nobody's, and the tree is not whole without it.
+            const bool switches = x_options.switch_view || (link.path != model::bundle_view_link &&
+                                                            !base::exists(x_prefix / link.path));
+            if (!switches) continue;
+            SF_CHECK(make_folders_above(link.path));
             SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
         }
+        return {};
+    }
+
+    // Those of the module hierarchy are no folder of any version's own.
+    Status make_folders_above(const std::string& path) {
+        for (std::size_t slash = path.find('/'); slash != std::string::npos;
+             slash = path.find('/', slash + 1))
+            SF_CHECK(make_public_folder(x_prefix / path.substr(0, slash)));
         return {};
     }
 

@@ -9,6 +9,17 @@ repository=$(git rev-parse --show-toplevel)
 e2e=${SF_E2E_DIR:-$repository/build/e2e}
 state=$e2e/state
 facts=$e2e/built.env
+# Of another distribution all is built and kept apart.
+toolchain=${SF_E2E_TOOLCHAIN:-bookworm}
+if [ "$toolchain" != bookworm ]; then
+    state=$e2e/state-$toolchain
+    facts=$e2e/built-$toolchain.env
+fi
+# Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
+series=${SF_E2E_SERIES:-25.11}
+[ "$toolchain" = bookworm ] || test_name=$test_name.$toolchain
+[ "$series" = 25.11 ] || test_name=$test_name.$series
+[ "$series" = 25.11 ] || facts=$e2e/built-$series.env
 
 umask 022
 work=$(mktemp -d /var/tmp/sf-e2e.XXXXXX)
@@ -33,8 +44,8 @@ launcher=${SF_E2E_PROGRAM:-$repository/slurm-factory}
 # The program itself, for tests that take the launcher's surroundings away.
 program=${SF_E2E_PROGRAM:-$repository/build/release/slurm-factory}
 sf() { SLURM_FACTORY_CACHE_DIR="$state" "$launcher" "$@"; }
-# Upstream fixed vulnerabilities in 25.11.8, which the stack does not pin yet: without this word every 25.11
-# is refused, as must_fail.sh checks.
+# Upstream fixed vulnerabilities in 25.11.8, which the stack does not pin yet, and no more in older series:
+# without this word every release is refused, as must_fail.sh checks of 25.11.
 vulnerable=--allow-vulnerable
 
 # copy_data FOLDER: the program's data, to be spoilt, or to be read by another user.

@@ -20,16 +20,26 @@ machine_root() {
     say "making the root $x_name (once)"
     rm -rf "$x_root"
     mkdir -p "$e2e/machines"
-    # shellcheck disable=SC2016  # apt's own words
-    apt-get indextargets --format '$(CODENAME) $(SITE) $(COMPONENT)' | sort -u |
-        sed -n 's#^\(bookworm[a-z-]*\) \([^ ]*\) \(main\)$#deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \2 \1 \3#p' \
-            >"$work/sources.list"
-    grep -q . "$work/sources.list" || not_run 'this machine knows no archive of bookworm'
+    x_archive >"$work/sources.list"
+    grep -q . "$work/sources.list" || not_run "this machine knows no archive of $toolchain"
     x_include=$(echo "$*" | tr ' ' ',')
     mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io ${x_include:+"--include=$x_include"} \
         '' "$x_root" - <"$work/sources.list" >"$work/mmdebstrap.log" 2>&1 ||
         { tail -n 20 "$work/mmdebstrap.log"; fail "mmdebstrap cannot make the root $x_name"; }
     : >"$x_root/.made"
+}
+
+# The lines of sources.list: this machine's own, or those of the root that Slurm was built in.
+x_archive() {
+    if [ "$toolchain" = bookworm ]; then
+        # shellcheck disable=SC2016  # apt's own words
+        apt-get indextargets --format '$(CODENAME) $(SITE) $(COMPONENT)' | sort -u |
+            sed -n 's#^\(bookworm[a-z-]*\) \([^ ]*\) \(main\)$#deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \2 \1 \3#p'
+        return
+    fi
+    x_prepared=$state/roots/$toolchain/$(cat "$state/roots/$toolchain/current")
+    x_keyring=$(sed -n 's/^keyring: .*file: \(.*\)}$/\1/p' "$repository/toolchains/$toolchain.yaml")
+    sed -n "s#^deb \(\[[^]]*\] \)\{0,1\}#deb [signed-by=$x_prepared$x_keyring] #p" "$x_prepared/etc/apt/sources.list"
 }
 
 machine_start() {

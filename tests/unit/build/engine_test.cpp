@@ -136,7 +136,7 @@ TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
 TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
     ASSERT_TRUE(build()->ok());
     x_seen.take();
-    x_example.munge().build.configure = {"--new"};
+    x_example.munge().versions[0].build.configure = {"--new"};
     ASSERT_TRUE(build()->ok());
     EXPECT_THAT(
         x_seen.take(),
@@ -192,7 +192,7 @@ TEST_F(EngineTest, AFailureLeavesEvidenceInTheLogs) {
 
 TEST_F(EngineTest, DependantsOfAFailureAreSkipped) {
     x_fail = "zlib";
-    x_example.add("other", "1", {}).build.system = recipe::BuildSystem::make;
+    x_example.add("other", "1", {}).versions[0].build.system = recipe::BuildSystem::make;
     x_example.input.packages.insert(x_example.input.packages.begin(), {"other", "1"});
     const auto report = build({1, true, false});
     ASSERT_TRUE(report);

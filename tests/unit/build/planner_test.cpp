@@ -31,14 +31,16 @@ TEST(Planner, WhateverChangesTheResultChangesTheIdentityAndThatOfDependants) {
                identity(plan, "munge") != identity(before.plan(), "munge");
     };
     using E = Example;
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.configure.emplace_back("--x"); }));
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.env["CFLAGS"] = "-O1"; }));
+    EXPECT_TRUE(
+        changes_both([](E& e) { e.zlib().versions[0].build.configure.emplace_back("--x"); }));
+    EXPECT_TRUE(changes_both([](E& e) { e.zlib().versions[0].build.env["CFLAGS"] = "-O1"; }));
     EXPECT_TRUE(
         changes_both([](E& e) { e.zlib().versions[0].source.sha256 = base::sha256("other"); }));
     EXPECT_TRUE(changes_both([](E& e) {
         e.zlib().versions[0].patches.push_back({"/p/fix.patch", "fix.patch", base::sha256("p")});
     }));
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().package.remove.emplace_back("share"); }));
+    EXPECT_TRUE(
+        changes_both([](E& e) { e.zlib().versions[0].package.remove.emplace_back("share"); }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.root.packages.emplace_back("gcc-12=12.2.0-15"); }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.target = "x86_64"; }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.sandbox_files = base::sha256("wrappers"); }));
@@ -50,8 +52,8 @@ TEST(Planner, WhatCannotChangeTheResultDoesNotChangeTheIdentity) {
     after.zlib().summary = "Another summary";
     after.zlib().homepage = "https://example.org/";
     after.zlib().versions[0].source.places.push_back({"https://mirror.example.org/z", "", ""});
-    after.zlib().build.jobs = recipe::Jobs::serial;
-    after.zlib().package.expect.push_back({"", {"lib/libz.so"}});
+    after.zlib().versions[0].build.jobs = recipe::Jobs::serial;
+    after.zlib().versions[0].package.expect.emplace_back("lib/libz.so");
     after.input.root.digest = base::sha256("another archive of the same packages");
     EXPECT_EQ(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
 }
@@ -59,7 +61,7 @@ TEST(Planner, WhatCannotChangeTheResultDoesNotChangeTheIdentity) {
 TEST(Planner, AChangeInADependantLeavesItsDependencyAlone) {
     const Example before;
     Example after;
-    after.munge().build.configure.emplace_back("--y");
+    after.munge().versions[0].build.configure.emplace_back("--y");
     EXPECT_EQ(identity(after.plan(), "zlib"), identity(before.plan(), "zlib"));
     EXPECT_NE(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
 }
@@ -67,7 +69,7 @@ TEST(Planner, AChangeInADependantLeavesItsDependencyAlone) {
 TEST(Planner, ExplainsADifferenceByKey) {
     const Example before;
     Example after;
-    after.zlib().build.env["CFLAGS"] = "-O1";
+    after.zlib().versions[0].build.env["CFLAGS"] = "-O1";
     const Plan old_plan = before.plan();
     const Plan new_plan = after.plan();
     const auto text = [](const Plan& plan) {
