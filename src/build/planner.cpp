@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "build/planner.hpp"
 
+#include <algorithm>
+
+#include "base/digest.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "model/names.hpp"
@@ -127,6 +130,23 @@ private:
     std::map<std::string, NodeId> x_nodes;
 };
 
+bool holds(const Json& array, const Json& item) {
+    return std::find(array.begin(), array.end(), item) != array.end();
+}
+
+// One value for a reader: a digest by its first eight digits, as in a store name; a long text by
+// its beginning.
+std::string shown(const Json& json) {
+    if (json.is_null()) return "(none)";
+    if (json.is_string()) {
+        const auto& text = json.get_ref<const std::string&>();
+        if (base::Digest::parse(text)) return text.substr(0, 8);
+    }
+    std::string text = json.dump();
+    if (text.size() > 120) text = text.substr(0, 117) + "...";
+    return base::escape_untrusted(text);
+}
+
 void compare(const Json& before, const Json& now, const std::string& where,
              std::vector<std::string>& lines) {
     if (before == now) return;
@@ -140,12 +160,17 @@ void compare(const Json& before, const Json& now, const std::string& where,
             if (!now.contains(key)) compare(value, Json(), below(key), lines);
         return;
     }
-    const auto text = [](const Json& json) {
-        std::string shown = json.is_null() ? "(none)" : json.dump();
-        if (shown.size() > 120) shown = shown.substr(0, 117) + "...";
-        return base::escape_untrusted(shown);
-    };
-    lines.push_back(fmt::format("{}: {} -> {}", where, text(before), text(now)));
+    if (before.is_array() && now.is_array()) {
+        const std::size_t lines_before = lines.size();
+        for (const Json& item : now)
+            if (!holds(before, item)) lines.push_back(fmt::format("{}: + {}", where, shown(item)));
+        for (const Json& item : before)
+            if (!holds(now, item)) lines.push_back(fmt::format("{}: - {}", where, shown(item)));
+        if (lines.size() == lines_before)
+            lines.push_back(fmt::format("{}: in another order", where));
+        return;
+    }
+    lines.push_back(fmt::format("{}: {} -> {}", where, shown(before), shown(now)));
 }
 
 }  // namespace

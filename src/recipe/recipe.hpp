@@ -80,6 +80,8 @@ struct Recipe {
     std::string summary;
     std::string homepage;
     std::string license;
+    // Of a build, about: for estimates and the order of builds where none was timed yet.
+    std::optional<std::uint64_t> cpu_seconds;
     std::vector<Version> versions;  // newest first
     std::vector<std::string> build_dependencies;
     std::vector<std::string> link_dependencies;

@@ -41,6 +41,7 @@ public:
         x_recipe.summary = map.need_text("summary");
         read_homepage(map);
         x_recipe.license = map.need_text("license");
+        if (map.has("cpu_seconds")) x_recipe.cpu_seconds = map.need_number("cpu_seconds");
         if (const YamlNode* node = map.need("versions")) read_versions(*node);
         if (const YamlNode* node = map.find("depends")) read_depends(*node);
         const YamlNode* const build = map.need("build");

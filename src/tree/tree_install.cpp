@@ -86,6 +86,7 @@ public:
             x_report.changed = true;
         }
         SF_CHECK(switch_links(stages));
+        SF_CHECK(drop_dead_links());
         return std::move(x_report);
     }
 
@@ -323,6 +324,31 @@ private:
             if (!switches) continue;
             SF_CHECK(make_folders_above(link.path));
             SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
+        }
+        return {};
+    }
+
+    // Another build of this version may have had module files that this one has not.
+    Status drop_dead_links() {
+        const fs::path folder = x_prefix / model::bundle_hierarchy_folder;
+        const fs::path assets = x_prefix / model::bundle_assets_path(x_source.bundle.version) / "";
+        std::error_code error;
+        std::vector<fs::path> dead;
+        for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+             it.increment(error)) {
+            const fs::path target = fs::read_symlink(it->path(), error);
+            if (error) {
+                error.clear();  // no symlink
+                continue;
+            }
+            const fs::path leads_to = (it->path().parent_path() / target).lexically_normal();
+            if (leads_to.native().starts_with(assets.native()) && !base::exists(leads_to))
+                dead.push_back(it->path());
+        }
+        for (const fs::path& link : dead) {
+            SF_CHECK(base::remove_file(link));
+            SF_CHECK(base::fsync_dir(link.parent_path()));
+            x_report.changed = true;
         }
         return {};
     }

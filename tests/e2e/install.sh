@@ -418,6 +418,65 @@ BARS
     done
 }
 
+# The units as they run: systemd as the first process, MariaDB as its service, a reboot.
+case_systemd() {
+    machine_root "$toolchain-systemd" systemd-sysv dbus mariadb-server
+    machine_boot "$toolchain-systemd" "$work/machine"
+    tree=/opt/site/slurm
+    mkdir -p "$machine$tree"
+    tar -xzf "$bundle" -C "$machine$tree"
+    installer=$tree/$assets/slurm_install.sh
+    expect 0 in_machine "$installer" --full-init --role all,rest --jwt
+    cat "$work/out"
+    expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database' \
+        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
+    units_run
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== a restart leaves jobs alone; a daemon that dies is started again'
+    in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/sbatch" --output=/dev/null --chdir=/ \
+        --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_runs
+    expect 0 in_machine systemctl restart munge slurmdbd slurmctld slurmd slurmrestd
+    units_run
+    job_runs || fail 'the job ended with a restart'
+    before=$(in_machine systemctl show -P MainPID slurmctld)
+    in_machine kill -KILL "$before"
+    wait_for 60 'slurmctld to be started again' another_slurmctld
+    units_run
+    job_runs || fail 'the job ended with slurmctld'
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the job to end' job_is_gone
+
+    say '== a reboot'
+    machine_stop
+    machine_boot "$toolchain-systemd" "$work/machine"
+    units_run
+    wait_for 60 'the node' node_is_idle
+    [ "$(in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/srun" hostname)" = "$machine_name" ] ||
+        fail 'srun does not run after the reboot'
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== uninstall'
+    expect 0 in_machine "$installer" --uninstall
+    if daemons | grep -v mariadbd; then fail 'these still run'; fi
+    if in_machine sh -c 'ls /etc/systemd/system /etc/systemd/system/*' | grep -E '^(munge|slurm|sackd)'; then fail 'these units are left'; fi
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: sacct'
+}
+units_run() {
+    for unit in munge slurmdbd slurmctld slurmd slurmrestd; do
+        wait_for 30 "$unit.service to be active" in_machine systemctl is-active "$unit"
+    done
+    if in_machine systemctl --failed --no-legend --plain | grep -E '^(munge|slurm|sackd|mariadb)'; then
+        fail 'these units have failed'
+    fi
+}
+another_slurmctld() { x_main=$(in_machine systemctl show -P MainPID slurmctld) && [ "$x_main" != 0 ] && [ "$x_main" != "$before" ]; }
+node_is_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
+
 # The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
 case_modules() {
     machine_root "$toolchain-lmod" lmod
@@ -435,6 +494,7 @@ case_modules() {
 # The hierarchy of --enable-hierarchy: gcc first, then what was built with it; two trees beside each other; moved,
 # by tar and by bundle install.
 case_hierarchy() {
+    plain=$bundle
     own=$work/state
     mkdir "$own"
     for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
@@ -442,6 +502,10 @@ case_hierarchy() {
         $vulnerable --signing-key "$key" --enable-hierarchy
     bundle=$(readlink -f "$own/builds/slurm-${version%.*}-$toolchain-software.tar.gz")
     expect 0 sf bundle install "$bundle" --prefix "$work/installed"
+    # A build of the same version without a hierarchy leaves no link that leads nowhere.
+    expect 0 sf bundle install "$bundle" --prefix "$work/both"
+    expect 0 sf bundle install "$plain" --prefix "$work/both"
+    [ -z "$(find "$work/both/lmod" -type l)" ] || fail 'links of the build with a hierarchy are left'
     machine_root "$toolchain-lmod" lmod
     machine_with "$toolchain-lmod"
     gcc=$(ls "$machine$tree/lmod/Core/gcc") && gcc=${gcc%.lua}
@@ -492,6 +556,86 @@ case_two_versions() {
     expect 0 in_machine "$tree/$assets/$version/slurm_install.sh" --full-init --without-accounting
     expect_said ': 0 changes$'
 }
+
+# A cluster of four hosts: controller with slurmdbd and MariaDB, two compute hosts, a login host.
+case_hosts() {
+    machine_network
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_root "$toolchain-bare"
+    tree=/opt/site/slurm
+    installer=$tree/$assets/slurm_install.sh
+    number=1
+    for host in head node1 node2 login; do
+        root=$toolchain-bare
+        [ "$host" != head ] || root=$toolchain-mariadb
+        machine_start "$root" "$work/$host" "$host" "10.9.9.$number"
+        number=$((number + 1))
+        printf '127.0.0.1 localhost\n10.9.9.1 head\n10.9.9.2 node1\n10.9.9.3 node2\n10.9.9.4 login\n' >"$machine/etc/hosts"
+        mkdir -p "$machine$tree"
+        tar -xzf "$bundle" -C "$machine$tree"
+    done
+    uids='--slurm-uid 64030 --munge-uid 64031'
+
+    machine_use head
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$installer" --full-init --role controller,dbd --cluster-name alpha $uids \
+        --nodes 'node[1-2]' --node-parameters "CPUs=$(nproc)"
+    cat "$work/out"
+    key_file=$machine/etc/munge/munge.key
+    for host in node1 node2 login; do
+        machine_use "$host"
+        role=compute
+        [ "$host" != login ] || role=login
+        # shellcheck disable=SC2086  # words
+        expect 1 in_machine "$installer" --full-init --role "$role" --controller head $uids
+        expect_said 'munge.key, is missing' 'bring it from the controller'
+        in_machine install -d -m 700 /etc/munge
+        (umask 077 && cat "$key_file" >"$machine/etc/munge/munge.key")
+        # shellcheck disable=SC2086  # words
+        expect 0 in_machine "$installer" --full-init --role "$role" --controller head $uids
+        cat "$work/out"
+        mode_is 400 munge /etc/munge/munge.key
+        [ ! -e "$machine/etc/slurm/slurm.conf" ] || fail "$host has a slurm.conf of its own"
+    done
+
+    say '== jobs of the login host, on both compute hosts'
+    machine_use login
+    wait_for 60 'both nodes' two_nodes_are_idle
+    [ "$(as_user srun -N2 hostname | sort | tr '\n' ' ')" = 'node1 node2 ' ] || fail 'srun -N2 does not run on both nodes'
+    as_user sbatch --wait -N2 --output=/dev/null --chdir=/ --wrap 'srun sleep 1' >"$work/out" || fail 'sbatch -N2 fails'
+    wait_for 60 'the job in the database' job_is_accounted
+
+    say '== a job outlives its controller and its slurmd'
+    as_user sbatch -N2 --output=/dev/null --chdir=/ --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_is_running
+    machine_use head
+    in_machine sh -c 'kill -KILL "$(cat /run/slurm/slurmctld.pid)"'
+    machine_use node2
+    in_machine sh -c 'kill -KILL "$(cat /run/slurmd.pid)"'
+    wait_for 60 'slurmd to be started again' slurmd_runs
+    machine_use login
+    wait_for 60 'slurmctld to be started again' job_is_running
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the nodes to be idle' two_nodes_are_idle
+    [ "$(as_user srun -N2 hostname | sort | tr '\n' ' ')" = 'node1 node2 ' ] || fail 'srun -N2 does not run any more'
+
+    say '== again: nothing changes, anywhere; uninstall'
+    for host in head node1 node2 login; do
+        machine_use "$host"
+        expect 0 in_machine "$installer" --full-init
+        expect_said ': 0 changes$'
+    done
+    for host in login node1 node2 head; do
+        machine_use "$host"
+        expect 0 in_machine "$installer" --uninstall
+        if daemons | grep .; then fail "on $host these still run"; fi
+    done
+}
+as_user() { in_machine setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'PATH=$0/current/bin:$PATH; exec "$@"' "$tree" "$@"; }
+two_nodes_are_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o '%T %D')" = 'idle 2' ]; }
+job_is_accounted() { in_machine "$tree/current/bin/sacct" -a -n -P -X -o State,NNodes | grep -qx 'COMPLETED|2'; }
+job_is_running() { [ "$(in_machine "$tree/current/bin/squeue" -h -o %T)" = RUNNING ]; }
+slurmd_runs() { daemons | grep -qx slurmd; }
 
 # From the series before to this one, with a running job and a full database; back by what was saved.
 case_upgrade() {

@@ -26,6 +26,7 @@ work=$(mktemp -d /var/tmp/sf-e2e.XXXXXX)
 chmod 755 "$work"
 x_pids=
 x_mounts=
+x_kept_cgroups=
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -93,6 +94,8 @@ end_pid() {
     [ "$x_tries" -lt 100 ] || kill -KILL "$1"
     wait "$1" 2>/dev/null || x_code=$?  # the code of a process we ended says nothing
 }
+# keep_cgroup FOLDER: taken away with all below it, once nothing runs there any more.
+keep_cgroup() { x_kept_cgroups="$1 $x_kept_cgroups"; }
 keep_mount() { x_mounts="$1 $x_mounts"; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
@@ -123,6 +126,9 @@ x_cleanup() {
     set +e
     for x_pid in $x_pids; do
         if alive "$x_pid"; then end_pid "$x_pid"; fi
+    done
+    for x_group in $x_kept_cgroups; do
+        if [ -d "$x_group" ]; then find "$x_group" -depth -type d -exec rmdir {} \;; fi
     done
     for x_mount in $x_mounts; do
         while mountpoint -q "$x_mount"; do umount "$x_mount" || break; done

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.hpp"
 #include "unit/build/example.hpp"
 
 namespace sf::build {
@@ -78,6 +79,18 @@ TEST(Planner, ExplainsADifferenceByKey) {
     EXPECT_EQ(explain_difference(text(old_plan), text(new_plan)),
               (std::vector<std::string>{"build.env.CFLAGS: (none) -> \"-O1\""}));
     EXPECT_TRUE(explain_difference(text(old_plan), text(old_plan)).empty());
+}
+
+TEST(Planner, ExplainsListsByItemAndDigestsByTheirBeginning) {
+    const std::string old_digest(64, 'a');
+    const std::string new_digest = "0123456789abcdef" + std::string(48, '0');
+    const base::Json before{
+        {"configure", {"--a", "--b"}}, {"order", {1, 2}}, {"sandbox", old_digest}};
+    const base::Json now{{"configure", {"--b", "--c"}}, {"order", {2, 1}}, {"sandbox", new_digest}};
+    EXPECT_EQ(
+        explain_difference(before.dump(), now.dump()),
+        (std::vector<std::string>{"configure: + \"--c\"", "configure: - \"--a\"",
+                                  "order: in another order", "sandbox: aaaaaaaa -> 01234567"}));
 }
 
 TEST(Planner, UnknownThingsAreNamed) {

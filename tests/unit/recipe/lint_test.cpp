@@ -66,6 +66,7 @@ TEST(LoadCatalog, ReadsEveryField) {
     EXPECT_EQ(recipe.path, golden("good") / "recipes/libone/recipe.yaml");
     EXPECT_EQ(recipe.name, "libone");
     EXPECT_EQ(recipe.license, "MIT OR Apache-2.0");
+    EXPECT_EQ(recipe.cpu_seconds, 12U);
     ASSERT_EQ(recipe.versions.size(), 2U);
     const Version* version = recipe.find("2.10");
     ASSERT_NE(version, nullptr);
