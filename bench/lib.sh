@@ -66,13 +66,6 @@ timeline() {
          + "#" * ($percent / 5 | floor) + " " * (21 - ($percent / 5 | floor)) + ($now | join(", ")))'
 }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
-# take_cpu_ms: $cpu_ms becomes the CPU milliseconds of all children that have ended so far. (A command
-# substitution would ask a new shell, which has none.)
-take_cpu_ms() {
-    times >"$work/cpu"
-    cpu_ms=$(awk 'NR == 2 { split($1, u, /[ms]/); split($2, s, /[ms]/)
-                            printf "%d\n", ((u[1] + s[1]) * 60 + u[2] + s[2]) * 1000 }' "$work/cpu")
-}
 quiet_machine() {
     load=$(cut -d' ' -f1 /proc/loadavg)
     echo "$measure: load before the run: $load on $cores cores" >&2
