@@ -25,7 +25,7 @@ base::Result<std::vector<std::string>> feature_files(std::string_view feature,
         return fail(Code::corrupt, "'{}' is no feature this program knows",
                     base::escape_untrusted(feature));
     std::vector<std::string> files{"lib/slurm/gpu_generic.so", "lib/slurm/gpu_nvml.so",
-                                   "lib/slurm/gpu_rsmi.so"};
+                                   "lib/slurm/gpu_oneapi.so", "lib/slurm/gpu_rsmi.so"};
     // New in 24.11: finds NVIDIA's devices without the driver's library.
     if (base::compare_versions(version, "24.11") >= 0)
         files.emplace_back("lib/slurm/gpu_nvidia.so");
@@ -50,7 +50,7 @@ base::Status check_features(const Bundle& bundle) {
             fmt::format("{} {} has not what '{}' means: {} {} missing", bundle.name, bundle.version,
                         feature, base::join(missing, ", "), missing.size() == 1 ? "is" : "are"),
             "a stack whose recipe builds these plugins is needed (configure: --with-nvml, "
-            "--with-rsmi)");
+            "--with-oneapi, --with-rsmi)");
     }
     return {};
 }

@@ -40,11 +40,12 @@ TEST(Features, EveryMissingFileIsNamed) {
     const auto status = check_features(bundle);
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, base::Code::refused);
-    EXPECT_THAT(status.error().message,
-                HasSubstr("gpu_nvml.so, lib/slurm/gpu_rsmi.so are missing"));
+    EXPECT_THAT(
+        status.error().message,
+        HasSubstr("gpu_nvml.so, lib/slurm/gpu_oneapi.so, lib/slurm/gpu_rsmi.so are missing"));
     EXPECT_THAT(status.error().message, Not(HasSubstr("gpu_generic")));
     EXPECT_FALSE(check_bundle(bundle));
-    bundle = bundle_with({"gpu_generic", "gpu_nvidia", "gpu_nvml", "gpu_rsmi"});
+    bundle = bundle_with({"gpu_generic", "gpu_nvidia", "gpu_nvml", "gpu_oneapi", "gpu_rsmi"});
     bundle.features = {"gpu"};
     EXPECT_TRUE(check_features(bundle));
     EXPECT_TRUE(check_bundle(bundle));
@@ -63,7 +64,8 @@ TEST(Features, DependOnTheVersion) {
 }
 
 TEST(Features, StandInTheManifestWhereThereAreSome) {
-    Bundle bundle = bundle_with({"gpu_generic", "gpu_nvidia", "gpu_nvml", "gpu_rsmi"});
+    Bundle bundle =
+        bundle_with({"gpu_generic", "gpu_nvidia", "gpu_nvml", "gpu_oneapi", "gpu_rsmi"});
     EXPECT_THAT(to_json(bundle).value(), Not(HasSubstr("features")));
     bundle.features = {"gpu"};
     EXPECT_THAT(to_json(bundle).value(), HasSubstr("\"features\":[\"gpu\"]"));
