@@ -118,8 +118,11 @@ private:
     }
 
     void say_what_stays() {
-        for (const std::string& secret : x.record.secrets)
-            x.reporter.info("stays: {} (a secret)", secret);
+        // Also those that were there before this installation, or come from an earlier one.
+        for (const std::string_view secret : {munge_key_path, jwt_key_path, slurmdbd_conf_path}) {
+            const auto info = x.host.look(std::string(secret));
+            if (info && info->type != Type::absent) x.reporter.info("stays: {} (a secret)", secret);
+        }
         for (const char* path : {"/var/lib/slurm", "/var/spool/slurmd", "/var/log/slurm",
                                  "/var/log/slurmd", "/var/lib/munge"}) {
             const auto info = x.host.look(path);

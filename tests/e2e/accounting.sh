@@ -11,6 +11,7 @@ accounting_start() {
     cat >>"$cluster/etc/slurm.conf" <<CONF
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=node1
+AccountingStoragePass=$munge_socket
 AccountingStorageEnforce=associations
 CONF
     (

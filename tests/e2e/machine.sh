@@ -103,8 +103,7 @@ machine_boot() {
     x_machine_disk "$@"
     x_cgroups=$2/cgroups
     mkdir -p "$x_cgroups"
-    mount -t cgroup2 none "$x_cgroups"
-    keep_mount "$x_cgroups"
+    mountpoint -q "$x_cgroups" || { mount -t cgroup2 none "$x_cgroups" && keep_mount "$x_cgroups"; }
     x_cgroup=$x_cgroups/sf-e2e.$$
     mkdir -p "$x_cgroup"
     keep_cgroup "$x_cgroup"
@@ -116,7 +115,8 @@ machine_boot() {
         mount -t tmpfs -o mode=755 none "$1/run" && mount --bind "$1/dev" "$1/dev" &&
         mkdir -p "$1/dev/pts" "$1/dev/shm" && mount -t devpts -o newinstance,ptmxmode=666 none "$1/dev/pts" &&
         mount -t tmpfs -o mode=1777 none "$1/dev/shm" && : >"$1/run/ready" &&
-        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=other chroot "$1" /lib/systemd/systemd --log-target=console' \
+        cd "$1" && pivot_root . . && umount -l . &&
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=other /lib/systemd/systemd --log-target=console' \
         "$machine" "$machine_name" "$machine_address" >"$2/boot.log" 2>&1 </dev/null &
     x_unshare=$!
     keep_pid "$x_unshare"
@@ -129,7 +129,7 @@ machine_boot() {
 x_has_booted() { in_machine systemctl is-system-running | grep -qxE 'running|degraded'; }
 x_machine_is_up() {
     x_inside=$(cat "/proc/$x_unshare/task/$x_unshare/children") && x_inside=${x_inside%% *} && [ -n "$x_inside" ] &&
-        [ "$(readlink "/proc/$x_inside/root")" = "$x_mounted" ] && [ -e "/proc/$x_inside/root/run/ready" ]
+        [ -e "/proc/$x_inside/root/run/ready" ]
 }
 
 in_machine() {

@@ -125,7 +125,7 @@ x_find_pmix_server() {
         x_stepd=${x_maps#/proc/}
         x_stepd=${x_stepd%/maps}
         case $(readlink "/proc/$x_stepd/exe") in "$x_tree"/*/slurmstepd) ;; *) continue ;; esac
-        if grep -q 'libpmix-sf' "$x_maps" 2>/dev/null; then return 0; fi
+        if grep -q '/libpmix\.so' "$x_maps" 2>/dev/null; then return 0; fi
     done
     return 1
 }
@@ -154,7 +154,7 @@ profile_is_written() {
     x_job=$(in_cluster timeout 60 sbatch --parsable --wait --profile=task --acctg-freq=task=1 --chdir=/ \
         --output=/dev/null --wrap 'sleep 3')
     expect 0 in_cluster sh5util --jobs="$x_job" --output="$cluster/out/profile.h5"
-    expect 0 in_cluster sh5util --extract --series=Task --input="$cluster/out/profile.h5" \
+    expect 0 in_cluster sh5util --jobs="$x_job" --extract --series=Tasks/0 --input="$cluster/out/profile.h5" \
         --output="$cluster/out/profile.csv"
     grep -qi 'RSS' "$cluster/out/profile.csv" || fail "sh5util extracts: $(head -n 3 "$cluster/out/profile.csv")"
     say "sh5util: $(wc -l <"$cluster/out/profile.csv") lines of job $x_job's profile"
