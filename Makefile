@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 BOOTSTRAP := sh tools/bootstrap.sh
 
-.PHONY: help build test long full asan tsan tidy format fuzz acceptance nightly bench clean
+.PHONY: help build test long toolchains full asan tsan tidy format fuzz acceptance nightly bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,7 +17,10 @@ test: ## what every change must pass: lint, unit, golden, end to end
 	@sh tools/test.sh
 
 long: ## after make test: end-to-end tests too long for every change: killed, starved, compared builds
-	@SF_FULL=1 sh tools/test.sh --label-regex full --label-exclude 'asan|tidy' --fixture-exclude-any 'cheap|built'
+	@SF_FULL=1 sh tools/test.sh --label-regex full --label-exclude 'asan|tidy|toolchains' --fixture-exclude-any 'cheap|built'
+
+toolchains: ## root and MUNGE of each other distribution, on a bare machine of it
+	@SF_FULL=1 sh tools/test.sh --label-regex toolchains --fixture-exclude-any cheap
 
 full: ## make test, and what takes longest: sanitizers, clang-tidy, killed, starved and compared builds
 	@SF_FULL=1 sh tools/test.sh
@@ -42,7 +45,7 @@ fuzz: ## the libFuzzer targets, each for a short while
 	@$(BOOTSTRAP) build test fuzz
 	@cmake --workflow --preset fuzz
 
-acceptance: ## a fresh clone, both README commands, docs/evidence/first-light.json
+acceptance: ## a fresh clone, both README commands, docs/evidence/*.json
 	@sh tools/acceptance.sh
 
 nightly: ## what takes too long for every change

@@ -42,6 +42,29 @@ one_by_one() {
 }
 # Events with the time they came, in milliseconds since 1970: "1700000000000 {…}".
 stamped() { while IFS= read -r line; do printf '%s %s\n' "$(($(date +%s%N) / 1000000))" "$line"; done; }
+# Every ten seconds "MS BUSY TOTAL", of all cores since they were started, in ticks, until it is ended.
+sample_cpu() {
+    while :; do
+        printf '%s ' "$(now_ms)"
+        awk '/^cpu / { for (i = 2; i <= 9; ++i) all += $i; print all - $5 - $6, all; exit }' /proc/stat
+        sleep 10
+    done
+}
+# timeline BEGIN EVENTS SAMPLES: a line for each sample: seconds since BEGIN, how busy the cores were
+# since the line before, which packages were at which step then.
+timeline() {
+    sed -E 's/^([0-9]+) \{/{"at": \1, /' "$2" | jq -s -r --argjson begin "$1" --rawfile samples "$3" '
+        def running($at): reduce (.[] | select(.at <= $at)) as $event ({};
+            if $event.event == "step_started" then .[$event.package] = $event.step
+            elif $event.event == "package_built" then del(.[$event.package]) else . end);
+        . as $events | ($samples | split("\n") | map(select(. != "") | split(" ") | map(tonumber))) as $rows |
+        range(1; $rows | length) | . as $i | $rows[$i] as [$at, $busy, $all] |
+        (100 * ($busy - $rows[$i - 1][1]) / ([$all - $rows[$i - 1][2], 1] | max) | floor) as $percent |
+        ($events | running($at) | to_entries | map("\(.key | sub("-[0-9a-f]{8}$"; "")) \(.value)")) as $now |
+        (($at - $begin) / 1000 | floor | tostring) as $second |
+        ("    "[($second | length):] + $second + " s  " + "   "[($percent | tostring | length):] + "\($percent) %  "
+         + "#" * ($percent / 5 | floor) + " " * (21 - ($percent / 5 | floor)) + ($now | join(", ")))'
+}
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 quiet_machine() {
     load=$(cut -d' ' -f1 /proc/loadavg)

@@ -1,18 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # P6: a cold build of the default stack: wall time against CPU time by cores, and against the same packages
-# built one after another with `configure && make -jN`, both in this run.
+# built one after another with `configure && make -jN`, both in this run. Beside it, in
+# bench/results/p6-timeline.txt, how busy the machine's cores were and with what.
 measure=p6
 . "$(dirname "$0")/lib.sh"
 quiet_machine
 
 fresh_state together
 begin=$(now_ms)
-sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --no-ccache --json >"$work/together.json" \
+mkfifo "$work/pipe"
+stamped <"$work/pipe" >"$work/together.events" &
+stamper=$!
+sample_cpu >"$work/samples" &
+sampler=$!
+trap 'kill "$sampler"; rm -rf "$work"' EXIT
+sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --no-ccache --json >"$work/pipe" \
     </dev/null
 together_ms=$(($(now_ms) - begin))
+kill "$sampler"
+trap 'rm -rf "$work"' EXIT
+wait "$stamper"
 # What runs in sandboxes is no child of ours: each step tells its own.
-cpu_ms=$(jq -s '[.[] | select(.event == "package_built") | .steps[].cpu] | add * 1000 | floor' "$work/together.json")
+cpu_ms=$(sed -E 's/^[0-9]+ //' "$work/together.events" |
+    jq -s '[.[] | select(.event == "package_built") | .steps[].cpu] | add * 1000 | floor')
+mkdir -p "$results"
+timeline "$begin" "$work/together.events" "$work/samples" >"$results/p6-timeline.txt"
 
 # One after another: each call finds its dependencies built. Only the package's own steps are counted, not
 # what we do around them.

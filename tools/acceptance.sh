@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make acceptance: a fresh clone of HEAD, a fresh home, both commands of the README as a new user types
-# them, then the end-to-end tests that take too long for every change; what came out is written to
-# docs/evidence/first-light.json. With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same again goes on after a
-# failure that was mended: what passed is not repeated, and the evidence names the commit of each command.
+# them, then the end-to-end tests that take too long for every change. What came out is written to docs/evidence/:
+# first-light.json (the two commands, jobs from a moved tree, Slurm built twice) and production.json (all series and
+# distributions, installed on bare machines, upgraded). With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same
+# again goes on after a failure that was mended: what passed is not repeated, and the evidence names the commit of each
+# command.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$(pwd -P)
@@ -62,37 +64,56 @@ test_output() {
 }
 plain() { sed -e "s,$fresh,.,g" -e 's,/var/tmp/sf-e2e\.[A-Za-z0-9]*,SCRATCH,g'; }
 lines() { jq -R -s 'split("\n") | map(select(. != ""))'; }
-bundle=$(readlink -f "$fresh/home/.slurm-factory/builds/slurm-25.11-bookworm-software.tar.gz")
-twin=$(readlink -f build/e2e/state/builds/slurm-25.11-bookworm-software.tar.gz)
-mkdir -p "$fresh/tree"
-tar -xzf "$twin" -C "$fresh/tree"
 
-mkdir -p "$repository/docs/evidence"
-jq -n \
-    --arg commit "$commit" --arg date "$(date -u +%Y-%m-%d)" \
-    --arg system "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" --arg kernel "$(uname -r)" \
-    --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
-    --argjson cores "$(nproc)" --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
-    --arg build_commit "$(cat "$fresh/build.commit")" --arg test_commit "$(cat "$fresh/test.commit")" \
-    --arg long_commit "$(cat "$fresh/long.commit")" \
-    --argjson build_seconds "$(cat "$fresh/build.seconds")" --argjson test_seconds "$(cat "$fresh/test.seconds")" \
-    --argjson long_seconds "$(cat "$fresh/long.seconds")" \
-    --argjson long_output "$(tail -n 15 "$fresh/long.log" | plain | lines)" \
-    --argjson build_output "$(tail -n 40 "$fresh/build.log" | plain | lines)" \
-    --argjson test_output "$(tail -n 15 "$fresh/test.log" | plain | lines)" \
-    --argjson jobs "$(test_output e2e.first_light | lines)" \
-    --argjson reproducible "$(test_output e2e.reproducible | lines)" \
-    --arg build "$build" --arg bundle "$(basename "$bundle")" --arg sha256 "$(sha256sum <"$bundle" | cut -c1-64)" \
-    --argjson bytes "$(stat -c %s "$bundle")" \
-    --slurpfile manifest "$(find "$fresh/tree/manifests" -name '*.json' | head -n 1)" '
-    {commit: $commit, date: $date,
-     machine: {system: $system, kernel: $kernel, cpu: $cpu, cores: $cores, memory_mib: $memory},
-     commands: [
-       {command: $build, commit: $build_commit, seconds: $build_seconds, last_lines: $build_output},
-       {command: "make test", commit: $test_commit, seconds: $test_seconds, last_lines: $test_output},
-       {command: "make long", commit: $long_commit, seconds: $long_seconds, last_lines: $long_output}],
-     bundle: {file: $bundle, sha256: $sha256, bytes: $bytes},
-     packages: ($manifest[0].packages | map({name, version, identity, run_sha256: .run.sha256})),
-     first_light: $jobs, reproducible: $reproducible}' >"$fresh/evidence.json"
-mv "$fresh/evidence.json" "$repository/docs/evidence/first-light.json"
-echo 'acceptance: written to docs/evidence/first-light.json'
+# command_json NAME COMMAND LINES: what was typed, how long it took, what it printed last.
+command_json() {
+    tail -n "$3" "$fresh/$1.log" | plain | lines |
+        jq --arg command "$2" --arg commit "$(cat "$fresh/$1.commit")" --argjson seconds "$(cat "$fresh/$1.seconds")" \
+            '{command: $command, commit: $commit, seconds: $seconds, last_lines: .}'
+}
+# bundle_json FILE: its digest, and what its manifest says of the packages in it.
+bundle_json() {
+    tar -xzOf "$1" --wildcards '*manifests/*.json' >"$fresh/manifest.json"
+    jq --arg file "$(basename "$1")" --arg sha256 "$(sha256sum <"$1" | cut -c1-64)" --argjson bytes "$(stat -c %s "$1")" \
+        '{file: $file, sha256: $sha256, bytes: $bytes,
+          packages: (.packages | map({name, version, identity, run_sha256: .run.sha256}))}' "$fresh/manifest.json"
+}
+# test_json NAME: what that test printed; it has to be there.
+test_json() {
+    test_output "$1" | lines |
+        jq --arg name "$1" 'if length > 0 then {($name): .} else error("nothing is known of " + $name) end'
+}
+bundle_at() { readlink -f "$1/builds/slurm-$3-$2-software.tar.gz"; }
+
+# Part by part into files, not through pipes: what fails is to end this.
+rm -rf "$fresh/part"
+mkdir -p "$repository/docs/evidence" "$fresh/part"
+cd "$fresh/part"
+jq -n --arg commit "$commit" --arg date "$(date -u +%Y-%m-%d)" '{commit: $commit, date: $date}' >opening
+jq -n --arg system "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" --arg kernel "$(uname -r)" \
+    --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" --argjson cores "$(nproc)" \
+    --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
+    '{machine: {system: $system, kernel: $kernel, cpu: $cpu, cores: $cores, memory_mib: $memory}}' >>opening
+command_json build "$build" 40 >commands
+command_json test 'make test' 15 >>commands
+command_json long 'make long' 15 >>commands
+bundle_json "$(bundle_at "$fresh/home/.slurm-factory" bookworm 25.11)" >bundle
+for name in e2e.first_light e2e.reproducible; do test_json "$name"; done >first-light.tests
+jq -s '{commands: .}' commands >first-light
+jq '{bundle: .}' bundle >>first-light
+jq -s '{tests: add}' first-light.tests >>first-light
+jq -s add opening first-light >"$fresh/first-light.json"
+
+clone=$fresh/slurm-factory
+for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
+bundle_json "$(bundle_at "$clone/build/e2e/state-noble" noble 25.11)" >>bundles
+for name in e2e.production e2e.install.accounting e2e.install.systemd e2e.install.hosts e2e.install.upgrade e2e.install.modules e2e.verify.proof \
+    e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.build.noble \
+    e2e.verify.proof.noble e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble; do
+    test_json "$name"
+done >production.tests
+jq -s '{bundles: .}' bundles >production
+jq -s '{tests: add}' production.tests >>production
+jq -s add opening production >"$fresh/production.json"
+mv "$fresh/first-light.json" "$fresh/production.json" "$repository/docs/evidence/"
+echo 'acceptance: written to docs/evidence/first-light.json and docs/evidence/production.json'

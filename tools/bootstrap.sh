@@ -55,6 +55,10 @@ test   cmd:curl                                              curl               
 test   cmd:jq                                                jq                    jq
 test   cmd:man                                               man-db                man-db
 test   cmd:readelf                                           binutils              binutils
+test   cmd:mariadbd                                          mariadb-server-core   mariadb-server
+test   cmd:mariadb-install-db                                mariadb-server-core   mariadb-server
+test   cmd:mariadb                                           mariadb-client-core   mariadb
+test   cmd:perl                                              perl                  perl
 fuzz   cmd:clang++                                           clang                 clang
 TABLE
 }

@@ -36,7 +36,7 @@ class Substitution {
 public:
     Substitution(const Plan& plan, NodeId id, const StepOptions& options)
         : x_plan(plan), x_id(id), x_options(options) {
-        const recipe::Build& build = plan.recipe(id).build;
+        const recipe::Build& build = plan.version(id).build;
         x_source = inside::source;
         if (!build.subdir.empty()) x_source += "/" + build.subdir;
         const bool apart = build.out_of_tree || build.system == BuildSystem::cmake ||
@@ -109,9 +109,10 @@ private:
 
 // What to do where the recipe's "remove" globs match; a glob that matches nothing is a recipe that
 // has outlived its upstream, so it fails.
-Result<std::string> removal_script(const recipe::Recipe& recipe, const std::string& prefix) {
+Result<std::string> removal_script(const recipe::Recipe& recipe, const recipe::Version& version,
+                                   const std::string& prefix) {
     std::string script = "cd " + shell_quote(prefix) + "\n";
-    for (std::string pattern : recipe.package.remove) {
+    for (std::string pattern : version.package.remove) {
         if (pattern.ends_with("/**")) pattern.resize(pattern.size() - 3);
         if (pattern.find("**") != std::string::npos ||
             pattern.find_first_of(" \t\n'\"$`\\;&|<>()") != std::string::npos)
@@ -164,7 +165,8 @@ SystemCommands commands_of(BuildSystem system, const Substitution& words, unsign
 
 Result<std::vector<Step>> steps_of(const Plan& plan, NodeId id, const StepOptions& options) {
     const recipe::Recipe& recipe = plan.recipe(id);
-    const recipe::Build& build = recipe.build;
+    const recipe::Version& version = plan.version(id);
+    const recipe::Build& build = version.build;
     const Substitution words(plan, id, options);
     std::vector<Step> steps;
     const auto add = [&](std::string name, std::string script, std::string directory,
@@ -173,7 +175,7 @@ Result<std::vector<Step>> steps_of(const Plan& plan, NodeId id, const StepOption
     };
 
     std::string patching;
-    for (const recipe::Patch& patch : plan.version(id).patches)
+    for (const recipe::Patch& patch : version.patches)
         patching += fmt::format(
             "patch -p1 --no-backup-if-mismatch -i {}\n",
             shell_quote(std::string(inside::patches) + "/" + patch.path.filename().native()));
@@ -202,8 +204,8 @@ Result<std::vector<Step>> steps_of(const Plan& plan, NodeId id, const StepOption
         SF_TRY(const Words lines, words.fill(build.after_install));
         add("after-install", join(lines, "\n"), words.build());
     }
-    if (!recipe.package.remove.empty()) {
-        SF_TRY(std::string script, removal_script(recipe, words.prefix()));
+    if (!version.package.remove.empty()) {
+        SF_TRY(std::string script, removal_script(recipe, version, words.prefix()));
         add("remove", std::move(script), "/");
     }
     add("finish", std::string(inside::wrappers) + "/finish", words.prefix());
@@ -211,7 +213,7 @@ Result<std::vector<Step>> steps_of(const Plan& plan, NodeId id, const StepOption
 }
 
 Result<base::Environment> environment_of(const Plan& plan, NodeId id, const StepOptions& options) {
-    const recipe::Recipe& recipe = plan.recipe(id);
+    const recipe::Version& version = plan.version(id);
     const Substitution words(plan, id, options);
     const std::vector<NodeId> direct = plan.dag.dependencies(id);
 
@@ -231,7 +233,7 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
             library.push_back(
                 fmt::format("-Wl,-rpath-link,{}/lib", placeholder_prefix(plan.dag.at(dependency))));
     Words sonames;
-    for (const recipe::PublicSoname& each : recipe.package.public_sonames)
+    for (const recipe::PublicSoname& each : version.package.public_sonames)
         sonames.push_back(each.soname);
     SF_TRY(const std::string flags, target_flags(plan.target));
 
@@ -252,11 +254,11 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
         {"SF_RPATHS", join(rpath, ":")},
         {"SF_PUBLIC_SONAMES", join(sonames, " ")},
         {"SF_JOBS", std::to_string(options.fixed_jobs)}};
-    if (options.ccache && recipe.build.ccache) {
+    if (options.ccache && version.build.ccache) {
         environment["SF_CCACHE"] = "1";
         environment["CCACHE_DIR"] = inside::ccache;
     }
-    for (const auto& [name, value] : recipe.build.env) {
+    for (const auto& [name, value] : version.build.env) {
         SF_TRY(const std::string filled, words.fill(value));
         std::string& entry = environment[name];
         entry = name.ends_with("FLAGS") && !entry.empty() ? fmt::format("{} {}", entry, filled)

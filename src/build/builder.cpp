@@ -17,7 +17,6 @@
 #include "pack/gate.hpp"
 #include "pack/package_writer.hpp"
 #include "pack/source_archive.hpp"
-#include "recipe/catalog.hpp"
 
 namespace sf::build {
 
@@ -88,6 +87,7 @@ public:
           x_share(share),
           x_spec(context.plan.dag.at(id)),
           x_recipe(context.plan.recipe(id)),
+          x_version(context.plan.version(id)),
           x_name(x_spec.store_name()),
           x_work(context.state.work() / x_name),
           x_logs(context.state.logs() / context.options.run_id / x_name) {}
@@ -133,7 +133,7 @@ private:
 
         SF_CHECK(timed("unpack", [&] { return unpack(); }));
         StepOptions options{x_context.options.jobs, x_context.options.ccache};
-        if (x_recipe.build.jobs == recipe::Jobs::serial) options.fixed_jobs = 1;
+        if (x_version.build.jobs == recipe::Jobs::serial) options.fixed_jobs = 1;
         SF_TRY(x_environment, environment_of(x_context.plan, x_id, options));
         SF_TRY(const std::vector<Step> steps, steps_of(x_context.plan, x_id, options));
         for (const Step& step : steps) SF_CHECK(run_step(step));
@@ -161,7 +161,7 @@ private:
                base::open_file(build_folder() / "src", O_RDONLY | O_DIRECTORY));
         SF_TRY([[maybe_unused]] const pack::ArchiveTotals totals,
                pack::unpack_source({file.get(), archive.filename().string()}, {}, folder.get()));
-        for (const recipe::Patch& patch : x_context.plan.version(x_id).patches) {
+        for (const recipe::Patch& patch : x_version.patches) {
             SF_TRY(const std::string text, base::read_file(patch.path));
             if (base::sha256(text) != patch.sha256)
                 return fail(Code::corrupt, "{} is not the patch that {} names: its sha256 is {}",
@@ -187,7 +187,7 @@ private:
             const model::Spec& spec = x_context.plan.dag.at(dependency);
             plan.binds.push_back({store.tree(spec.store_name()), placeholder_prefix(spec), false});
         }
-        if (x_context.options.ccache && x_recipe.build.ccache) {
+        if (x_context.options.ccache && x_version.build.ccache) {
             const fs::path cache = x_context.state.ccache() / x_spec.toolchain / x_spec.name;
             SF_CHECK(base::make_dirs(cache));
             // The uid differs from lease to lease; what is inside follows it.
@@ -198,7 +198,7 @@ private:
             plan.binds.push_back({cache, inside::ccache, true});
         }
         plan.environment = x_environment;
-        if (x_recipe.build.jobs == recipe::Jobs::jobserver &&
+        if (x_version.build.jobs == recipe::Jobs::jobserver &&
             x_context.runner.passes_descriptors()) {
             plan.environment["MAKEFLAGS"] =
                 fmt::format(" -j --jobserver-auth={},{}", jobserver_read, jobserver_write);
@@ -223,12 +223,12 @@ private:
     Status run_step(const Step& step) {
         x_context.observer.step_started(x_name, step.name);
         SF_TRY(sandbox::SandboxPlan plan, plan_of(step));
-        const bool own_words = x_recipe.build.jobs == recipe::Jobs::fixed ||
-                               x_recipe.build.system == recipe::BuildSystem::cmake ||
-                               x_recipe.build.system == recipe::BuildSystem::meson;
+        const bool own_words = x_version.build.jobs == recipe::Jobs::fixed ||
+                               x_version.build.system == recipe::BuildSystem::cmake ||
+                               x_version.build.system == recipe::BuildSystem::meson;
         const bool served = !own_words && x_context.runner.passes_descriptors();
         x_share.set_hungry(step.compiles && served);
-        if (step.compiles && !served && x_recipe.build.jobs != recipe::Jobs::serial) {
+        if (step.compiles && !served && x_version.build.jobs != recipe::Jobs::serial) {
             // Said on ninja's command line, or to make by its environment: what we could get.
             const unsigned got = x_share.hold_fixed(x_context.options.jobs);
             const std::string jobs = fmt::format(" -j{}", got);
@@ -295,17 +295,12 @@ private:
         request.host_sonames = x_context.host_libraries;
         for (const auto& each : x_recipe.host_libraries)
             request.host_sonames.push_back(each.soname);
-        for (const auto& each : x_recipe.package.public_sonames)
+        for (const auto& each : x_version.package.public_sonames)
             request.public_sonames.push_back(each.soname);
-        for (const auto& each : x_recipe.package.dlopens)
+        for (const auto& each : x_version.package.dlopens)
             request.dlopens.push_back({each.files, each.sonames});
-        for (const auto& each : x_recipe.package.expect) {
-            SF_TRY(const bool holds, recipe::version_in_range(x_spec.version, each.when));
-            if (holds)
-                request.expected.insert(request.expected.end(), each.paths.begin(),
-                                        each.paths.end());
-        }
-        for (const auto& each : x_recipe.package.placeholder_exceptions)
+        request.expected = x_version.package.expect;
+        for (const auto& each : x_version.package.placeholder_exceptions)
             request.placeholder_exceptions.push_back(each.file);
         return request;
     }
@@ -320,7 +315,7 @@ private:
         package.identity = x_spec.identity;
         package.identity_text = x_spec.identity_text;
         package.license = x_recipe.license;
-        package.ccache_used = x_context.options.ccache && x_recipe.build.ccache;
+        package.ccache_used = x_context.options.ccache && x_version.build.ccache;
         for (const NodeId dependency : x_spec.link_dependencies)
             package.dependencies.push_back(x_context.plan.dag.at(dependency).store_name());
         std::sort(package.dependencies.begin(), package.dependencies.end());
@@ -353,6 +348,7 @@ private:
     JobBudget::Share& x_share;
     const model::Spec& x_spec;
     const recipe::Recipe& x_recipe;
+    const recipe::Version& x_version;
     std::string x_name;
     fs::path x_work;
     fs::path x_logs;

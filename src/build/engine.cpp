@@ -26,7 +26,9 @@ Status BuildReport::status() const {
         if (node.state == NodeState::failed) errors.push_back(&node.error);
     if (errors.empty()) {
         if (ok()) return {};
-        SF_CHECK(base::check_stop());
+        if (const Status stop = base::check_stop(); !stop)
+            return base::fail_hint(base::Code::interrupted, stop.error().message,
+                                   "what is built stays: the same command goes on from there");
         return base::fail(base::Code::failed, "not every package was built");
     }
     if (errors.size() == 1) return tl::unexpected(*errors.front());
@@ -52,8 +54,10 @@ std::vector<double> estimate(const Plan& plan, History& history) {
     std::vector<double> seconds;
     for (const NodeId id : plan.dag.nodes()) {
         const auto size = static_cast<double>(plan.version(id).source.size);
+        const double by_size = 10 + size / 1e6 * seconds_per_megabyte;
+        const std::optional<std::uint64_t>& by_recipe = plan.recipe(id).cpu_seconds;
         seconds.push_back(history.cpu_seconds(plan.dag.at(id).name)
-                              .value_or(10 + size / 1e6 * seconds_per_megabyte));
+                              .value_or(by_recipe ? static_cast<double>(*by_recipe) : by_size));
     }
     return seconds;
 }
@@ -145,6 +149,9 @@ private:
         NodeOutcome outcome;
         if (Result<NodeOutcome> result = outcome_of(id)) {
             outcome = std::move(*result);
+        } else if (result.error().code == base::Code::interrupted && base::stop_requested()) {
+            // As asked, and told once, by the report: no failure of this package's.
+            x_context.observer.package_skipped(x_dag.at(id).store_name());
         } else {
             outcome.error = std::move(result).error();
             outcome.state = NodeState::failed;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "build/planner.hpp"
 
+#include <algorithm>
+
+#include "base/digest.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "model/names.hpp"
@@ -74,7 +77,7 @@ private:
         spec.target = x_input.target;
         SF_TRY(spec.build_dependencies, nodes_of(recipe, recipe.build_dependencies));
         SF_TRY(spec.link_dependencies, nodes_of(recipe, recipe.link_dependencies));
-        SF_TRY(spec.identity_text, base::canonical_json(identity_of(spec, recipe, *chosen)));
+        SF_TRY(spec.identity_text, base::canonical_json(identity_of(spec, *chosen)));
         spec.identity = base::sha256(spec.identity_text);
         x_nodes.emplace(name, x_plan.dag.add(std::move(spec)));
         x_plan.recipes.push_back(&recipe);
@@ -95,8 +98,7 @@ private:
         return nodes;
     }
 
-    Json identity_of(const model::Spec& spec, const recipe::Recipe& recipe,
-                     const recipe::Version& version) const {
+    Json identity_of(const model::Spec& spec, const recipe::Version& version) const {
         Json patches = Json::array();
         for (const recipe::Patch& patch : version.patches) patches.push_back(patch.sha256.hex());
         const auto identities = [&](const std::vector<NodeId>& nodes) {
@@ -112,8 +114,8 @@ private:
                 {"version", spec.version},
                 {"source", version.source.sha256.hex()},
                 {"patches", patches},
-                {"build", json_of(recipe.build)},
-                {"package", json_of(recipe.package)},
+                {"build", json_of(version.build)},
+                {"package", json_of(version.package)},
                 {"toolchain", {{"name", spec.toolchain}, {"packages", root_digest(x_input.root)}}},
                 {"target", spec.target},
                 {"target_flags", x_flags},
@@ -128,6 +130,23 @@ private:
     std::map<std::string, NodeId> x_nodes;
 };
 
+bool holds(const Json& array, const Json& item) {
+    return std::find(array.begin(), array.end(), item) != array.end();
+}
+
+// One value for a reader: a digest by its first eight digits, as in a store name; a long text by
+// its beginning.
+std::string shown(const Json& json) {
+    if (json.is_null()) return "(none)";
+    if (json.is_string()) {
+        const auto& text = json.get_ref<const std::string&>();
+        if (base::Digest::parse(text)) return text.substr(0, 8);
+    }
+    std::string text = json.dump();
+    if (text.size() > 120) text = text.substr(0, 117) + "...";
+    return base::escape_untrusted(text);
+}
+
 void compare(const Json& before, const Json& now, const std::string& where,
              std::vector<std::string>& lines) {
     if (before == now) return;
@@ -141,12 +160,17 @@ void compare(const Json& before, const Json& now, const std::string& where,
             if (!now.contains(key)) compare(value, Json(), below(key), lines);
         return;
     }
-    const auto text = [](const Json& json) {
-        std::string shown = json.is_null() ? "(none)" : json.dump();
-        if (shown.size() > 120) shown = shown.substr(0, 117) + "...";
-        return base::escape_untrusted(shown);
-    };
-    lines.push_back(fmt::format("{}: {} -> {}", where, text(before), text(now)));
+    if (before.is_array() && now.is_array()) {
+        const std::size_t lines_before = lines.size();
+        for (const Json& item : now)
+            if (!holds(before, item)) lines.push_back(fmt::format("{}: + {}", where, shown(item)));
+        for (const Json& item : before)
+            if (!holds(now, item)) lines.push_back(fmt::format("{}: - {}", where, shown(item)));
+        if (lines.size() == lines_before)
+            lines.push_back(fmt::format("{}: in another order", where));
+        return;
+    }
+    lines.push_back(fmt::format("{}: {} -> {}", where, shown(before), shown(now)));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/files.hpp"
+#include "base/regular_file.hpp"
 #include "base/text.hpp"
 #include "pack/archive_reader.hpp"
 
@@ -138,9 +139,9 @@ Result<std::optional<CachedPackage>> PackageFolder::take(const model::Spec& spec
                                                          const fs::path& into) const {
     const fs::path folder = package_folder(spec.store_name());
     const fs::path file = folder / manifest_file;
-    SF_TRY(const auto text, base::read_file_if_exists(file));
+    SF_TRY(const auto text, base::read_regular_file(file));
     if (!text) return std::optional<CachedPackage>();
-    SF_TRY(const auto armored, base::read_file_if_exists(folder / signature_file, max_signature));
+    SF_TRY(const auto armored, base::read_regular_file(folder / signature_file, max_signature));
     SF_TRY(trust::GoodSignature signer,
            verifier.verify_bytes(*text, armored.value_or(""), file.native()));
     SF_TRY(model::Package package,
@@ -165,7 +166,7 @@ Result<PutOutcome> PackageFolder::put(const model::Package& package, const fs::p
     const fs::path target = package_folder(package.store_name());
     const auto what_is_there = [&]() -> Result<std::optional<PutOutcome>> {
         if (!base::exists(target)) return std::optional<PutOutcome>();
-        SF_TRY(const auto text, base::read_file_if_exists(target / manifest_file));
+        SF_TRY(const auto text, base::read_regular_file(target / manifest_file));
         const Result<model::Package> other = model::package_from_json(text.value_or(""));
         const bool same =
             other && other->identity == package.identity && other->run.sha256 == package.run.sha256;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bundle_assets.hpp"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cli/module_hierarchy.hpp"
 #include "model/bundle_layout.hpp"
-#include "model/names.hpp"
 
 namespace sf::cli {
 
@@ -30,6 +32,17 @@ constexpr std::array copied{"config/slurm.conf",
                             "sysusers.d/slurm-factory.conf",
                             "tmpfiles.d/slurm-factory.conf"};
 
+std::string target_json(const model::Toolchain& toolchain) {
+    return base::Json{{"title", toolchain.title},
+                      {"family", toolchain.family},
+                      {"os_id", toolchain.os_release.id},
+                      {"os_version", toolchain.os_release.version_id}}
+               .dump(2) +
+           '\n';
+}
+
+}  // namespace
+
 Result<fs::path> helper_path() {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -42,20 +55,10 @@ Result<fs::path> helper_path() {
         "build it as well: cmake --build build/release");
 }
 
-std::string target_json(const model::Toolchain& toolchain) {
-    return base::Json{{"title", toolchain.title},
-                      {"family", toolchain.family},
-                      {"os_id", toolchain.os_release.id},
-                      {"os_version", toolchain.os_release.version_id}}
-               .dump(2) +
-           '\n';
-}
-
-}  // namespace
-
 Result<std::vector<publish::BundleAsset>> bundle_assets(const Session& session,
                                                         const std::string& version,
-                                                        const model::Toolchain& toolchain) {
+                                                        const model::Toolchain& toolchain,
+                                                        const std::string& hierarchy_compiler) {
     const fs::path templates = fs::path(session.options.data_dir) / "templates" / "slurm_assets";
     const std::string folder = model::bundle_assets_path(version) + '/';
     std::vector<publish::BundleAsset> assets;
@@ -70,16 +73,14 @@ Result<std::vector<publish::BundleAsset>> bundle_assets(const Session& session,
     assets.push_back({folder + std::string(model::helper_name), std::move(program), true});
     assets.push_back({folder + "target.json", target_json(toolchain)});
 
-    // Lua finds its own place; only names go in.
-    for (const auto& [name, path] :
-         {std::pair{"modulefile.lua", model::bundle_modulefile_path(version, toolchain.name)},
-          {"modulerc.lua", folder + std::string(model::modulerc_name)}}) {
-        SF_TRY(std::string text, base::read_file(templates / name));
-        text = base::replace_all(std::move(text), "@version@", version);
-        text = base::replace_all(std::move(text), "@series@", model::series_of(version));
-        text = base::replace_all(std::move(text), "@toolchain@", toolchain.name);
-        assets.push_back({path, std::move(text)});
+    const ModuleNames names{version, toolchain};
+    SF_TRY(std::vector<publish::BundleAsset> modules, module_files(templates, names));
+    if (!hierarchy_compiler.empty()) {
+        SF_TRY(std::vector<publish::BundleAsset> hierarchy,
+               module_hierarchy(templates, names, hierarchy_compiler));
+        std::ranges::move(hierarchy, std::back_inserter(modules));
     }
+    std::ranges::move(modules, std::back_inserter(assets));
     return assets;
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/bundle_assets.hpp"
 #include "model/bundle_layout.hpp"
+#include "model/features.hpp"
 #include "model/names.hpp"
 #include "publish/bundle.hpp"
 
@@ -76,38 +77,20 @@ private:
     std::string x_manifest, x_signer;
 };
 
-void say_result(Session& session, const Receipt& receipt, const std::string& signer, bool made) {
-    std::error_code error;
-    const auto size = fs::file_size(receipt.bundle(), error);
-    session.voice.line(fmt::format("{}  {}, {}", receipt.bundle().string(),
-                                   base::human_bytes(error ? 0 : size),
-                                   made ? "written" : "up to date"));
-    session.voice.line(fmt::format("{}  (the same)", receipt.alias().string()));
-    session.voice.line("signed by " + signer);
-    session.voice.event("bundle", {{"path", receipt.bundle().string()},
-                                   {"alias", receipt.alias().string()},
-                                   {"size", error ? 0 : size},
-                                   {"signer", signer},
-                                   {"written", made}});
-    session.voice.line(
-        fmt::format("next: slurm-factory bundle verify {0}\n"
-                    "      slurm-factory bundle install {0} --prefix DIR\n"
-                    "   or tar -xzf {0} -C DIR && DIR/{1}/{2} --full-init",
-                    base::shell_quote(receipt.alias().string()), model::bundle_assets_folder,
-                    model::installer_name));
-}
-
 }  // namespace
 
-Status make_signed_bundle(Session& session, const build::Plan& plan,
-                          const build::BuildReport& report, const model::Toolchain& toolchain,
-                          const SigningRequest& signing) {
+Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
+                                      const build::BuildReport& report,
+                                      const model::Toolchain& toolchain,
+                                      const model::RootRecord& root, const trust::Signer& signer,
+                                      const BundleWishes& wishes) {
     const build::PackageStore store(session.state());
     publish::BundleRequest request = request_of(plan, report, store);
-    SF_TRY(request.assets, bundle_assets(session, request.version, toolchain));
+    if (wishes.gpu) request.features.emplace_back(model::gpu_feature);
+    SF_TRY(request.assets, bundle_assets(session, request.version, toolchain,
+                                         wishes.hierarchy ? root.compiler : ""));
     SF_TRY(const model::Bundle bundle, publish::plan_bundle(request));
     SF_TRY(const std::string manifest, model::to_json(bundle));
-    SF_TRY(const trust::Signer signer, choose_signer(session, signing));
     const Receipt receipt(request, session.state().builds(), manifest, signer.fingerprint().text());
     SF_TRY(const bool there, receipt.holds());
     if (!there) {
@@ -116,8 +99,28 @@ Status make_signed_bundle(Session& session, const build::Plan& plan,
                publish::write_bundle(request, session.state().builds(), &signer));
         SF_CHECK(receipt.write());
     }
-    say_result(session, receipt, signer.fingerprint().text(), !there);
-    return {};
+    return MadeBundle{receipt.bundle(), receipt.alias(), signer.fingerprint().text(), !there};
+}
+
+void say_bundle(Session& session, const MadeBundle& made) {
+    std::error_code error;
+    const auto size = fs::file_size(made.path, error);
+    session.voice.line(fmt::format("{}  {}, {}", made.path.string(),
+                                   base::human_bytes(error ? 0 : size),
+                                   made.written ? "written" : "up to date"));
+    session.voice.line(fmt::format("{}  (the same)", made.alias.string()));
+    session.voice.line("signed by " + made.signer);
+    session.voice.event("bundle", {{"path", made.path.string()},
+                                   {"alias", made.alias.string()},
+                                   {"size", error ? 0 : size},
+                                   {"signer", made.signer},
+                                   {"written", made.written}});
+    session.voice.line(
+        fmt::format("next: slurm-factory bundle verify {0}\n"
+                    "      slurm-factory bundle install {0} --prefix DIR\n"
+                    "   or tar -xzf {0} -C DIR && DIR/{1}/{2} --full-init",
+                    base::shell_quote(made.alias.string()), model::bundle_assets_folder,
+                    model::installer_name));
 }
 
 }  // namespace sf::cli

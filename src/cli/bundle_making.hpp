@@ -4,16 +4,33 @@
 
 #include "build/engine.hpp"
 #include "cli/session.hpp"
-#include "cli/signing_key.hpp"
+#include "trust/signer.hpp"
 
 namespace sf::cli {
+
+struct BundleWishes {
+    bool gpu = false;        // GPU plugins are a requirement
+    bool hierarchy = false;  // module files as a hierarchy, too
+};
+
+struct MadeBundle {
+    std::filesystem::path path;
+    std::filesystem::path alias;
+    std::string signer;    // fingerprint
+    bool written = false;  // false: it was there
+};
 
 // Writes builds/<toolchain>/<series>/slurm-<exact>-….tar.gz with .asc and .sha256, and the alias
 // builds/slurm-<series>-<toolchain>-software.tar.gz. If the bundle of these very packages is there
 // and signed by this key, nothing is done.
-[[nodiscard]] base::Status make_signed_bundle(Session& session, const build::Plan& plan,
-                                              const build::BuildReport& report,
-                                              const model::Toolchain& toolchain,
-                                              const SigningRequest& signing);
+[[nodiscard]] base::Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
+                                                          const build::BuildReport& report,
+                                                          const model::Toolchain& toolchain,
+                                                          const model::RootRecord& root,
+                                                          const trust::Signer& signer,
+                                                          const BundleWishes& wishes);
+
+// Where it is and what to do with it.
+void say_bundle(Session& session, const MadeBundle& made);
 
 }  // namespace sf::cli

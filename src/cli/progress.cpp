@@ -103,8 +103,10 @@ std::string Progress::total(const State& state) const {
             running == state.running.end() ? 0 : seconds(now - running->second.started);
         left += std::max(expected - spent, 0.0);
     }
-    return fmt::format("{}/{} done, {} so far, about {} left", state.done, x_total,
-                       base::human_seconds(seconds(now - x_start)),
+    const std::string so_far = fmt::format("{}/{} done, {} so far", state.done, x_total,
+                                           base::human_seconds(seconds(now - x_start)));
+    if (left <= 0 && !state.running.empty()) return so_far + ", longer than expected";
+    return fmt::format("{}, about {} left", so_far,
                        base::human_seconds(left / std::max(x_jobs, 1U)));
 }
 
@@ -187,6 +189,7 @@ void Progress::package_failed(const std::string& store_name, const base::Error& 
 void Progress::package_skipped(const std::string& store_name) {
     x_session.voice.event("package_skipped", {{"package", store_name}});
     auto state = x_state.lock();
+    state->running.erase(store_name);
     state->left.erase(store_name);
 }
 

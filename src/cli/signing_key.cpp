@@ -111,8 +111,8 @@ base::Status check_signing_request(Session& session, const SigningRequest& reque
     const trust::Keyring keyring = keyring_of(session);
     SF_TRY(const auto fingerprint, wanted_key(keyring, request));
     if (!fingerprint) return {};
-    return trust::Signer::create(keyring, *fingerprint, passphrase_of(request))
-        .map([](const trust::Signer&) {});
+    // Without the passphrase: a pipe gives it only once, to the signer that signs.
+    return trust::Signer::create(keyring, *fingerprint, {}).map([](const trust::Signer&) {});
 }
 
 Result<trust::Signer> choose_signer(Session& session, const SigningRequest& request) {

@@ -31,7 +31,8 @@ void add_signing_options(CLI::App& app, SigningRequest& request);
 [[nodiscard]] trust::Keyring keyring_of(const Session& session);
 [[nodiscard]] std::filesystem::path trust_folder(const Session& session);
 
-// A key made here is trusted here, so that what it signs can be verified at once on this machine;
+// Call once a run: a passphrase that comes through a pipe can be read only once. A key made here is
+// trusted here, so that what it signs can be verified at once on this machine;
 // other machines must be told its fingerprint.
 [[nodiscard]] base::Result<trust::Signer> choose_signer(Session& session,
                                                         const SigningRequest& request);

@@ -10,6 +10,7 @@
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
 #include "deploy/names.hpp"
+#include "deploy/tool.hpp"
 
 namespace sf::deploy {
 
@@ -31,6 +32,14 @@ base::Environment environment() {
     return {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/root"}};
 }
 
+// For the client of the database alone; who calls removes it.
+Result<std::string> password_file(const std::string& password, Host& host) {
+    SF_TRY(const std::string nonce, make_password(host));
+    std::string options = "/run/slurm-setup-" + nonce.substr(0, 16) + ".cnf";
+    SF_CHECK(host.write_new(options, "[client]\npassword=\"" + password + "\"\n", 0600, {}));
+    return options;
+}
+
 class Client {
 public:
     Client(const PlannedDatabase& database, Host& host) : x_database(database), x_host(host) {}
@@ -43,9 +52,7 @@ public:
 
     // As slurmdbd's user, with its password, from a private file.
     Result<bool> user_can(const std::string& sql, const std::string& password) const {
-        SF_TRY(const std::string nonce, make_password(x_host));
-        const std::string options = "/run/slurm-setup-" + nonce.substr(0, 16) + ".cnf";
-        SF_CHECK(x_host.write_new(options, "[client]\npassword=\"" + password + "\"\n", 0600, {}));
+        SF_TRY(const std::string options, password_file(password, x_host));
         const auto done = run({x_database.client, "--defaults-file=" + options, "--protocol=socket",
                                "--socket=" + x_database.socket, "--user=" + x_database.user,
                                "--batch", "--execute=" + sql},
@@ -165,17 +172,90 @@ Status make_with(const Client& client, const PlannedDatabase& database, Context&
     return {};
 }
 
-}  // namespace
+// By a server that listens somewhere, or by one of ours. `work` gets the place.
+template <class Work>
+Status with_server(const PlannedDatabase& database, Context& context, Work work) {
+    // It may have been started since the plan was made, and listen elsewhere.
+    PlannedDatabase now = database;
+    SF_TRY(const Listeners listeners, find_listeners(context.host));
+    const std::string socket = listening_mariadb(listeners);
+    if (!socket.empty()) {
+        now.socket = socket;
+        return work(now);
+    }
+    SF_TRY(base::Child server, start_server(now));
+    Status done = wait_for_server(server, now, context.host);
+    if (done) done = work(now);
+    const Status ended = end_server(server);
+    return done ? ended : done;
+}
 
-std::string password_in(std::string_view slurmdbd_conf) {
-    constexpr std::string_view key = "storagepass=";
-    for (const std::string& line : base::split(slurmdbd_conf, '\n')) {
+// Of slurmdbd.conf, whose names know no case; `key` with its '=', in lower case.
+std::string value_in(std::string_view conf, std::string_view key) {
+    for (const std::string& line : base::split(conf, '\n')) {
         std::string lower;
         for (const char c : line.substr(0, key.size()))
             lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         if (lower == key) return std::string(base::trim(line.substr(key.size())));
     }
     return {};
+}
+
+// As slurmdbd comes in: what its configuration says, whoever wrote it.
+struct Access {
+    std::string host;  // empty: this machine, over the socket
+    std::string port;
+    std::string user;
+    std::string password;
+    std::string name;  // of the database
+};
+Result<Access> access_of(Host& host) {
+    SF_TRY(const std::string conf, host.read(std::string(slurmdbd_conf_path)));
+    Access access{value_in(conf, "storagehost="), value_in(conf, "storageport="),
+                  value_in(conf, "storageuser="), value_in(conf, "storagepass="),
+                  value_in(conf, "storageloc=")};
+    if (access.host == "localhost") access.host.clear();
+    if (access.name.empty()) access.name = "slurm_acct_db";
+    const auto good = check_password(access.password);
+    if (!good || access.user.empty() || access.name.starts_with('-')) {
+        return base::fail_hint(Code::refused,
+                               fmt::format("{} does not say how slurmdbd comes in (StorageUser, "
+                                           "StoragePass, StorageLoc)",
+                                           slurmdbd_conf_path),
+                               "mend it; or save the database yourself and say --without-backup");
+    }
+    return access;
+}
+
+// mariadb-dump, in one consistent state, with its password in a private file.
+Status run_dump(const PlannedDatabase& database, const Access& access,
+                std::vector<std::string> words, Context& context) {
+    const auto dump = [&](const std::string& socket) -> Status {
+        SF_TRY(const std::string options, password_file(access.password, context.host));
+        std::vector<std::string> argv{words[0], "--defaults-file=" + options};
+        if (access.host.empty()) {
+            argv.insert(argv.end(), {"--protocol=socket", "--socket=" + socket});
+        } else {
+            argv.insert(argv.end(), {"--protocol=tcp", "--host=" + access.host});
+            if (!access.port.empty()) argv.push_back("--port=" + access.port);
+        }
+        argv.insert(argv.end(), {"--user=" + access.user, "--single-transaction", "--quick",
+                                 "--no-tablespaces"});
+        argv.insert(argv.end(), words.begin() + 1, words.end());
+        argv.insert(argv.end(), {"--databases", access.name});
+        const auto done = run_tool(context.host, std::move(argv), std::chrono::hours(24));
+        const Status removed = context.host.remove(options);
+        return done ? removed : Status(tl::unexpected(done.error()));
+    };
+    if (!access.host.empty()) return dump({});
+    return with_server(database, context,
+                       [&](const PlannedDatabase& now) { return dump(now.socket); });
+}
+
+}  // namespace
+
+std::string password_in(std::string_view slurmdbd_conf) {
+    return value_in(slurmdbd_conf, "storagepass=");
 }
 
 Result<std::string> new_password(const PlannedDatabase& database, Host& host) {
@@ -212,18 +292,34 @@ Status make_database(const PlannedDatabase& database, Context& context) {
     if (const auto good = check_password(password); !good) {
         return base::during(good, "reading StoragePass from " + std::string(slurmdbd_conf_path));
     }
-    // The server may have been started since the plan was made, and listen elsewhere.
-    PlannedDatabase now = database;
-    SF_TRY(const Listeners listeners, find_listeners(context.host));
-    const std::string socket = listening_mariadb(listeners);
-    if (!socket.empty()) now.socket = socket;
-    const Client client(now, context.host);
-    if (!socket.empty()) return make_with(client, now, context, password);
-    SF_TRY(base::Child server, start_server(now));
-    Status made = wait_for_server(server, now, context.host);
-    if (made) made = make_with(client, now, context, password);
-    const Status ended = end_server(server);
-    return made ? ended : made;
+    return with_server(database, context, [&](const PlannedDatabase& now) {
+        return make_with(Client(now, context.host), now, context, password);
+    });
+}
+
+Status can_dump(const PlannedDatabase& database, const std::string& dump, Context& context) {
+    SF_TRY(const Access access, access_of(context.host));
+    if (access.host.empty()) {
+        // A server of ours is not run only to ask it.
+        SF_TRY(const Listeners listeners, find_listeners(context.host));
+        if (listening_mariadb(listeners).empty()) return {};
+    }
+    return base::during(
+        run_dump(database, access, {dump, "--no-data", "--result-file=/dev/null"}, context),
+        "asking the database for a copy");
+}
+
+Status dump_database(const PlannedDatabase& database, const std::string& dump,
+                     const std::string& file, Context& context) {
+    SF_TRY(const Access access, access_of(context.host));
+    SF_CHECK(run_dump(database, access, {dump, "--result-file=" + file}, context));
+    // Its last words; without them it is not whole.
+    SF_TRY(const std::string last, run_tool(context.host, {"tail", "-n", "1", file}));
+    if (!last.starts_with("-- Dump completed"))
+        return fail(Code::failed, "{} is not whole: it ends with '{}'", file,
+                    base::escape_untrusted(base::trim(last)));
+    return run_tool(context.host, {"sync", file}, std::chrono::hours(1))
+        .map([](const std::string&) {});
 }
 
 }  // namespace sf::deploy

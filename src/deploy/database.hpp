@@ -19,9 +19,18 @@ namespace sf::deploy {
 // line, or a generated one.
 [[nodiscard]] base::Result<std::string> new_password(const PlannedDatabase& database, Host& host);
 
-// Runs a server for the time it takes, if none listens; it is ended by asking it, never by force.
-// Code::refused if the user is there with another password.
+// This and the next run a server for the time it takes, if none listens; it is ended by asking it,
+// never by force. Code::refused if the user is there with another password.
 [[nodiscard]] base::Status make_database(const PlannedDatabase& database, Context& context);
+
+// The whole database as SQL, in one consistent state, into `file`, durable on return. By `dump`
+// (mariadb-dump), as slurmdbd's own user, wherever its configuration says the database is; may take
+// hours.
+[[nodiscard]] base::Status dump_database(const PlannedDatabase& database, const std::string& dump,
+                                         const std::string& file, Context& context);
+// Whether that user may read it, as far as a server answers.
+[[nodiscard]] base::Status can_dump(const PlannedDatabase& database, const std::string& dump,
+                                    Context& context);
 
 // The statements, for tests: names and passwords have passed the rules of names.hpp.
 [[nodiscard]] std::string creation_sql(const std::string& user, const std::string& password);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "deploy/tool.hpp"
 
 namespace sf::deploy {
 
@@ -34,17 +35,6 @@ public:
     }
 
 private:
-    Status tool(std::vector<std::string> argv) {
-        base::Command command;
-        command.argv = std::move(argv);
-        command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C"}};
-        command.deadline = std::chrono::seconds(60);
-        SF_TRY(const base::Finished done, x.host.run(command));
-        if (done.exit.ok()) return {};
-        return fail(Code::failed, "{}: {}: {}", base::shell_join(command.argv), done.exit.text(),
-                    base::escape_untrusted(base::trim(done.err)));
-    }
-
     Status make_user(const PlannedUser& user) {
         if (user.exists) return {};
         const std::string group = user.name;
@@ -52,7 +42,7 @@ private:
             std::vector<std::string> argv{"groupadd", "--system"};
             if (user.id) argv.insert(argv.end(), {"--gid", std::to_string(*user.id)});
             argv.push_back(group);
-            SF_CHECK(tool(std::move(argv)));
+            SF_CHECK(run_tool(x.host, std::move(argv)));
             x.changed("group " + group);
         }
         std::vector<std::string> argv{"useradd",    "--system",         "--gid",
@@ -61,7 +51,7 @@ private:
                                       "--shell",    "/usr/sbin/nologin"};
         if (user.id) argv.insert(argv.end(), {"--uid", std::to_string(*user.id)});
         argv.push_back(user.name);
-        SF_CHECK(tool(std::move(argv)));
+        SF_CHECK(run_tool(x.host, std::move(argv)));
         x.record.users.insert(user.name);
         x.changed("user " + user.name);
         SF_TRY(const std::string passwd, x.host.read("/etc/passwd"));

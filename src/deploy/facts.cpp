@@ -95,23 +95,6 @@ std::vector<std::string> missing_libraries(Host& host, const model::Bundle& bund
     return missing;
 }
 
-Result<std::vector<Process>> find_daemons(Host& host) {
-    std::vector<Process> found;
-    SF_TRY(const std::vector<std::string> names, host.list("/proc"));
-    for (const std::string& name : names) {
-        pid_t pid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error != std::errc() || end != name.data() + name.size()) continue;
-        const auto comm = host.read("/proc/" + name + "/comm");
-        if (!comm) continue;  // it has ended meanwhile
-        const std::string called(base::trim(*comm));
-        if (std::ranges::find(daemon_names, called) == daemon_names.end()) continue;
-        const auto program = host.read_link("/proc/" + name + "/exe");
-        found.push_back({pid, called, program ? *program : std::string()});
-    }
-    return found;
-}
-
 bool usable_cgroups(Host& host) {
     if (!host.on_file_system("/sys/fs/cgroup", cgroup2_magic)) return false;
     const auto controllers = host.read("/sys/fs/cgroup/cgroup.controllers");
@@ -130,11 +113,31 @@ void find_mariadb(Host& host, Facts& facts) {
     for (const char* path : {"/usr/bin/mariadb", "/usr/bin/mysql"}) {
         if (facts.mariadb_client.empty() && is_file(host, path)) facts.mariadb_client = path;
     }
+    for (const char* path : {"/usr/bin/mariadb-dump", "/usr/bin/mysqldump"}) {
+        if (facts.mariadb_dump.empty() && is_file(host, path)) facts.mariadb_dump = path;
+    }
     facts.mariadb_socket = listening_mariadb(facts.listeners);
     if (facts.mariadb_socket.empty()) facts.mariadb_socket = mariadb_sockets.front();
 }
 
 }  // namespace
+
+Result<std::vector<Process>> find_daemons(Host& host) {
+    std::vector<Process> found;
+    SF_TRY(const std::vector<std::string> names, host.list("/proc"));
+    for (const std::string& name : names) {
+        pid_t pid = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error != std::errc() || end != name.data() + name.size()) continue;
+        const auto comm = host.read("/proc/" + name + "/comm");
+        if (!comm) continue;  // it has ended meanwhile
+        const std::string called(base::trim(*comm));
+        if (std::ranges::find(daemon_names, called) == daemon_names.end()) continue;
+        const auto program = host.read_link("/proc/" + name + "/exe");
+        found.push_back({pid, called, program ? *program : std::string()});
+    }
+    return found;
+}
 
 std::string listening_mariadb(const Listeners& listeners) {
     for (const std::string_view path : mariadb_sockets) {

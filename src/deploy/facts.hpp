@@ -46,6 +46,7 @@ struct Facts {
     bool other_munge = false;              // the distribution's munged is installed
     std::string mariadb_server;            // path; empty if not installed
     std::string mariadb_client;
+    std::string mariadb_dump;
     std::string mariadb_socket;                       // where the server listens or would
     std::map<std::string, PathInfo> secrets;          // of those that exist or are planted
     std::vector<std::string> missing_host_libraries;  // "libpam.so.0", "libc.so.6 (GLIBC_2.36)"
@@ -59,6 +60,9 @@ inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2
 // Where MariaDB listens: by Debian's default, under its older name, by Enterprise Linux's.
 inline constexpr std::array<std::string_view, 3> mariadb_sockets{
     "/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
+
+// Processes that are called like a daemon of Slurm's or munged.
+[[nodiscard]] base::Result<std::vector<Process>> find_daemons(Host& host);
 
 // The one of these that somebody listens on; empty: none.
 [[nodiscard]] std::string listening_mariadb(const Listeners& listeners);

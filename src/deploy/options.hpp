@@ -46,6 +46,7 @@ struct Options {
     Action action = Action::help;
     bool dry_run = false;
     bool no_start = false;
+    bool without_backup = false;
     std::string prefix;  // empty: where the tree lies
     std::string key;     // fingerprint as people paste it; empty: not given
     std::string key_file;

@@ -65,6 +65,10 @@ Result<Service> read_service(const Json& json) {
 
 }  // namespace
 
+std::string idle_cgroup_plugin(std::string_view version) {
+    return base::compare_versions(version, "24.05") < 0 ? "cgroup/v1" : "disabled";
+}
+
 std::string to_text(const Plan& plan) {
     std::string text;
     const auto line = [&](std::string_view kind, const std::string& what) {
@@ -72,6 +76,14 @@ std::string to_text(const Plan& plan) {
     };
     line("software", fmt::format("Slurm {} in {}{}", plan.version, plan.tree,
                                  plan.copy ? ", copied there" : ""));
+    if (plan.backup) {
+        line("backup",
+             fmt::format("of what Slurm {} left ({}) to {}, its daemons stopped", plan.backup->from,
+                         plan.backup->dump.empty()    ? "state"
+                         : plan.backup->state.empty() ? "database"
+                                                      : "state, database",
+                         plan.backup->folder));
+    }
     line("link", fmt::format("{}/current -> views/{}", plan.tree, plan.version));
     for (const PlannedUser& user : plan.users) {
         const std::string id = user.id ? fmt::format(" with uid {}", *user.id) : "";

@@ -75,6 +75,14 @@ struct PlannedDatabase {
     std::string log = "/var/log/slurmd/mariadbd.console.log";  // of a server run to make it
 };
 
+// What an upgrade to another series would convert for ever, saved before anything is changed.
+struct PlannedBackup {
+    std::string from;    // exact version
+    std::string folder;  // 0700, root's; numbered if it is there
+    std::string state;   // the folder of slurmctld's state; empty: not here
+    std::string dump;    // mariadb-dump, for the database; empty: not here
+};
+
 struct Plan {
     std::string tree;     // where the software will be
     std::string version;  // exact
@@ -88,13 +96,20 @@ struct Plan {
     std::vector<std::string> units;  // systemd: to enable and start, in this order
     std::vector<Service> services;   // else: to supervise, in this order
     std::optional<PlannedDatabase> database;
+    std::optional<PlannedBackup> backup;
     bool own_munge = false;  // munged is ours, not the distribution's
     bool runs_controller = false;
     bool runs_compute = false;
+    std::string rest_socket;  // of slurmrestd; empty: it does not run here
     bool accounting = false;
     std::string node;                // this machine's name in Slurm
     std::vector<std::string> notes;  // what people should know
 };
+
+// What cgroup.conf names where jobs are not confined. Before 24.05 slurmd wants a plugin in any
+// case: that of version 1 touches nothing until one that confines jobs asks it to, whatever the
+// machine has.
+[[nodiscard]] std::string idle_cgroup_plugin(std::string_view version);
 
 // For --dry-run: every user, folder, secret, file and service on a line of its own.
 [[nodiscard]] std::string to_text(const Plan& plan);

@@ -2,11 +2,12 @@
 #include "deploy/planner.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "deploy/names.hpp"
+#include "deploy/node_parameters.hpp"
+#include "deploy/release_step.hpp"
 #include "deploy/template.hpp"
 
 namespace sf::deploy {
@@ -21,28 +22,12 @@ namespace {
 constexpr std::size_t munge_key_size = 1024;
 constexpr std::size_t jwt_key_size = 32;
 constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
+constexpr const char* rest_socket_path = "/run/slurmrestd/slurmrestd.socket";
+constexpr const char* state_folder = "/var/lib/slurm/slurmctld";
+constexpr const char* backup_root = "/var/lib/slurm/backup";
 
 bool loopback(const std::string& address) {
     return address.starts_with("127.") || address == "::1";
-}
-
-// The number behind "<name>=" among a node's parameters; 0 if it is not said.
-std::uint64_t parameter(std::string_view parameters, std::string_view name) {
-    std::uint64_t value = 0;
-    for (const std::string& word : base::split(parameters, ' ')) {
-        if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=')
-            continue;
-        const char* end = word.data() + word.size();
-        const auto [at, error] = std::from_chars(word.data() + name.size() + 1, end, value);
-        if (error != std::errc() || at != end) return 0;
-    }
-    return value;
-}
-
-std::string memory_per_cpu(std::string_view parameters) {
-    const std::uint64_t cpus = parameter(parameters, "CPUs");
-    const std::uint64_t memory = parameter(parameters, "RealMemory");
-    return cpus == 0 || memory / cpus == 0 ? "" : std::to_string(memory / cpus);
 }
 
 // The tree's daemons name each other by the link `current`: an upgrade is one switch and a restart.
@@ -72,9 +57,11 @@ public:
         x_plan.own_munge = runs_munge();
         x_plan.runs_controller = has(Role::controller);
         x_plan.runs_compute = has(Role::compute);
+        if (has(Role::rest)) x_plan.rest_socket = rest_socket_path;
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
         database();
+        backup();
         users();
         folders();
         secrets();
@@ -131,7 +118,7 @@ private:
         if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
         if (has(Role::controller)) {
             folder("/var/lib/slurm", "root", 0755);
-            folder("/var/lib/slurm/slurmctld", "slurm", 0700);
+            folder(state_folder, "slurm", 0700);
         }
         if (has(Role::compute)) folder("/var/spool/slurmd", "root", 0755);
         if (has(Role::compute) || !x_plan.systemd) folder("/var/log/slurmd", "root", 0750);
@@ -182,9 +169,11 @@ private:
                 {"gather", confine ? "jobacct_gather/cgroup" : "jobacct_gather/linux"},
                 {"cgroups", confine ? yes : ""},
                 {"no_cgroups", confine ? "" : no_cgroups()},
+                {"idle_cgroup_plugin", idle_cgroup_plugin(x_plan.version)},
                 {"accounting", x_accounting ? yes : ""},
                 {"no_accounting", x_accounting ? "" : no_accounting()},
-                {"dbd_host", x_answers.dbd_host.value_or(x_facts.host)},
+                {"dbd_host", x_facts.host},
+                {"accounting_host", accounting_host()},
                 {"db_host", x_answers.db_host.value_or("localhost")},
                 {"db_port", std::to_string(x_answers.db_port.value_or(3306))},
                 {"db_user", x_answers.db_user.value_or("slurm")},
@@ -204,6 +193,12 @@ private:
                    "(accounting_storage_mysql)";
         }
         return "no --dbd-host was named";
+    }
+    // Where slurmctld finds slurmdbd. The name of this host need not be known to it.
+    [[nodiscard]] std::string accounting_host() const {
+        if (x_answers.dbd_host) return *x_answers.dbd_host;
+        const std::string address = x_answers.address.value_or("");
+        return address.empty() ? x_facts.host : address;
     }
     [[nodiscard]] std::string conf_server() const {
         if (has(Role::controller)) return {};
@@ -247,6 +242,19 @@ private:
         database.user = x_answers.db_user.value_or("slurm");
         database.password_file = x_in.options.db_password_file;
         x_plan.database = std::move(database);
+    }
+
+    void backup() {
+        const std::string& from = x_in.record.version;
+        if (from.empty() || x_in.options.without_backup) return;
+        if (step_between(from, x_in.bundle.version) != ReleaseStep::upgrade) return;
+        PlannedBackup backup;
+        backup.from = from;
+        backup.folder = fmt::format("{}/{}-to-{}", backup_root, from, x_in.bundle.version);
+        if (has(Role::controller)) backup.state = state_folder;
+        const bool was_there = x_facts.secrets.contains(std::string(slurmdbd_conf_path));
+        if (x_accounting_here && was_there) backup.dump = x_facts.mariadb_dump;
+        if (!backup.state.empty() || !backup.dump.empty()) x_plan.backup = std::move(backup);
     }
 
     Status unit(const std::string& name) {
@@ -318,10 +326,10 @@ private:
         if (has(Role::rest)) {
             Service& rest = service("slurmrestd",
                                     {program("slurmrestd"), "-a", "rest_auth/jwt",
-                                     "unix:/run/slurmrestd/slurmrestd.socket"},
+                                     fmt::format("unix:{}", rest_socket_path)},
                                     "slurmrestd");
             rest.environment["SLURM_JWT"] = "daemon";
-            rest.ready_socket = "/run/slurmrestd/slurmrestd.socket";
+            rest.ready_socket = rest_socket_path;
         }
         SF_TRY(std::string content, services_to_json(x_plan.services));
         x_plan.files.push_back({"/etc/slurm/supervisor.json", {}, 0644, std::move(content), false});
@@ -405,30 +413,6 @@ Result<Planned> make_plan(const PlanInputs& inputs, const Answers& answers) {
     }
     SF_TRY(planned.plan, Planner(inputs, planned.answers).make());
     return planned;
-}
-
-Result<std::string> node_parameters_of(std::string_view slurmd_c) {
-    std::vector<std::string> words;
-    const std::string line(slurmd_c.substr(0, slurmd_c.find('\n')));
-    for (const std::string& word : base::split(line, ' ')) {
-        if (word.empty() || word.starts_with("NodeName=") || word.starts_with("Gres=")) continue;
-        constexpr std::string_view memory = "RealMemory=";
-        if (word.starts_with(memory)) {
-            std::uint64_t found = 0;
-            const char* end = word.data() + word.size();
-            const auto [at, error] = std::from_chars(word.data() + memory.size(), end, found);
-            if (error == std::errc() && at == end && found > 0)
-                words.push_back(fmt::format("{}{}", memory, found - found / 50));
-            continue;
-        }
-        words.push_back(word);
-    }
-    const std::string text = base::join(words, " ");
-    if (!text.starts_with("CPUs=") || !check_node_parameters(text)) {
-        return fail(Code::failed, "slurmd -C says something unexpected: {}",
-                    base::escape_untrusted(line));
-    }
-    return text;
 }
 
 bool has_plugin(const model::Bundle& bundle, std::string_view file) {

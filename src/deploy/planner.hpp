@@ -54,10 +54,6 @@ struct Planned {
 
 [[nodiscard]] base::Result<Planned> make_plan(const PlanInputs& inputs, const Answers& answers);
 
-// "CPUs=2 ... RealMemory=23000" from what `slurmd -C` prints; memory a little less than found,
-// because a node with less than configured is drained.
-[[nodiscard]] base::Result<std::string> node_parameters_of(std::string_view slurmd_c);
-
 // Is there such a plugin of Slurm in the bundle?
 [[nodiscard]] bool has_plugin(const model::Bundle& bundle, std::string_view file);
 

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "deploy/names.hpp"
 #include "deploy/planner.hpp"
+#include "deploy/release_step.hpp"
 #include "model/cpu_level.hpp"
 
 namespace sf::deploy {
@@ -22,6 +23,7 @@ public:
     std::vector<Error> find() {
         machine();
         only_start();
+        upgrade();
         other_slurm();
         users();
         cluster();
@@ -84,6 +86,56 @@ private:
                 fmt::format("to start it: {}/data/slurm_assets/{}/slurm_install.sh "
                             "--start-services; to change to this one: --init-only",
                             base::escape_untrusted(record.prefix), record.version));
+        }
+    }
+
+    // What daemons of one series wrote, those of another convert, or cannot read at all.
+    void upgrade() {
+        const std::string& from = x_in.record.version;
+        const std::string& to = x_in.bundle.version;
+        if (from.empty() || x_in.options.action == Action::start_services ||
+            (!has(Role::controller) && !has(Role::dbd)))
+            return;
+        const ReleaseStep step = step_between(from, to);
+        if (step == ReleaseStep::downgrade) {
+            add(fmt::format("Slurm {} ran here, and {} cannot read the state and the database of "
+                            "a later series",
+                            from, to),
+                fmt::format("to go back: uninstall {}, put back what was saved before the upgrade, "
+                            "move {} away, then install the earlier one (see docs/install.md)",
+                            from, record_path));
+        } else if (step == ReleaseStep::too_far) {
+            add(fmt::format("Slurm {} ran here, and {} cannot convert what so early a series left",
+                            from, to),
+                "upgrade to a series in between first, start it, and come back");
+        } else if (step == ReleaseStep::upgrade && !x_in.options.without_backup) {
+            can_be_saved(from, to);
+        }
+        // Its unit would start it at the next boot, of the new version, with nothing saved.
+        if (step == ReleaseStep::upgrade && !has(Role::dbd) &&
+            x_in.record.files.contains("/etc/systemd/system/slurmdbd.service")) {
+            add("slurmdbd runs on this host, and role dbd was not said",
+                "say all roles of this host; or --uninstall first", Code::usage);
+        }
+    }
+    void can_be_saved(const std::string& from, const std::string& to) {
+        if (x_in.options.no_start) {
+            add(fmt::format("an upgrade from {} to {} stops the daemons, saves what they left and "
+                            "starts the new ones: it does not go with --no-start",
+                            from, to),
+                "without --no-start; or save it yourself and say --without-backup", Code::usage);
+        }
+        const bool database = has(Role::dbd) && x_answers.accounting.value_or(true) &&
+                              x_facts.secrets.contains(std::string(slurmdbd_conf_path));
+        if (!database) return;
+        if (x_facts.mariadb_dump.empty()) {
+            add("mariadb-dump, which saves the database before an upgrade, is not installed",
+                std::string(x_in.target.family == "el" ? "dnf install mariadb"
+                                                       : "apt-get install mariadb-client") +
+                    "; or save it yourself and say --without-backup");
+        } else if (x_facts.systemd && !x_facts.listeners.sockets.contains(x_facts.mariadb_socket)) {
+            add("MariaDB does not run, and the database has to be saved before an upgrade",
+                "systemctl start mariadb");
         }
     }
 

@@ -29,12 +29,14 @@ public:
     explicit Systemd(Host& host) : x_host(host) {}
 
     Result<base::Finished> call(std::vector<std::string> words) const {
+        // TimeoutStopSec of slurmdbd.service and mariadb.service is 900.
+        const bool stops = words.front() == "stop" || words.front() == "restart";
         base::Command command;
         command.argv = {"systemctl"};
         command.argv.insert(command.argv.end(), words.begin(), words.end());
         command.environment = {
             {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C"}, {"SYSTEMD_PAGER", "cat"}};
-        command.deadline = std::chrono::seconds(180);
+        command.deadline = std::chrono::seconds(stops ? 1000 : 180);
         return x_host.run(command);
     }
     Status must(const std::vector<std::string>& words) const {
@@ -182,6 +184,24 @@ std::vector<std::string> own_units(const Record& record) {
         return rank(left) < rank(right);
     });
     return units;
+}
+
+Status stop_writers(Context& context) {
+    SF_TRY(const auto running, running_supervisor(std::string(supervisor_pid)));
+    if (running) {
+        SF_CHECK(stop_supervisor(context.host, std::string(supervisor_pid)));
+        context.reporter.info("stopped the daemons");
+    }
+    const Systemd systemd(context.host);
+    for (const std::string& unit : own_units(context.record)) {
+        if (unit != "slurmctld.service" && unit != "slurmdbd.service") continue;
+        SF_TRY(const PathInfo info, context.host.look(std::string(unit_folder) + unit));
+        if (info.type == PathInfo::Type::absent) continue;
+        // Whatever it is doing: it may be about to start.
+        SF_CHECK(systemd.must({"stop", unit}));
+        context.reporter.info("stopped {}", unit);
+    }
+    return {};
 }
 
 Result<bool> bring_down(Context& context) {

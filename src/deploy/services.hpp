@@ -15,6 +15,10 @@ namespace sf::deploy {
 // Makes systemd know new units; makes the database; enables, and starts if the plan says so.
 [[nodiscard]] base::Status bring_up(const Plan& plan, Context& context, const std::string& helper);
 
+// Before an upgrade: slurmctld and slurmdbd write no more. Without systemd everything ends, jobs
+// excepted.
+[[nodiscard]] base::Status stop_writers(Context& context);
+
 // The units we wrote, whether enabled yet or not, in the order to stop them; the distribution's own
 // stay as they are.
 [[nodiscard]] std::vector<std::string> own_units(const Record& record);

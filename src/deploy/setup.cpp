@@ -13,12 +13,15 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/backup.hpp"
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
 #include "deploy/linux_host.hpp"
+#include "deploy/node_parameters.hpp"
 #include "deploy/options.hpp"
 #include "deploy/own_tree.hpp"
 #include "deploy/planner.hpp"
+#include "deploy/rehearsal.hpp"
 #include "deploy/services.hpp"
 #include "deploy/smoke.hpp"
 #include "deploy/supervisor.hpp"
@@ -110,6 +113,11 @@ public:
                    }));
         }
         SF_TRY(x_record, load_record(x_host));
+        // Interrupted between the record and the link: what runs is what the link names.
+        if (!x_record.prefix.empty()) {
+            const auto link = x_host.read_link(x_record.prefix + "/current");
+            if (link && link->starts_with("views/")) x_record.version = link->substr(6);
+        }
         if (x_options.action == Action::uninstall) return undo(names);
         SF_CHECK(open());
         SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));
@@ -257,6 +265,10 @@ private:
                     slurmdbd_conf_path);
             }
         }
+        if (plan.backup) {
+            SF_CHECK(base::during(back_up(plan, context),
+                                  "saving what Slurm " + plan.backup->from + " left"));
+        }
         SF_CHECK(base::during(set_up(plan, context, password), "setting up"));
         const std::string helper =
             (x_tree / model::bundle_assets_path(x_own.bundle.version) / model::helper_name)
@@ -302,12 +314,24 @@ int run_supervisor(const std::vector<std::string>& words) {
     return exit_code(supervise(options, host, voice));
 }
 
+// slurm-setup rehearse: started by build-slurm --verify, in its sandbox.
+int run_rehearsal(const std::vector<std::string>& words) {
+    const auto options = parse_rehearsal({words.begin() + 1, words.end()});
+    if (!options) return exit_code(tl::unexpected(options.error()));
+    LinuxHost host;
+    Voice voice;
+    const Status status = rehearse(*options, host, voice);
+    if (!status) voice.info("failed: {}", base::escape_untrusted(status.error().text()));
+    return status ? 0 : 1;
+}
+
 }  // namespace
 
 int run_setup(const std::vector<std::string>& words) {
     base::install_stop_handlers();
     ::umask(022);
     if (!words.empty() && words[0] == "supervise") return run_supervisor(words);
+    if (!words.empty() && words[0] == "rehearse") return run_rehearsal(words);
     const Result<Options> options = parse_options(words);
     if (!options) return exit_code(tl::unexpected(options.error()));
     if (options->action == Action::help) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "deploy/local_http.hpp"
 
 namespace sf::deploy {
 
@@ -17,70 +18,90 @@ namespace {
 constexpr std::chrono::milliseconds pause{250};
 constexpr int array_tasks = 3;
 
-// Runs as nobody: root's jobs are refused (DisableRootJobs), and users are who it is for.
 class Smoke {
 public:
-    Smoke(const Plan& plan, Context& context) : x_plan(plan), x(context) {
-        if (const User* nobody = context.accounts.user("nobody"))
-            x_nobody = base::Identity{nobody->uid, nobody->gid};
-    }
+    Smoke(const SmokeSubject& subject, Host& host, base::Reporter& reporter)
+        : x_subject(subject), x_host(host), x_reporter(reporter) {}
 
     Result<std::vector<std::string>> run() {
-        SF_CHECK(base::during(munge(), "testing MUNGE"));
-        if (x_plan.runs_controller) SF_CHECK(base::during(controller(), "testing slurmctld"));
-        if (x_plan.runs_compute) {
-            SF_CHECK(base::during(node(), "testing the node"));
-            SF_CHECK(base::during(interactive(), "testing srun"));
-            const Status batched = batch();
-            if (!batched) cancel();
-            clean_up();
-            SF_CHECK(base::during(batched, "testing sbatch"));
-            if (x_plan.accounting && x_plan.runs_controller)
-                SF_CHECK(base::during(accounting(), "testing accounting"));
+        SF_CHECK(step("munge", "testing MUNGE", [&] { return munge(); }));
+        if (x_subject.controller)
+            SF_CHECK(step("slurmctld", "testing slurmctld", [&] { return controller(); }));
+        if (x_subject.compute) {
+            SF_CHECK(step("node", "testing the node", [&] { return node(); }));
+            if (x_full) {
+                x_reporter.notice("jobs have all of {}: none was tried", x_subject.node);
+            } else {
+                SF_CHECK(jobs());
+            }
         }
+        if (!x_subject.rest_socket.empty())
+            SF_CHECK(step("slurmrestd", "testing slurmrestd", [&] { return rest(); }));
         return std::move(x_proved);
     }
 
 private:
-    Result<base::Finished> call(std::vector<std::string> argv, bool as_nobody,
+    Status jobs() {
+        SF_CHECK(step("srun", "testing srun", [&] { return interactive(); }));
+        SF_CHECK(step("sbatch", "testing sbatch", [&] {
+            Status batched = batch();
+            if (!batched) cancel();
+            clean_up();
+            return batched;
+        }));
+        if (!x_subject.accounting || !x_subject.controller) return {};
+        return step("sacct", "testing accounting", [&] { return accounting(); });
+    }
+
+    template <class Work>
+    Status step(std::string_view name, const char* doing, Work work) {
+        if (x_subject.begins) x_subject.begins(name);
+        return base::during(Status(work()), doing);
+    }
+
+    Result<base::Finished> call(std::vector<std::string> argv, bool as_user,
                                 std::string_view input = {}) {
         base::Command command;
-        const std::string view = x_plan.tree + "/current";
+        const std::string& view = x_subject.view;
         argv[0] = view + "/bin/" + argv[0];
         command.argv = std::move(argv);
         command.environment = {
             {"PATH", view + "/bin:/usr/bin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/"}};
+        for (const auto& [name, value] : x_subject.environment) command.environment[name] = value;
         command.directory = "/";
         command.deadline = std::chrono::seconds(90);
         command.limits.no_core = false;
-        if (as_nobody) command.identity = x_nobody;
-        return x.host.run(command, input);
+        if (as_user && x_subject.become_user) command.identity = x_subject.user;
+        return x_host.run(command, input);
     }
-    Result<std::string> must(std::vector<std::string> argv, bool as_nobody,
+    Result<std::string> must(std::vector<std::string> argv, bool as_user,
                              std::string_view input = {}) {
         const std::string name = argv[0];
-        SF_TRY(const base::Finished done, call(std::move(argv), as_nobody, input));
+        SF_TRY(const base::Finished done, call(std::move(argv), as_user, input));
         if (done.exit.ok()) return std::string(base::trim(done.out));
         return base::fail_hint(done.timed_out ? Code::exhausted : Code::failed,
                                fmt::format("{}: {}: {}", name,
                                            done.timed_out ? "no end within 90 s" : done.exit.text(),
                                            base::escape_untrusted(base::trim(done.err))),
-                               "see the logs in /var/log/slurm and /var/log/slurmd");
+                               "see the logs in " + x_subject.logs);
     }
-    // Until it prints what is wanted.
-    Status await(int seconds, const std::vector<std::string>& argv, std::string_view wanted) {
+    // Until it prints one of `wanted`, and which.
+    Result<std::string> await(int seconds, const std::vector<std::string>& argv,
+                              const std::vector<std::string>& wanted) {
         std::string said;
         for (int turns = seconds * 4; turns > 0; --turns) {
             SF_TRY(const base::Finished done, call(argv, false));
             said = std::string(base::trim(done.exit.ok() ? done.out : done.err));
-            if (done.exit.ok() && said.find(wanted) != std::string::npos) return {};
-            x.host.sleep(pause);
+            for (const std::string& each : wanted) {
+                if (done.exit.ok() && said.find(each) != std::string::npos) return each;
+            }
+            x_host.sleep(pause);
         }
-        return base::fail_hint(
-            Code::exhausted,
-            fmt::format("after {} s '{}' still says '{}', not '{}'", seconds,
-                        base::shell_join(argv), base::escape_untrusted(said), wanted),
-            "see the logs in /var/log/slurm and /var/log/slurmd");
+        return base::fail_hint(Code::exhausted,
+                               fmt::format("after {} s '{}' still says '{}', not '{}'", seconds,
+                                           base::shell_join(argv), base::escape_untrusted(said),
+                                           base::join(wanted, "' or '")),
+                               "see the logs in " + x_subject.logs);
     }
 
     Status await_end() {
@@ -92,15 +113,21 @@ private:
                                  waiting.find("COMPLETING") != std::string::npos ||
                                  waiting.find("CONFIGURING") != std::string::npos;
             if (!at_work) return {};
-            x.host.sleep(pause);
+            x_host.sleep(pause);
         }
         return base::fail_hint(Code::exhausted, "job " + x_job + " does not end",
-                               "see the logs in /var/log/slurm and /var/log/slurmd");
+                               "see the logs in " + x_subject.logs);
     }
 
     Status munge() {
-        SF_TRY(const std::string credential, must({"munge", "-n"}, true));
-        SF_TRY(const std::string decoded, must({"unmunge"}, true, credential + "\n"));
+        std::vector<std::string> encode{"munge", "-n"};
+        std::vector<std::string> decode{"unmunge"};
+        if (!x_subject.munge_socket.empty()) {
+            for (std::vector<std::string>* words : {&encode, &decode})
+                words->push_back("--socket=" + x_subject.munge_socket);
+        }
+        SF_TRY(const std::string credential, must(encode, true));
+        SF_TRY(const std::string decoded, must(decode, true, credential + "\n"));
         if (decoded.find("Success") == std::string::npos)
             return fail(Code::failed, "unmunge says {}", base::escape_untrusted(decoded));
         x_proved.emplace_back("munge: a credential was made and read back");
@@ -108,33 +135,36 @@ private:
     }
 
     Status controller() {
-        SF_CHECK(await(30, {"scontrol", "ping"}, "is UP"));
+        SF_CHECK(await(30, {"scontrol", "ping"}, {"is UP"}).map([](const std::string&) {}));
         x_proved.emplace_back("slurmctld answers");
         return {};
     }
 
     Status node() {
-        SF_CHECK(await(60, {"sinfo", "-h", "-o", "%T", "-n", x_plan.node}, "idle"));
-        x_proved.push_back("sinfo: node " + x_plan.node + " is idle");
+        const std::vector<std::string> sinfo{"sinfo", "-h", "-o", "%T", "-n", x_subject.node};
+        // After an upgrade its jobs are there still.
+        SF_TRY(const std::string state, await(60, sinfo, {"idle", "mixed", "allocated"}));
+        x_full = state == "allocated";
+        x_proved.push_back("sinfo: node " + x_subject.node + " is " + state);
         return {};
     }
 
     Status interactive() {
-        SF_TRY(const std::string said, must({"srun", "-w", x_plan.node, "hostname"}, true));
+        SF_TRY(const std::string said, must({"srun", "-w", x_subject.node, "hostname"}, true));
         const std::string name = said.substr(0, said.find('.'));
-        if (name != x_plan.node)
+        if (name != x_subject.node)
             return fail(Code::failed, "srun hostname prints '{}', not '{}'",
-                        base::escape_untrusted(said), x_plan.node);
-        x_proved.push_back("srun hostname, as nobody: " + name);
+                        base::escape_untrusted(said), x_subject.node);
+        x_proved.push_back("srun hostname, as " + x_subject.user_name + ": " + name);
         return {};
     }
 
     Status batch() {
-        SF_TRY(const std::string nonce, make_password(x.host));
-        x_folder = "/var/tmp/slurm-setup-" + nonce.substr(0, 12);
-        SF_CHECK(x.host.make_folder(x_folder, 0700, {x_nobody.uid, x_nobody.gid}));
+        SF_TRY(const std::string nonce, make_password(x_host));
+        x_folder = x_subject.scratch + "/slurm-setup-" + nonce.substr(0, 12);
+        SF_CHECK(x_host.make_folder(x_folder, 0700, {x_subject.user.uid, x_subject.user.gid}));
         SF_TRY(const std::string said,
-               must({"sbatch", "--parsable", "-w", x_plan.node,
+               must({"sbatch", "--parsable", "-w", x_subject.node,
                      fmt::format("--array=1-{}", array_tasks), "--chdir=/",
                      "--output=" + x_folder + "/%a.out"},
                     true, "#!/bin/sh\necho \"$SLURM_ARRAY_TASK_ID $(srun hostname)\"\n"));
@@ -143,23 +173,48 @@ private:
         SF_CHECK(await_end());
         for (int task = 1; task <= array_tasks; ++task) {
             const std::string path = fmt::format("{}/{}.out", x_folder, task);
-            SF_TRY(const std::string text, x.host.read(path));
-            if (!text.starts_with(fmt::format("{} {}", task, x_plan.node)))
+            SF_TRY(const std::string text, x_host.read(path));
+            if (!text.starts_with(fmt::format("{} {}", task, x_subject.node)))
                 return fail(Code::failed, "task {} of job {} wrote '{}'", task, x_job,
                             base::escape_untrusted(base::trim(text)));
         }
         x_proved.push_back(
-            fmt::format("sbatch --array=1-{}, as nobody: job {}, {} tasks, each with "
-                        "a step by srun",
-                        array_tasks, x_job, array_tasks));
+            fmt::format("sbatch --array=1-{}, as {}: job {}, {} tasks, each with a step by srun",
+                        array_tasks, x_subject.user_name, x_job, array_tasks));
         return {};
     }
 
     Status accounting() {
         const std::vector<std::string> sacct{"sacct", "-n",         "-P", "-X",
                                              "-j",    x_job + "_1", "-o", "State"};
-        SF_CHECK(await(30, sacct, "COMPLETED"));
+        SF_CHECK(await(30, sacct, {"COMPLETED"}).map([](const std::string&) {}));
         x_proved.push_back("sacct, through slurmdbd and its database: job " + x_job + " COMPLETED");
+        return {};
+    }
+
+    // Who brings a token is answered; who brings none is not.
+    Status rest() {
+        constexpr const char* path = "/openapi/v3";
+        constexpr std::string_view before_token = "SLURM_JWT=";
+        SF_TRY(const std::string said, must({"scontrol", "token", "lifespan=60"}, false));
+        if (!said.starts_with(before_token)) return fail(Code::failed, "scontrol gives no token");
+        const std::vector<std::string> headers{
+            "X-SLURM-USER-NAME: root", "X-SLURM-USER-TOKEN: " + said.substr(before_token.size())};
+        // It does not tell systemd when it is ready.
+        auto answer = local_http_get(x_subject.rest_socket, path, headers);
+        for (int turns = 40; !answer && turns > 0; --turns) {
+            x_host.sleep(pause);
+            answer = local_http_get(x_subject.rest_socket, path, headers);
+        }
+        if (!answer) return tl::unexpected(answer.error());
+        // JSON may write a slash as it is or behind a backslash.
+        if (base::replace_all(*answer, "\\/", "/").find("/slurm/v0.0.") == std::string::npos)
+            return fail(Code::failed, "{} names no version of Slurm's interface", path);
+        const auto stranger = local_http_get(x_subject.rest_socket, path);
+        if (stranger) return fail(Code::refused, "slurmrestd answers who brings no token");
+        if (stranger.error().message.find("HTTP/1.1 401") == std::string::npos)
+            return tl::unexpected(stranger.error());
+        x_proved.emplace_back("slurmrestd answers a JSON Web Token, and nobody without one");
         return {};
     }
 
@@ -167,22 +222,23 @@ private:
     void cancel() {
         if (x_job.empty()) return;
         const auto done = call({"scancel", x_job}, true);
-        if (!done || !done->exit.ok()) x.reporter.warning("job {} could not be cancelled", x_job);
+        if (!done || !done->exit.ok()) x_reporter.warning("job {} could not be cancelled", x_job);
     }
 
     void clean_up() {
         if (x_folder.empty()) return;
-        const auto names = x.host.list(x_folder);
+        const auto names = x_host.list(x_folder);
         bool gone = names.has_value();
         for (std::size_t i = 0; gone && i < names->size(); ++i)
-            gone = x.host.remove(x_folder + '/' + (*names)[i]).has_value();
-        gone = gone && x.host.remove(x_folder).has_value();
-        if (!gone) x.reporter.warning("{} could not be removed", x_folder);
+            gone = x_host.remove(x_folder + '/' + (*names)[i]).has_value();
+        gone = gone && x_host.remove(x_folder).has_value();
+        if (!gone) x_reporter.warning("{} could not be removed", x_folder);
     }
 
-    const Plan& x_plan;
-    Context& x;
-    base::Identity x_nobody{65534, 65534};
+    const SmokeSubject& x_subject;
+    Host& x_host;
+    base::Reporter& x_reporter;
+    bool x_full = false;  // no job fits on the node now
     std::string x_folder;
     std::string x_job;
     std::vector<std::string> x_proved;
@@ -190,8 +246,23 @@ private:
 
 }  // namespace
 
+Result<std::vector<std::string>> smoke_test(const SmokeSubject& subject, Host& host,
+                                            base::Reporter& reporter) {
+    return Smoke(subject, host, reporter).run();
+}
+
+// Jobs of nobody: root's are refused (DisableRootJobs), and users are who it is for.
 Result<std::vector<std::string>> smoke_test(const Plan& plan, Context& context) {
-    return Smoke(plan, context).run();
+    SmokeSubject subject;
+    subject.view = plan.tree + "/current";
+    subject.node = plan.node;
+    subject.controller = plan.runs_controller;
+    subject.compute = plan.runs_compute;
+    subject.accounting = plan.accounting;
+    subject.rest_socket = plan.rest_socket;
+    if (const User* nobody = context.accounts.user("nobody"))
+        subject.user = base::Identity{nobody->uid, nobody->gid};
+    return smoke_test(subject, context.host, context.reporter);
 }
 
 }  // namespace sf::deploy

@@ -63,6 +63,10 @@ public:
         SF_TRY(const std::string text, x_host.read(list));
         SF_TRY(const std::vector<Service> services,
                base::during(services_from_json(text), "reading " + list));
+        return add(services);
+    }
+
+    Status add(const std::vector<Service>& services) {
         Accounts accounts;
         SF_TRY(const std::string passwd, x_host.read("/etc/passwd"));
         SF_TRY(const std::string groups, x_host.read("/etc/group"));
@@ -94,6 +98,31 @@ public:
         for (auto at = x_daemons.rbegin(); at != x_daemons.rend(); ++at) end(*at);
     }
 
+    Status check() {
+        for (Daemon& daemon : x_daemons) {
+            if (!daemon.child) continue;  // ended by us
+            SF_TRY(const auto exit, daemon.child->wait_for(milliseconds{0}));
+            if (exit) return ended_by_itself(daemon.service, *exit);
+        }
+        return {};
+    }
+
+    Status end_well() {
+        SF_CHECK(check());
+        Status status;
+        for (auto at = x_daemons.rbegin(); at != x_daemons.rend(); ++at) {
+            const auto exit = end(*at);
+            // Dying of the signal that asked is an end as good as any.
+            const bool good = exit && (exit->ok() || exit->signal == SIGTERM);
+            if (status && !good) {
+                status = fail(Code::failed, "{} does not end well: {}{}", at->service.name,
+                              exit ? exit->text() : "killed after some patience",
+                              last_lines(at->service.log));
+            }
+        }
+        return status;
+    }
+
 private:
     // Users of the supervised daemons are local or known by number: see Service::owner.
     static Result<Ids> ids_of(const Owner& owner, const Accounts& accounts) {
@@ -123,7 +152,9 @@ private:
         command.new_session = true;
         command.limits.no_core = false;
         // Root needs no change, and keeps what it has: slurmd starts jobs of every user.
-        if (daemon.ids.uid != 0) command.identity = base::Identity{daemon.ids.uid, daemon.ids.gid};
+        // Nor does whoever is that user already.
+        if (daemon.ids.uid != 0 && daemon.ids.uid != ::geteuid())
+            command.identity = base::Identity{daemon.ids.uid, daemon.ids.gid};
         SF_TRY(base::Child child, base::Child::spawn(command));
         x_reporter.info("started {} as process {}", service.name, child.pid());
         daemon.child.emplace(std::move(child));
@@ -145,12 +176,7 @@ private:
         for (;;) {
             SF_CHECK(base::check_stop());
             SF_TRY(const auto exit, daemon.child->wait_for(milliseconds{0}));
-            if (exit) {
-                return base::fail_hint(Code::failed,
-                                       fmt::format("{} ended by itself: {}{}", service.name,
-                                                   exit->text(), last_lines(service.log)),
-                                       "its console is " + service.log);
-            }
+            if (exit) return ended_by_itself(service, *exit);
             SF_TRY(const bool ready, is_ready(service));
             if (ready) return {};
             if (Clock::now() > end) {
@@ -168,6 +194,13 @@ private:
             }
             x_host.sleep(turn);
         }
+    }
+
+    tl::unexpected<base::Error> ended_by_itself(const Service& service, const base::Exit& exit) {
+        return base::fail_hint(Code::failed,
+                               fmt::format("{} ended by itself: {}{}", service.name, exit.text(),
+                                           last_lines(service.log)),
+                               "its console is " + service.log);
     }
 
     // What a daemon said last is the reason more often than not.
@@ -203,17 +236,22 @@ private:
         }
     }
 
-    void end(Daemon& daemon) {
-        if (!daemon.child) return;
+    // nullopt: it had to be killed, or had ended before.
+    std::optional<base::Exit> end(Daemon& daemon) {
+        if (!daemon.child) return std::nullopt;
+        bool killed = false;
         daemon.child->kill_alone(SIGTERM);
         auto exit = daemon.child->wait_for(daemon.service.patience);
         if (exit && !*exit) {
             x_reporter.warning("{} does not end: killed", daemon.service.name);
             daemon.child->kill_alone(SIGKILL);
+            killed = true;
             exit = daemon.child->wait_for(kill_patience);
         }
         if (exit && *exit) x_reporter.info("{} ended: {}", daemon.service.name, (*exit)->text());
         daemon.child.reset();
+        if (!exit || killed) return std::nullopt;
+        return *exit;
     }
 
     Host& x_host;
@@ -238,6 +276,26 @@ Result<base::Fd> lock_pid_file(const std::string& path) {
 }
 
 }  // namespace
+
+struct Daemons::Watched {
+    Watched(Host& host, base::Reporter& reporter) : all(host, reporter, -1) {}
+    Supervisor all;
+};
+
+Daemons::Daemons(std::unique_ptr<Watched> watched) : x_watched(std::move(watched)) {}
+Daemons::Daemons(Daemons&&) noexcept = default;
+Daemons::~Daemons() = default;
+
+Result<Daemons> Daemons::start(const std::vector<Service>& services, Host& host,
+                               base::Reporter& reporter) {
+    auto watched = std::make_unique<Watched>(host, reporter);
+    SF_CHECK(watched->all.add(services));
+    SF_CHECK(watched->all.start_all());
+    return Daemons(std::move(watched));
+}
+
+Status Daemons::check() { return x_watched->all.check(); }
+Status Daemons::end() { return x_watched->all.end_well(); }
 
 seconds restart_pause(unsigned failures) {
     const unsigned doublings = std::min(failures, 7U);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,27 @@ struct SupervisorOptions {
     std::string pid_file{supervisor_pid};
     // Lines: "waiting: ..." where it takes long; at the end "ready", or what is wrong.
     int ready_fd = -1;
+};
+
+// The same daemons for whoever watches them himself: started in order, never again, ended in
+// reverse.
+class Daemons {
+public:
+    // Users are looked up in /etc/passwd; a daemon of this process's own user needs no right.
+    [[nodiscard]] static base::Result<Daemons> start(const std::vector<Service>& services,
+                                                     Host& host, base::Reporter& reporter);
+    Daemons(Daemons&&) noexcept;
+    Daemons& operator=(Daemons&&) = delete;
+    ~Daemons();  // kills those that still run
+
+    [[nodiscard]] base::Status check();  // all still run
+    // Fails if one had ended before, or does not end by itself, or not well.
+    [[nodiscard]] base::Status end();
+
+private:
+    struct Watched;
+    explicit Daemons(std::unique_ptr<Watched> watched);
+    std::unique_ptr<Watched> x_watched;
 };
 
 // Runs until SIGTERM, SIGINT or SIGHUP. Needs no look-up: the numbers of users are in the list.

@@ -24,7 +24,7 @@ public:
         if (x.record.prefix.empty() && x.record.users.empty() && x.record.folders.empty() &&
             x.record.files.empty()) {
             return fail(Code::absent,
-                        "nothing was installed here by slurm_install.sh: there is no {}",
+                        "nothing is installed here by slurm_install.sh: {} names nothing",
                         record_path);
         }
         if (x_dry_run) {
@@ -41,7 +41,7 @@ public:
         SF_CHECK(remove_link());
         if (!x_dry_run) {
             if (units) SF_CHECK(reload());
-            SF_CHECK(remove(std::string(record_path)));
+            SF_CHECK(forget());
             SF_CHECK(remove_folders());
         }
         say_what_stays();
@@ -103,14 +103,35 @@ private:
         return {};
     }
 
+    // Whoever comes next has to know which Slurm wrote the state and the database that stay, and
+    // for which cluster.
+    Status forget() {
+        const std::set<Role> roles = x.record.answers.roles.value_or(std::set<Role>());
+        x_state_stays = !x.record.version.empty() &&
+                        (roles.contains(Role::controller) || roles.contains(Role::dbd));
+        if (!x_state_stays) return remove(std::string(record_path));
+        Record left;
+        left.version = x.record.version;
+        left.answers = x.record.answers;
+        SF_TRY(const std::string text, to_json(left));
+        return x.host.write_file(std::string(record_path), text, 0644, {0, 0});
+    }
+
     void say_what_stays() {
-        for (const std::string& secret : x.record.secrets)
-            x.reporter.info("stays: {} (a secret)", secret);
+        // Also those that were there before this installation, or come from an earlier one.
+        for (const std::string_view secret : {munge_key_path, jwt_key_path, slurmdbd_conf_path}) {
+            const auto info = x.host.look(std::string(secret));
+            if (info && info->type != Type::absent) x.reporter.info("stays: {} (a secret)", secret);
+        }
         for (const char* path : {"/var/lib/slurm", "/var/spool/slurmd", "/var/log/slurm",
                                  "/var/log/slurmd", "/var/lib/munge"}) {
             const auto info = x.host.look(path);
             if (info && info->type == Type::folder)
                 x.reporter.info("stays: {} (state and logs)", path);
+        }
+        if (x_state_stays) {
+            x.reporter.info("stays: {} (which Slurm it was, and the answers it was given)",
+                            record_path);
         }
         for (const std::string& user : x.record.users)
             x.reporter.info("stays: user {} (files belong to it)", user);
@@ -122,6 +143,7 @@ private:
 
     Context& x;
     bool x_dry_run;
+    bool x_state_stays = false;
 };
 
 }  // namespace

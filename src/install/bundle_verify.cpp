@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "base/regular_file.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
@@ -60,7 +61,7 @@ Result<base::Fd> open_bundle(const fs::path& file) {
 Status check_signature(VerifiedBundle& verified, const fs::path& file, const BundlePolicy& policy) {
     const fs::path path =
         policy.signature.empty() ? fs::path(file.native() + ".asc") : policy.signature;
-    auto armored = base::read_file_if_exists(path, 2 * trust::max_signature_bytes);
+    auto armored = base::read_regular_file(path, 2 * trust::max_signature_bytes);
     if (!armored) {
         if (armored.error().code == Code::corrupt) {
             return fail(Code::refused, "the signature file {} is too large to be one",
@@ -100,7 +101,7 @@ Status check_digests(VerifiedBundle& verified, const fs::path& file, const Bundl
         return fail(Code::refused, "{} has SHA-256 {}, expected was {}", verified.file,
                     verified.sha256.hex(), policy.sha256->hex());
     }
-    SF_TRY(const auto beside, base::read_file_if_exists(file.native() + ".sha256", 4096));
+    SF_TRY(const auto beside, base::read_regular_file(file.native() + ".sha256", 4096));
     if (!beside) return {};
     const auto recorded = base::Digest::parse(std::string_view(*beside).substr(0, 64));
     if (!recorded || beside->size() < 66 || beside->compare(64, 2, "  ") != 0) {

@@ -118,6 +118,15 @@ std::vector<FileEntry> bundle_links(const Bundle& bundle) {
         add(fmt::format("{}/.modulerc.lua", bundle_modules_folder),
             fmt::format("../../{}{}", assets, modulerc_name));
     }
+    // Compilers are of no version of Slurm, so versions share their paths: links, as above.
+    const std::string hierarchy = assets + std::string(hierarchy_name) + '/';
+    for (const FileEntry& asset : bundle.assets) {
+        if (!asset.path.starts_with(hierarchy)) continue;
+        const std::string below = asset.path.substr(hierarchy.size());
+        std::string up;
+        for (const char c : below) up += c == '/' ? "../" : "";
+        add(fmt::format("{}/{}", bundle_hierarchy_folder, below), "../" + up + asset.path);
+    }
     add(std::string(bundle_view_link), bundle_view_path(bundle.version));
     return links;
 }

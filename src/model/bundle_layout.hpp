@@ -18,10 +18,13 @@ inline constexpr std::string_view bundle_manifests_folder = "manifests";
 inline constexpr std::string_view bundle_view_link = "view";  // to the view installed last
 inline constexpr std::string_view bundle_assets_folder = "data/slurm_assets";
 inline constexpr std::string_view bundle_modules_folder = "modules/slurm";
+inline constexpr std::string_view bundle_hierarchy_folder = "lmod";  // module files as a hierarchy
 // Among the assets of one version; the links below point to these.
 inline constexpr std::string_view installer_name = "slurm_install.sh";
 inline constexpr std::string_view helper_name = "slurm-setup";
 inline constexpr std::string_view modulerc_name = "modulerc.lua";
+inline constexpr std::string_view hierarchy_name = "hierarchy";  // a folder: each file in it is
+                                                                 // linked from lmod/
 
 [[nodiscard]] std::string bundle_store_path(std::string_view store_name);  // "store/<store name>"
 [[nodiscard]] std::string bundle_view_path(std::string_view version);      // "views/<exact>"
@@ -35,8 +38,8 @@ inline constexpr std::string_view modulerc_name = "modulerc.lua";
                                                  std::string_view toolchain);
 
 // The links that belong to the version installed last, at paths that all versions share: the
-// view's, and those of the installer and of the modules' defaults where the bundle brings them. The
-// view's is the last.
+// view's, and those of the installer, of the modules' defaults and of the module hierarchy where
+// the bundle brings them. The view's is the last.
 [[nodiscard]] std::vector<FileEntry> bundle_links(const Bundle& bundle);
 
 // "" if `path` is where an asset of this bundle may be, else the rule that it breaks.

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
+#include "model/features.hpp"
 #include "model/path_rules.hpp"
 
 namespace sf::model {
@@ -72,6 +73,7 @@ Status check_bundle(const Bundle& bundle) {
         }
     }
     SF_CHECK(check_entries(bundle.assets, "the assets", {}));
+    SF_CHECK(check_features(bundle));
     return check_entries(bundle.view, bundle_view_path(bundle.version),
                          {std::string(bundle_store_folder)});
 }

@@ -302,6 +302,7 @@ Result<std::string> to_json(const Bundle& bundle) {
               {"view", write_all(bundle.view)}};
     // Said only where there are some: manifests from before there were assets keep their one text.
     if (!bundle.assets.empty()) json["assets"] = write_all(bundle.assets);
+    if (!bundle.features.empty()) json["features"] = bundle.features;
     return base::canonical_json(json);
 }
 
@@ -319,6 +320,7 @@ Result<Bundle> bundle_from_json(std::string_view text) {
     read_all(reader, "packages", bundle.packages);
     read_all(reader, "view", bundle.view);
     if (reader.has("assets")) read_all(reader, "assets", bundle.assets);
+    if (reader.has("features")) reader.texts("features", bundle.features);
     SF_CHECK(reader.status());
     SF_CHECK(check_name(bundle.name, "package name"));
     SF_CHECK(check_name(bundle.toolchain, "toolchain name"));

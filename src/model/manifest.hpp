@@ -69,6 +69,8 @@ struct Bundle {           // manifests/<exact>.json inside a bundle, signed besi
     std::string builder;            // "slurm-factory 0.1.0"
     std::vector<Package> packages;  // runtime closure, dependencies first
     std::vector<FileEntry> view;    // entries of views/<exact>
+    // Names of what it is asserted to hold beyond the usual (features.hpp), sorted.
+    std::vector<std::string> features;
     // What brings a cluster up from the tree, and its modulefile: files, paths from the top of the
     // tree. Sorted. Empty in bundles of before there were any.
     std::vector<FileEntry> assets;

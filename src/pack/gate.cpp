@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -17,6 +18,7 @@
 
 namespace sf::pack {
 
+namespace fs = std::filesystem;
 using base::Result;
 using base::Status;
 
@@ -120,6 +122,16 @@ private:
             if (!there) {
                 x_findings.add(path, fmt::format("symlink to nothing: {}",
                                                  base::escape_untrusted(entry.target)));
+            }
+            // It may end at what is shipped, and still pass through what is not.
+            const auto next =
+                (fs::path(path).parent_path() / entry.target).lexically_normal().generic_string();
+            const auto step = x_tree.find(next);
+            if (entry.part == Part::run && step != x_tree.end() &&
+                step->second.type != model::EntryType::directory &&
+                step->second.part != Part::run) {
+                x_findings.add(path, fmt::format("symlink through {}, which is not in the run part",
+                                                 base::escape_untrusted(next)));
             }
         }
         return {};

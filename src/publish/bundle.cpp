@@ -12,6 +12,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
+#include "model/features.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
 #include "publish/view.hpp"
@@ -178,6 +179,9 @@ Result<model::Bundle> plan_bundle(const BundleRequest& request) {
     for (const BundlePackage& item : request.packages) bundle.packages.push_back(item.package);
     SF_TRY(bundle.view, plan_view(shown));
     SF_CHECK(plan_assets(request, bundle));
+    bundle.features = request.features;
+    std::ranges::sort(bundle.features);
+    SF_CHECK(model::check_features(bundle));
     return bundle;
 }
 

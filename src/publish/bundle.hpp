@@ -40,11 +40,13 @@ struct BundleRequest {
     // Whose programs appear in the view besides the main package's, where they are in the closure.
     std::vector<std::string> view_packages = {"munge"};
     std::vector<BundleAsset> assets;
-    std::int64_t mtime = 0;  // of every entry
-    int level = 0;           // of gzip; 0: the usual
+    std::vector<std::string> features;  // that it must hold (model/features.hpp)
+    std::int64_t mtime = 0;             // of every entry
+    int level = 0;                      // of gzip; 0: the usual
 };
 
-// The manifest, without touching a disk. Fails if the packages are not a closure of one toolchain.
+// The manifest, without touching a disk. Fails if the packages are not a closure of one toolchain,
+// or lack what a feature means.
 [[nodiscard]] base::Result<model::Bundle> plan_bundle(const BundleRequest& request);
 
 struct BundleFiles {

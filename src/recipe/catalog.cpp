@@ -20,6 +20,8 @@ namespace {
 // A fix in the version's own series decides. A series without one is open if a newer series needed
 // the fix: older code of the same kind, never mended. Series newer than every fix were born mended.
 bool is_affected(const std::string& version, const Advisory& advisory) {
+    if (!advisory.since.empty() && base::compare_versions(version, advisory.since) < 0)
+        return false;
     const std::string series = model::series_of(version);
     bool fixed_in_newer_series = false;
     for (const std::string& fix : advisory.fixed_in) {

@@ -27,6 +27,7 @@ struct Advisory {
     std::string id;
     std::string summary;
     std::vector<std::string> fixed_in;
+    std::string since{};  // the first release that has the mistake; empty: not known, so all
 };
 
 struct Finding {  // of recipe lint

@@ -183,6 +183,12 @@ base::Result<SlurmChoice> choose_slurm(const Catalog& catalog, std::string_view 
     result.series = stack.series;
     result.end_of_life = stack.end_of_life;
     result.exact = parsed.exact;
+    if (support_ended(stack, options.today)) {
+        result.notices.push_back(fmt::format(
+            "upstream's support of Slurm {} ended on {}: what is found now is not mended "
+            "in it",
+            stack.series, stack.end_of_life));
+    }
     return result;
 }
 

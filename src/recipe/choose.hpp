@@ -21,6 +21,7 @@ struct ChooseOptions {
     bool publishing = false;        // the newest only, and never a vulnerable one
     bool allow_older = false;       // publish an older one
     bool allow_vulnerable = false;  // build a version with a known advisory
+    std::string today{};  // ISO date: a series whose support has ended by then gets a notice
     unsigned jobs = 4;
 };
 

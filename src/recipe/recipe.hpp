@@ -23,12 +23,6 @@ struct Patch {
     base::Digest sha256;
 };
 
-struct Version {
-    std::string version;
-    model::SourceFile source;
-    std::vector<Patch> patches;
-};
-
 struct HostLibrary {
     std::string soname;
     std::string reason;
@@ -58,11 +52,6 @@ struct Dlopen {
     std::vector<std::string> sonames;
 };
 
-struct Expectation {
-    std::string when;  // version range such as ">=25.05"; empty: always
-    std::vector<std::string> paths;
-};
-
 struct PlaceholderException {
     std::string file;
     std::string reason;
@@ -72,8 +61,17 @@ struct Packaging {
     std::vector<std::string> remove;  // globs
     std::vector<PublicSoname> public_sonames;
     std::vector<Dlopen> dlopens;
-    std::vector<Expectation> expect;
+    std::vector<std::string> expect;  // paths
     std::vector<PlaceholderException> placeholder_exceptions;
+};
+
+struct Version {
+    std::string version;
+    model::SourceFile source;
+    std::vector<Patch> patches;
+    // The recipe's parts as they are for this version: conditions are resolved.
+    Build build{};
+    Packaging package{};
 };
 
 struct Recipe {
@@ -82,12 +80,12 @@ struct Recipe {
     std::string summary;
     std::string homepage;
     std::string license;
+    // Of a build, about: for estimates and the order of builds where none was timed yet.
+    std::optional<std::uint64_t> cpu_seconds;
     std::vector<Version> versions;  // newest first
     std::vector<std::string> build_dependencies;
     std::vector<std::string> link_dependencies;
     std::vector<HostLibrary> host_libraries;
-    Build build;
-    Packaging package;
 
     [[nodiscard]] const Version* find(const std::string& version) const;
 };

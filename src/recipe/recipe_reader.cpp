@@ -8,7 +8,8 @@
 #include "base/text.hpp"
 #include "model/names.hpp"
 #include "net/url.hpp"
-#include "recipe/words.hpp"
+#include "recipe/field_rules.hpp"
+#include "recipe/parts_reader.hpp"
 
 namespace sf::recipe {
 
@@ -18,19 +19,6 @@ using base::escape_untrusted;
 
 constexpr std::array<std::string_view, 6> known_endings = {".tar.gz",  ".tgz",     ".tar.xz",
                                                            ".tar.bz2", ".tar.zst", ".tar"};
-
-bool is_plain_file_name(std::string_view name) {
-    if (name.empty() || name.size() > 200 || name.front() == '.' || name.front() == '-')
-        return false;
-    return std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '+' || c == '-' || c == '~';
-    });
-}
-
-bool is_soname(std::string_view name) {
-    return is_plain_file_name(name) && name.find(".so") != std::string_view::npos;
-}
 
 // The folder's name: narrower than model::check_name, so that names read the same everywhere.
 bool is_recipe_name(std::string_view name) {
@@ -53,10 +41,15 @@ public:
         x_recipe.summary = map.need_text("summary");
         read_homepage(map);
         x_recipe.license = map.need_text("license");
+        if (map.has("cpu_seconds")) x_recipe.cpu_seconds = map.need_number("cpu_seconds");
         if (const YamlNode* node = map.need("versions")) read_versions(*node);
         if (const YamlNode* node = map.find("depends")) read_depends(*node);
-        if (const YamlNode* node = map.need("build")) read_build(*node);
-        if (const YamlNode* node = map.need("package")) read_package(*node);
+        const YamlNode* const build = map.need("build");
+        const YamlNode* const package = map.need("package");
+        std::vector<std::string> dependencies = x_recipe.build_dependencies;
+        dependencies.insert(dependencies.end(), x_recipe.link_dependencies.begin(),
+                            x_recipe.link_dependencies.end());
+        read_parts(build, package, dependencies, x_recipe.versions, x_findings);
         map.finish();
     }
 
@@ -222,9 +215,9 @@ private:
         x_recipe.build_dependencies = read_dependencies(map, "build");
         x_recipe.link_dependencies = read_dependencies(map, "link");
         if (const YamlNode* host = map.find("host")) {
-            read_pairs(*host, "a host library", "soname",
+            read_pairs(*host, "a host library", "soname", x_findings,
                        [&](std::string name, std::string reason, int line) {
-                           check_soname(name, line);
+                           check_soname(name, line, x_findings);
                            x_out.host_lines.emplace(name, line);
                            x_recipe.host_libraries.push_back({std::move(name), std::move(reason)});
                        });
@@ -246,174 +239,12 @@ private:
         return names;
     }
 
-    // A list of {<key>: …, reason: …}.
-    template <class Take>
-    void read_pairs(const YamlNode& node, const char* what, const char* key, Take take) {
-        if (!node.is_list()) {
-            x_findings.add(node.line,
-                           fmt::format("{} stands in a list, not in {}", what, node.kind_name()));
-            return;
-        }
-        for (const YamlNode& item : node.items) {
-            MapReader map(item, x_findings, what);
-            if (!map.ok()) continue;
-            std::string name = map.need_text(key);
-            std::string reason = map.need_text("reason");
-            map.finish();
-            if (!name.empty()) take(std::move(name), std::move(reason), item.line);
-        }
-    }
-
-    void check_soname(const std::string& name, int line) {
-        if (!is_soname(name)) {
-            x_findings.add(line, fmt::format("\"{}\" is not a soname", escape_untrusted(name)));
-        }
-    }
-
-    void check_inner(const std::string& path, int line, const char* what) {
-        if (!is_inner_path(path)) {
-            x_findings.add(line, fmt::format("{} \"{}\" must be a path below its folder, without "
-                                             "\"..\"",
-                                             what, escape_untrusted(path)));
-        }
-    }
-
-    void read_build(const YamlNode& node) {
-        MapReader map(node, x_findings, "build");
-        if (!map.ok()) return;
-        Build& build = x_recipe.build;
-        build.system = static_cast<BuildSystem>(
-            map.choice("system", {"autotools", "cmake", "meson", "make", "script"}));
-        build.subdir = map.text("subdir");
-        if (!build.subdir.empty()) check_inner(build.subdir, node.line, "subdir");
-        build.out_of_tree = map.flag("out_of_tree", false);
-        build.bootstrap = map.texts("bootstrap");
-        build.configure = map.texts("configure");
-        build.compile = map.texts("compile");
-        build.install = map.texts("install");
-        build.env = map.text_map("env");
-        build.jobs = static_cast<Jobs>(map.choice("jobs", {"jobserver", "fixed", "serial"}, 0));
-        build.ccache = map.flag("ccache", true);
-        build.after_install = map.texts("after_install");
-        map.finish();
-        if (build.system == BuildSystem::make && !build.configure.empty()) {
-            x_findings.add(node.line, "system make has no configure step");
-        }
-        if (build.system == BuildSystem::script && build.install.empty()) {
-            x_findings.add(node.line, "system script needs install lines");
-        }
-        for (const auto& [name, value] : build.env) check_variable(name, node.line);
-        check_words(node);
-    }
-
-    void check_variable(const std::string& name, int line) {
-        const bool good = !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
-                          std::all_of(name.begin(), name.end(), [](char c) {
-                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                                     (c >= '0' && c <= '9') || c == '_';
-                          });
-        if (!good) {
-            x_findings.add(line, fmt::format("env: \"{}\" is not the name of a variable",
-                                             escape_untrusted(name)));
-        }
-    }
-
-    // Every text below `build`, at its own line.
-    void check_words(const YamlNode& node) {
-        if (node.is_scalar()) {
-            std::vector<std::string> dependencies = x_recipe.build_dependencies;
-            dependencies.insert(dependencies.end(), x_recipe.link_dependencies.begin(),
-                                x_recipe.link_dependencies.end());
-            for (std::string& problem : check_replaced_words(node.scalar, dependencies)) {
-                x_findings.add(node.line, std::move(problem));
-            }
-        }
-        for (const YamlNode& item : node.items) check_words(item);
-        for (const YamlMember& member : node.members) check_words(member.value);
-    }
-
-    void read_package(const YamlNode& node) {
-        MapReader map(node, x_findings, "package");
-        if (!map.ok()) return;
-        Packaging& package = x_recipe.package;
-        package.remove = map.texts("remove");
-        for (const std::string& glob : package.remove) check_inner(glob, node.line, "remove");
-        if (const YamlNode* list = map.find("public_sonames")) {
-            read_pairs(*list, "a public soname", "soname",
-                       [&](std::string name, std::string reason, int line) {
-                           check_soname(name, line);
-                           package.public_sonames.push_back({std::move(name), std::move(reason)});
-                       });
-        }
-        if (const YamlNode* list = map.find("dlopens")) read_dlopens(*list);
-        if (const YamlNode* list = map.need("expect")) read_expect(*list);
-        if (const YamlNode* list = map.find("placeholder_exceptions")) {
-            read_pairs(
-                *list, "a placeholder exception", "file",
-                [&](std::string file, std::string reason, int line) {
-                    check_inner(file, line, "file");
-                    package.placeholder_exceptions.push_back({std::move(file), std::move(reason)});
-                });
-        }
-        map.finish();
-    }
-
-    void read_dlopens(const YamlNode& node) {
-        if (!node.is_list()) {
-            x_findings.add(node.line,
-                           fmt::format("dlopens must be a list, not {}", node.kind_name()));
-            return;
-        }
-        for (const YamlNode& item : node.items) {
-            MapReader map(item, x_findings, "an entry of dlopens");
-            if (!map.ok()) continue;
-            Dlopen entry;
-            entry.files = map.need_text("files");
-            entry.sonames = map.need_texts("sonames");
-            map.finish();
-            if (!entry.files.empty()) check_inner(entry.files, item.line, "files");
-            for (const std::string& soname : entry.sonames) check_soname(soname, item.line);
-            x_recipe.package.dlopens.push_back(std::move(entry));
-        }
-    }
-
-    void read_expect(const YamlNode& node) {
-        if (!node.is_list() || node.items.empty()) {
-            x_findings.add(node.line, "expect must be a list with at least one entry");
-            return;
-        }
-        for (const YamlNode& item : node.items) {
-            MapReader map(item, x_findings, "an entry of expect");
-            if (!map.ok()) continue;
-            Expectation entry;
-            entry.when = map.text("when");
-            entry.paths = map.need_texts("paths");
-            map.finish();
-            if (auto range = version_in_range("1", entry.when); !range) {
-                x_findings.add(item.line, range.error().message);
-            }
-            for (const std::string& path : entry.paths) check_inner(path, item.line, "path");
-            x_recipe.package.expect.push_back(std::move(entry));
-        }
-    }
-
     ReadRecipe& x_out;
     Recipe& x_recipe;
     Findings& x_findings;
 };
 
 }  // namespace
-
-bool is_inner_path(std::string_view path) {
-    if (path.empty() || path.size() > 1024 || path.front() == '/' || path.back() == '/')
-        return false;
-    if (base::escape_untrusted(path) != path || path.find('\\') != std::string_view::npos)
-        return false;
-    for (const std::string& part : base::split(path, '/')) {
-        if (part.empty() || part == "." || part == "..") return false;
-    }
-    return true;
-}
 
 ReadRecipe read_recipe(std::string_view text, Findings& findings) {
     ReadRecipe out;

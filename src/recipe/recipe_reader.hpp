@@ -23,7 +23,4 @@ struct ReadRecipe {
 // what could be read.
 [[nodiscard]] ReadRecipe read_recipe(std::string_view text, Findings& findings);
 
-// A path that stays below its folder: relative, normalised, no "..", no control characters.
-[[nodiscard]] bool is_inner_path(std::string_view path);
-
 }  // namespace sf::recipe

@@ -66,6 +66,19 @@ bool is_series(std::string_view text) {
            std::count(text.begin(), text.end(), '.') == 1;
 }
 
+// A slip here would hide a vulnerability.
+void check_since(const Advisory& advisory, int line, Findings& findings) {
+    if (auto valid = model::check_version(advisory.since); !valid) {
+        findings.add(line, valid.error().message);
+        return;
+    }
+    for (const std::string& fix : advisory.fixed_in) {
+        if (base::compare_versions(advisory.since, fix) < 0) continue;
+        findings.add(line,
+                     fmt::format("since {} is not before {}, which fixes it", advisory.since, fix));
+    }
+}
+
 void read_advisory(const YamlNode& node, Findings& findings, std::vector<Advisory>& to,
                    std::set<std::string>& ids) {
     MapReader map(node, findings, "an advisory");
@@ -80,6 +93,8 @@ void read_advisory(const YamlNode& node, Findings& findings, std::vector<Advisor
         }
         advisory.fixed_in.push_back(std::move(version));
     }
+    advisory.since = map.text("since");
+    if (!advisory.since.empty()) check_since(advisory, map.find("since")->line, findings);
     map.finish();
     if (!advisory.id.empty() && !ids.insert(advisory.id).second) {
         findings.add(node.line, fmt::format("{} stands here twice", escape_untrusted(advisory.id)));

@@ -73,14 +73,26 @@ std::uint64_t tree_usage(const base::fs::path& path) {
 std::optional<std::string> DiskWatch::look() {
     const auto now = Clock::now();
     if (now < x_next) return std::nullopt;
+    x_next = now + x_settings.interval;
+    std::uint64_t left = 0;
+    bool near = false;
+    for (const auto& folder : x_settings.folders) {
+        const std::uint64_t room = base::free_space(folder).value_or(0);
+        near = near || room < x_settings.free_reserve;
+        left += room;
+    }
+    near = near || x_used + (x_room - std::min(left, x_room)) > x_settings.limit;
+    if (now < (near ? x_may_walk : x_must_walk)) return std::nullopt;
     auto reason = look_now();
     const auto took = Clock::now() - now;
-    x_next = Clock::now() + std::max<Clock::duration>(x_settings.interval, took * 20);
+    x_may_walk = Clock::now() + took * 20;
+    x_must_walk = Clock::now() + took * 200;
     return reason;
 }
 
 std::optional<std::string> DiskWatch::look_now() {
     std::uint64_t used = 0;
+    std::uint64_t left = 0;
     struct stat info {};
     if (x_settings.log_fd >= 0 && ::fstat(x_settings.log_fd, &info) == 0 && S_ISREG(info.st_mode))
         used += static_cast<std::uint64_t>(info.st_blocks) * 512;
@@ -90,7 +102,10 @@ std::optional<std::string> DiskWatch::look_now() {
         if (room && *room < x_settings.free_reserve)
             return fmt::format("not enough space: the file system of {} has only {} left",
                                folder.string(), base::human_bytes(*room));
+        left += room.value_or(0);
     }
+    x_used = used;
+    x_room = left;
     if (used > x_settings.limit)
         return fmt::format("it wrote {} to disk; the limit is {}", base::human_bytes(used),
                            base::human_bytes(x_settings.limit));

@@ -27,7 +27,9 @@ public:
     };
     explicit DiskWatch(Settings settings) : x_settings(std::move(settings)) {}
 
-    // Looks if it is time to: a large tree is looked at less often. The reason to stop, if any.
+    // Looks if it is time to. The reason to stop, if any. Walking a large tree costs time that the
+    // build wants: it is walked when the file system has lost so much room since that the limit
+    // may have been reached, and otherwise now and then, as others may have freed some meanwhile.
     [[nodiscard]] std::optional<std::string> look();
     [[nodiscard]] std::optional<std::string> look_now();
 
@@ -35,6 +37,10 @@ private:
     using Clock = std::chrono::steady_clock;
     Settings x_settings;
     Clock::time_point x_next = Clock::now();
+    Clock::time_point x_may_walk = x_next;   // not before
+    Clock::time_point x_must_walk = x_next;  // not after
+    std::uint64_t x_used = 0;                // at the last walk
+    std::uint64_t x_room = 0;                // left then, summed up over the folders' file systems
 };
 
 }  // namespace sf::sandbox

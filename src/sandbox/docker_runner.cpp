@@ -180,8 +180,13 @@ Result<std::string> DockerRunner::image_of(const base::fs::path& root) {
     return tag;
 }
 
+// Numbers mean the same inside and outside.
+base::Identity DockerRunner::user_inside(const Lease& lease) const {
+    return lease.identity().value_or(base::Identity{::getuid(), ::getgid()});
+}
+
 Result<RunResult> DockerRunner::run(const Lease& lease, const SandboxPlan& plan, int log_fd) {
-    const base::Identity user = lease.identity().value_or(base::Identity{::getuid(), ::getgid()});
+    const base::Identity user = user_inside(lease);
     if (user.uid == 0)
         return base::fail(Code::refused, "root never runs a build's commands: a lease is needed");
     if (!plan.pass.empty() || !plan.new_session)

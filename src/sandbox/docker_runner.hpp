@@ -29,6 +29,7 @@ public:
 
     base::Result<std::unique_ptr<Lease>> lease() override;
     base::Result<RunResult> run(const Lease& lease, const SandboxPlan& plan, int log_fd) override;
+    [[nodiscard]] base::Identity user_inside(const Lease& lease) const override;
     [[nodiscard]] bool passes_descriptors() const override { return false; }
     // Is there a daemon, and does it answer?
     base::Status probe() override;

@@ -44,6 +44,10 @@ public:
     // Runs, or asks for, a sandbox that does nothing: an error says why this machine cannot, its
     // hint what to do.
     virtual base::Status probe() = 0;
+    // Who a plan's command is, as it sees itself.
+    [[nodiscard]] virtual base::Identity user_inside(const Lease&) const {
+        return {sandbox_user, sandbox_user};
+    }
 };
 
 }  // namespace sf::sandbox

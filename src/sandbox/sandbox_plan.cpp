@@ -11,7 +11,6 @@ namespace sf::sandbox {
 
 namespace {
 
-constexpr unsigned sandbox_user = 1000;  // "builder" in the roots we make
 constexpr std::uint64_t small_tmpfs = std::uint64_t{64} << 20;
 
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }

@@ -16,6 +16,9 @@
 
 namespace sf::sandbox {
 
+// "builder" in the roots we make.
+inline constexpr unsigned sandbox_user = 1000;
+
 struct Bind {
     std::filesystem::path source;  // on this machine
     std::string target;            // absolute, in the sandbox

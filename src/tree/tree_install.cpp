@@ -85,7 +85,8 @@ public:
             SF_CHECK(put_in_place(stage.path()));
             x_report.changed = true;
         }
-        if (x_options.switch_view) SF_CHECK(switch_links(stages));
+        SF_CHECK(switch_links(stages));
+        SF_CHECK(drop_dead_links());
         return std::move(x_report);
     }
 
@@ -316,8 +317,47 @@ private:
 
     Status switch_links(const fs::path& stages) {
         for (const model::FileEntry& link : model::bundle_links(x_source.bundle)) {
+            // Unless all are switched, what points to another version stays so. What points
+            // nowhere yet is nobody's, and the tree is not whole without it.
+            const bool switches = x_options.switch_view || (link.path != model::bundle_view_link &&
+                                                            !base::exists(x_prefix / link.path));
+            if (!switches) continue;
+            SF_CHECK(make_folders_above(link.path));
             SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
         }
+        return {};
+    }
+
+    // Another build of this version may have had module files that this one has not.
+    Status drop_dead_links() {
+        const fs::path folder = x_prefix / model::bundle_hierarchy_folder;
+        const fs::path assets = x_prefix / model::bundle_assets_path(x_source.bundle.version) / "";
+        std::error_code error;
+        std::vector<fs::path> dead;
+        for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+             it.increment(error)) {
+            const fs::path target = fs::read_symlink(it->path(), error);
+            if (error) {
+                error.clear();  // no symlink
+                continue;
+            }
+            const fs::path leads_to = (it->path().parent_path() / target).lexically_normal();
+            if (leads_to.native().starts_with(assets.native()) && !base::exists(leads_to))
+                dead.push_back(it->path());
+        }
+        for (const fs::path& link : dead) {
+            SF_CHECK(base::remove_file(link));
+            SF_CHECK(base::fsync_dir(link.parent_path()));
+            x_report.changed = true;
+        }
+        return {};
+    }
+
+    // Those of the module hierarchy are no folder of any version's own.
+    Status make_folders_above(const std::string& path) {
+        for (std::size_t slash = path.find('/'); slash != std::string::npos;
+             slash = path.find('/', slash + 1))
+            SF_CHECK(make_public_folder(x_prefix / path.substr(0, slash)));
         return {};
     }
 

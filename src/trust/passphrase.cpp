@@ -77,6 +77,14 @@ base::Status check(std::string_view line, const std::string& name) {
     return {};
 }
 
+base::Result<base::Fd> in_memory(std::string_view line) {
+    base::Fd memory(::memfd_create("passphrase", MFD_CLOEXEC));
+    if (!memory.valid()) return base::fail_errno(errno, "make a file in memory");
+    SF_CHECK(base::write_all(memory.get(), base::as_bytes(line), "memory"));
+    if (::lseek(memory.get(), 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+    return memory;
+}
+
 }  // namespace
 
 base::Result<base::Fd> open_passphrase_file(const fs::path& path) {
@@ -103,6 +111,12 @@ base::Result<base::Fd> open_passphrase_file(const fs::path& path) {
     return fd;
 }
 
+base::Result<base::Fd> hold_passphrase(const Passphrase& passphrase) {
+    SecretLine line;
+    SF_CHECK(line.read(passphrase.descriptor, fmt::format("descriptor {}", passphrase.descriptor)));
+    return in_memory(line.text());
+}
+
 base::Result<base::Fd> passphrase_for_new_key(const Passphrase& passphrase) {
     base::Fd opened;
     int descriptor = passphrase.descriptor;
@@ -115,11 +129,7 @@ base::Result<base::Fd> passphrase_for_new_key(const Passphrase& passphrase) {
     SecretLine line;
     SF_CHECK(line.read(descriptor, name));
     SF_CHECK(check(line.text(), name));
-    base::Fd memory(::memfd_create("passphrase", MFD_CLOEXEC));
-    if (!memory.valid()) return base::fail_errno(errno, "make a file in memory");
-    SF_CHECK(base::write_all(memory.get(), base::as_bytes(line.text()), "memory"));
-    if (::lseek(memory.get(), 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
-    return memory;
+    return in_memory(line.text());
 }
 
 }  // namespace sf::trust

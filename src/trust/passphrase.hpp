@@ -20,6 +20,10 @@ struct Passphrase {
 // Refuses a file that others can read.
 [[nodiscard]] base::Result<base::Fd> open_passphrase_file(const std::filesystem::path& path);
 
+// The first line of `passphrase`'s descriptor, in memory: a pipe can be read once, and one run
+// makes several signatures. Rewind it before each use.
+[[nodiscard]] base::Result<base::Fd> hold_passphrase(const Passphrase& passphrase);
+
 // For a key that is made: the first line of `passphrase`'s file or descriptor, in memory, for gpg
 // to read instead. gpg takes an empty one, or what stands before a NUL byte, without a word as "no
 // protection"; here both are refused, and what its agent cannot take is said in words.

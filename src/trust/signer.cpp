@@ -29,7 +29,19 @@ base::Result<Signer> Signer::create(const Keyring& keyring, const Fingerprint& f
         return base::fail(base::Code::refused, "the key {} is too weak: {}", fingerprint.text(),
                           algorithm_text(*part));
     }
-    return Signer(keyring.home(), std::move(key), fingerprint, std::move(passphrase));
+    base::Fd held;
+    if (passphrase.from == Passphrase::From::descriptor) {
+        SF_TRY(held, hold_passphrase(passphrase));
+        passphrase.descriptor = held.get();
+    }
+    return Signer(keyring.home(), std::move(key), fingerprint, std::move(passphrase),
+                  std::move(held));
+}
+
+base::Status Signer::rewind_passphrase() const {
+    if (x_held.valid() && ::lseek(x_held.get(), 0, SEEK_SET) != 0)
+        return base::fail_errno(errno, "rewind a file");
+    return {};
 }
 
 base::Result<std::string> Signer::sign(int descriptor) const {
@@ -38,6 +50,7 @@ base::Result<std::string> Signer::sign(int descriptor) const {
     const fs::path output = session.room() / "signature.asc";
     std::string user = x_fingerprint.text();
     if (x_fingerprint != x_key.primary.fingerprint) user += '!';  // this subkey and no other
+    SF_CHECK(rewind_passphrase());
     SF_TRY(const base::Finished finished,
            session.run({.arguments = {"--status-fd", "1", "--digest-algo", "SHA512",
                                       "--no-emit-version", "--no-comments", "--local-user", user,

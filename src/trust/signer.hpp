@@ -12,7 +12,8 @@ namespace sf::trust {
 
 class Signer {
 public:
-    // `fingerprint`: of a primary key (its newest signing subkey signs) or of one subkey.
+    // `fingerprint`: of a primary key (its newest signing subkey signs) or of one subkey. A
+    // descriptor with a passphrase is read here, once: make one signer a run.
     [[nodiscard]] static base::Result<Signer> create(const Keyring& keyring,
                                                      const Fingerprint& fingerprint,
                                                      Passphrase passphrase);
@@ -26,15 +27,20 @@ public:
     base::Status sign_file(const std::filesystem::path& file) const;
 
 private:
-    Signer(std::filesystem::path home, Key key, Fingerprint fingerprint, Passphrase passphrase)
+    Signer(std::filesystem::path home, Key key, Fingerprint fingerprint, Passphrase passphrase,
+           base::Fd held)
         : x_home(std::move(home)),
           x_key(std::move(key)),
           x_fingerprint(std::move(fingerprint)),
-          x_passphrase(std::move(passphrase)) {}
+          x_passphrase(std::move(passphrase)),
+          x_held(std::move(held)) {}
+    [[nodiscard]] base::Status rewind_passphrase() const;
+
     std::filesystem::path x_home;
     Key x_key;
     Fingerprint x_fingerprint;
     Passphrase x_passphrase;
+    base::Fd x_held;  // what x_passphrase.descriptor names, if anything
 };
 
 }  // namespace sf::trust

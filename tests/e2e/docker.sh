@@ -6,7 +6,7 @@
 test_name=e2e.docker
 . "$(dirname "$0")/lib.sh"
 is_root || not_run 'a Docker daemon of its own needs root'
-version=''
+version='' key=''
 # shellcheck source=/dev/null
 . "$facts"
 
@@ -78,6 +78,12 @@ end_pid "$victim" KILL
 wait_for 20 'its containers to end' not_running
 expect 0 build --package munge
 same munge
+[ -z "$(ours ps --all --quiet)" ] || fail "left: $(ours ps --all)"
+
+# What was built runs in containers, too.
+cp -a "$state/keys" "$own/"
+expect 0 build --signing-key "$key" --verify
+expect_said '^verified: signature, [0-9]+ files' 'srun hostname, as rehearsal: node1' 'every daemon has ended'
 [ -z "$(ours ps --all --quiet)" ] || fail "left: $(ours ps --all)"
 
 # No daemon: a clear word.

@@ -25,14 +25,6 @@ live() {  # live TITLE TREE FOLDER [NAME=VALUE...]
     cluster_stop
 }
 
-# Every shared object of the tree finds what it needs, where ld.so itself looks.
-libraries_are_found() {
-    find "$1/store" -name '*.so*' -type f -exec ldd {} + >"$work/ldd" 2>&1
-    if grep 'not found' "$work/ldd"; then fail 'libraries that ld.so does not find'; fi
-    [ -z "$(find "$1/store" -xtype l -print)" ] || fail "links to nothing: $(find "$1/store" -xtype l -print)"
-    say "ld.so finds what $(grep -c '^/.*:$' "$work/ldd") shared objects need"
-}
-
 first=$work/$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 mkdir "$first"
 tar -xzf "$bundle" -C "$first"

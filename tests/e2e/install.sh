@@ -23,7 +23,7 @@ machine_with() {
     tar -xzf "$bundle" -C "$machine$tree"
     installer=$tree/$assets/slurm_install.sh
 }
-bare() { machine_root bookworm-bare && machine_with bookworm-bare; }
+bare() { machine_root "$toolchain-bare" && machine_with "$toolchain-bare"; }
 
 # What an installation may touch, with owners, modes and digests; /run as well.
 snapshot() {
@@ -53,14 +53,14 @@ kill_in_machine() { in_machine sh -c 'if [ -e "/run/$0.pid" ]; then kill -KILL "
 case_first() {
     bare
     snapshot before
-    expect 0 in_machine "$installer" --full-init --dry-run
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting
     expect_said '^user +slurm' '^secret +0400 munge:munge /etc/munge/munge.key' \
         '^file +0644 root:root /etc/slurm/slurm.conf' '^service +slurmctld as slurm'
     unchanged before '--dry-run'
     expect 0 in_machine "$installer" --help
     expect_said '--full-init'
 
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --without-accounting
     cat "$work/out"
     expect_said 'proved: munge' 'proved: sinfo: node node1 is idle' 'proved: srun hostname, as nobody: node1' \
         'proved: sbatch --array' 'Authenticity rests on'
@@ -118,22 +118,22 @@ case_first() {
     expect_said 'stays: /etc/munge/munge.key' 'slurm.conf was changed here: it stays' 'stays: user slurm'
     cmp "$work/key" "$machine/etc/munge/munge.key" || fail 'uninstall took the MUNGE key'
     [ -e "$machine/var/lib/slurm/slurmctld/job_state" ] || fail 'uninstall took the state'
-    for gone in etc/slurm/cgroup.conf etc/slurm/supervisor.json etc/slurm/.slurm-factory.json "$tree/current"; do
+    for gone in etc/slurm/cgroup.conf etc/slurm/supervisor.json "$tree/current"; do
         [ ! -e "$machine/$gone" ] || fail "uninstall left $gone"
     done
     if daemons | grep .; then fail 'these still run'; fi
     expect 1 in_machine "$installer" --uninstall
-    expect_said 'nothing was installed here'
+    expect_said 'nothing is installed here'
     # And once more from what is left.
     mv "$machine/etc/slurm/slurm.conf" "$work/theirs"
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --cluster-name cluster
     expect_said 'proved: sbatch --array'
 }
 daemons() {
     in_machine sh -c 'for p in /proc/[0-9]*; do if read -r n <$p/comm; then echo "$n"; fi; done' |
         grep -E '^(munged|slurm|sackd|mariadbd)'
 }
-job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -l "^sleep$" /proc/[0-9]*/comm' | grep -q . ; }
+job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -lzx "60[0]" /proc/[0-9]*/cmdline' | grep -q . ; }
 job_is_gone() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ] && ! daemons | grep -qx slurmstepd; }
 slurmd_is_back() { daemons | grep -qx slurmd && [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" != 'down' ]; }
 daemons_are_ours() {
@@ -151,7 +151,7 @@ case_prefix() {
     in_machine chown -R anna: /home/anna
     expect 1 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init
     expect_said '/home/anna' 'prefix'
-    expect 0 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init --prefix /srv/slurm --no-start
+    expect 0 in_machine "/home/anna/slurm/$assets/slurm_install.sh" --full-init --without-accounting --prefix /srv/slurm --no-start
     expect_said 'not started'
     if daemons | grep .; then fail '--no-start has started these'; fi
     rm -rf "$machine/home/anna/slurm"
@@ -193,13 +193,13 @@ case_trust() {
     machine_stop
     rm -rf "$work/machine"
 
-    machine_root bookworm-gpg gpg gpg-agent gpgconf
-    machine_with bookworm-gpg
+    machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
+    machine_with "$toolchain-gpg"
     sf key export "$key" -o "$machine/root/key.asc" >"$work/out"
     snapshot before
     expect 1 in_machine "$installer" --full-init --dry-run --key "$key"
     expect_said 'key-file'
-    expect 0 in_machine "$installer" --full-init --dry-run --key "$key" --key-file /root/key.asc
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting --key "$key" --key-file /root/key.asc
     expect_said "signed by $key"
     other=0123456789ABCDEF0123456789ABCDEF01234567
     expect 1 in_machine "$installer" --full-init --key "$other" --key-file /root/key.asc
@@ -224,7 +224,7 @@ case_trust() {
     printf '{"trust":1,"keys":[{"fingerprint":"%s","label":"site"}]}\n' "$key" \
         >"$machine/etc/slurm-factory/trust/trust.json"
     cp "$machine/root/key.asc" "$machine/etc/slurm-factory/trust/$key.asc"
-    expect 0 in_machine "$installer" --full-init --dry-run
+    expect 0 in_machine "$installer" --full-init --dry-run --without-accounting
     expect_said "signed by $key \(site\)"
 }
 
@@ -299,31 +299,25 @@ case_refused() {
 
     say '== interrupted at several moments, then completed'
     for pause in 0.05 0.3 0.6 1 2; do
-        named_in_machine victim "$installer" --full-init >"$work/killed" 2>&1 </dev/null &
+        named_in_machine victim "$installer" --full-init --without-accounting >"$work/killed" 2>&1 </dev/null &
         sleep "$pause"
         kill_in_machine victim
     done
-    expect 0 in_machine "$installer" --full-init
+    expect 0 in_machine "$installer" --full-init --without-accounting
     expect_said 'proved: sbatch --array'
     mode_is 400 munge /etc/munge/munge.key
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
 }
 
-# slurmdbd with the distribution's MariaDB; where the bundle has the plugin.
+# slurmdbd with the distribution's MariaDB.
 case_accounting() {
-    machine_root bookworm-mariadb mariadb-server
-    machine_with bookworm-mariadb
-    if ! ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1; then
-        expect 0 in_machine "$installer" --full-init --dry-run
-        expect_said "this bundle's Slurm has no plugin for a database"
-        expect 1 in_machine "$installer" --full-init --role dbd
-        expect_said 'no plugin for the database'
-        not_run "this bundle's Slurm has no accounting_storage_mysql"
-    fi
-    expect 0 in_machine "$installer" --full-init --cluster-name acct
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_with "$toolchain-mariadb"
+    expect 0 in_machine "$installer" --full-init --cluster-name acct --role all,rest --jwt
     cat "$work/out"
-    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database'
+    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database' \
+        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
     mode_is 600 slurm /etc/slurm/slurmdbd.conf
     password=$(sed -n 's/^StoragePass=//p' "$machine/etc/slurm/slurmdbd.conf")
     [ "${#password}" -ge 32 ] || fail 'the generated password is short'
@@ -331,6 +325,28 @@ case_accounting() {
         grep -v '/etc/slurm/slurmdbd.conf$'; then fail 'the password is in these'; fi
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
+
+    say '== slurmrestd answers who has a token, and nobody else'
+    rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: root' "$@"; }
+    token=$(in_machine "$tree/current/bin/scontrol" token lifespan=300 | sed -n 's/^SLURM_JWT=//p')
+    [ -n "$token" ] || fail 'scontrol token gives no token'
+    api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 |
+        jq -r '[.paths | keys[] | capture("^/slurmdb/(?<v>v[0-9.]+)/jobs/$").v] | max')
+    [ "$(rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurmdb/$api/jobs/" | jq '.jobs | length > 0')" = true ] ||
+        fail 'slurmrestd knows no job of the database'
+    if rest "http://localhost/slurmdb/$api/jobs/" >"$work/out" 2>"$work/err"; then fail 'slurmrestd asks for no token'; fi
+
+    say '== moved'
+    expect 0 in_machine "$installer" --uninstall
+    in_machine mv "$tree" "/srv/moved here"
+    expect 2 in_machine "/srv/moved here/$assets/slurm_install.sh" --full-init
+    expect_said 'moved here'
+    in_machine mkdir -p /srv/a/deeper
+    in_machine mv "/srv/moved here" /srv/a/deeper/place
+    tree=/srv/a/deeper/place
+    installer=$tree/$assets/slurm_install.sh
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database'
 
     say '== a wrong password, and a database that is down'
     expect 0 in_machine "$tree/$assets/slurm_install.sh" --uninstall
@@ -354,8 +370,6 @@ case_accounting() {
 # Without MariaDB that is said before anything is touched.
 case_no_database() {
     bare
-    ls "$machine$tree"/store/slurm-*/lib/slurm/accounting_storage_mysql.so >/dev/null 2>&1 ||
-        not_run "this bundle's Slurm has no accounting_storage_mysql"
     snapshot before
     expect 1 in_machine "$installer" --full-init
     expect_said 'accounting needs a MariaDB server' 'apt-get install mariadb-server' '--without-accounting'
@@ -390,6 +404,24 @@ slurmctld.service 3.5
 slurmdbd.service 2.5
 slurmrestd.service 2.5
 BARS
+    # Each program knows the options that its unit gives it: systemd-analyze does not ask it.
+    # slurmdbd wants its configuration before it looks at its words.
+    in_machine install -d /etc/slurm
+    (umask 077 && printf 'DbdHost=localhost\nStorageType=accounting_storage/mysql\n' >"$machine/etc/slurm/slurmdbd.conf")
+    # shellcheck disable=SC2086  # words
+    for unit in "$machine$tree/$assets/$version"/systemd/*.service; do
+        command=$(sed -n "s,^ExecStart=,,p" "$unit" | sed -e "s,@tree@,$tree," -e 's/@conf_server@//' -e 's,/current/,/view/,')
+        case $command in
+            */sackd\ *)  # knows no -V, and looks at -h only after all it does not know
+                expect 0 in_machine $command -h
+                expect_said "usage:.*sackd"
+                ;;
+            *)
+                expect 0 in_machine timeout 20 $command -V
+                expect_said "slurm $version|munge-"
+                ;;
+        esac
+    done
     # Jobs inherit what is taken from slurmd: nothing may be.
     if grep -E '^(Private|Protect|Restrict|NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet|MemoryDeny|Lock)' \
         "$work/slurmd.service"; then fail 'slurmd is confined'; fi
@@ -398,18 +430,120 @@ BARS
     done
 }
 
+# The units as they run: systemd as the first process, MariaDB as its service, a reboot.
+case_systemd() {
+    machine_root "$toolchain-systemd" systemd-sysv dbus mariadb-server
+    machine_boot "$toolchain-systemd" "$work/machine"
+    tree=/opt/site/slurm
+    mkdir -p "$machine$tree"
+    tar -xzf "$bundle" -C "$machine$tree"
+    installer=$tree/$assets/slurm_install.sh
+    expect 0 in_machine "$installer" --full-init --role all,rest --jwt
+    cat "$work/out"
+    expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database' \
+        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
+    units_run
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== a restart leaves jobs alone; a daemon that dies is started again'
+    in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/sbatch" --output=/dev/null --chdir=/ \
+        --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_runs
+    expect 0 in_machine systemctl restart munge slurmdbd slurmctld slurmd slurmrestd
+    units_run
+    job_runs || fail 'the job ended with a restart'
+    before=$(in_machine systemctl show -P MainPID slurmctld)
+    in_machine kill -KILL "$before"
+    wait_for 60 'slurmctld to be started again' another_slurmctld
+    units_run
+    job_runs || fail 'the job ended with slurmctld'
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the job to end' job_is_gone
+
+    say '== a reboot'
+    machine_stop
+    machine_boot "$toolchain-systemd" "$work/machine"
+    units_run
+    wait_for 60 'the node' node_is_idle
+    [ "$(in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/srun" hostname)" = "$machine_name" ] ||
+        fail 'srun does not run after the reboot'
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== uninstall'
+    expect 0 in_machine "$installer" --uninstall
+    if daemons | grep -v mariadbd; then fail 'these still run'; fi
+    if in_machine sh -c 'ls /etc/systemd/system /etc/systemd/system/*' | grep -E '^(munge|slurm|sackd)'; then fail 'these units are left'; fi
+    expect 0 in_machine "$installer" --full-init
+    expect_said 'proved: sacct'
+}
+units_run() {
+    for unit in munge slurmdbd slurmctld slurmd slurmrestd; do
+        wait_for 30 "$unit.service to be active" in_machine systemctl is-active "$unit"
+    done
+    if in_machine systemctl --failed --no-legend --plain | grep -E '^(munge|slurm|sackd|mariadb)'; then
+        fail 'these units have failed'
+    fi
+}
+another_slurmctld() { x_main=$(in_machine systemctl show -P MainPID slurmctld) && [ "$x_main" != 0 ] && [ "$x_main" != "$before" ]; }
+node_is_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
+
 # The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
 case_modules() {
-    machine_root bookworm-lmod lmod
-    machine_with bookworm-lmod
+    machine_root "$toolchain-lmod" lmod
+    machine_with "$toolchain-lmod"
     for place in "$tree" /srv/elsewhere; do
         if [ "$place" != "$tree" ]; then mv "$machine$tree" "$machine$place"; fi
         expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use $place/modules && module avail 2>&1 &&
             module load slurm && command -v sinfo;
             module list 2>&1; echo \$MANPATH; module load slurm/${version%.*} && module unload slurm && ! command -v sinfo"
-        expect_said "^$place/views/$version/bin/sinfo" "slurm/$version-bookworm" \
+        expect_said "^$place/views/$version/bin/sinfo" "slurm/$version-$toolchain" \
             "^$place/views/$version/share/man"
     done
+}
+
+# The hierarchy of --enable-hierarchy: gcc first, then what was built with it; two trees beside each other; moved,
+# by tar and by bundle install.
+case_hierarchy() {
+    plain=$bundle
+    own=$work/state
+    mkdir "$own"
+    for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        $vulnerable --signing-key "$key" --enable-hierarchy
+    bundle=$(readlink -f "$own/builds/slurm-${version%.*}-$toolchain-software.tar.gz")
+    expect 0 sf bundle install "$bundle" --prefix "$work/installed"
+    # A build of the same version without a hierarchy leaves no link that leads nowhere.
+    expect 0 sf bundle install "$bundle" --prefix "$work/both"
+    expect 0 sf bundle install "$plain" --prefix "$work/both"
+    [ -z "$(find "$work/both/lmod" -type l)" ] || fail 'links of the build with a hierarchy are left'
+    machine_root "$toolchain-lmod" lmod
+    machine_with "$toolchain-lmod"
+    gcc=$(ls "$machine$tree/lmod/Core/gcc") && gcc=${gcc%.lua}
+    mkdir -p "$machine/srv/some"
+    mv "$work/installed" "$machine/srv/some/where else"
+    for place in "$tree" /srv/elsewhere "/srv/some/where else"; do
+        if [ "$place" = /srv/elsewhere ]; then mv "$machine$tree" "$machine$place"; fi
+        expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use '$place/lmod/Core' &&
+            echo first: && module -t avail 2>&1 && ! module load slurm 2>&1 && module load gcc &&
+            echo second: && module -t avail 2>&1 && module load slurm && command -v sinfo && echo \$MANPATH &&
+            module load slurm/${version%.*} && module unload gcc 2>&1 && echo third: && module -t list 2>&1; ! command -v sinfo"
+        # Slurm shows when the compiler is loaded, and goes with it.
+        sed -n '/^first:/,/^second:/p' "$work/out" >"$work/first"
+        grep -qx "gcc/$gcc" "$work/first" || fail "no gcc/$gcc is shown at first"
+        if grep -q "^slurm/$version" "$work/first"; then fail 'slurm is shown before its compiler'; fi
+        sed -n '/^second:/,/^third:/p' "$work/out" >"$work/second"
+        grep -qE "^slurm/$version-$toolchain" "$work/second" || fail 'slurm is not shown after its compiler'
+        grep -qx "$place/views/$version/bin/sinfo" "$work/second" || fail 'sinfo is not the tree'\''s'
+        grep -q "^$place/views/$version/share/man" "$work/second" || fail 'there is no path to the manual pages'
+        if sed -n '/^third:/,$p' "$work/out" | grep sinfo; then fail 'Slurm stays when its compiler goes'; fi
+    done
+    # The plain modules are there as ever, and the installer vouches for the whole tree.
+    expect 0 in_machine bash -c ". /usr/share/lmod/lmod/init/bash && module use /srv/elsewhere/modules && module -t avail 2>&1"
+    expect_said "^slurm/$version-$toolchain"
+    if grep -E 'Core|gcc' "$work/out"; then fail 'the plain modules show the hierarchy'; fi
+    expect 0 in_machine "/srv/elsewhere/$assets/slurm_install.sh" --full-init --dry-run --without-accounting
 }
 
 # Two versions in one folder leave each other's files alone, by tar and by `bundle install`; only the links
@@ -434,6 +568,160 @@ case_two_versions() {
     expect 0 in_machine "$tree/$assets/$version/slurm_install.sh" --full-init --without-accounting
     expect_said ': 0 changes$'
 }
+
+# A cluster of four hosts: controller with slurmdbd and MariaDB, two compute hosts, a login host.
+case_hosts() {
+    machine_network
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_root "$toolchain-bare"
+    tree=/opt/site/slurm
+    installer=$tree/$assets/slurm_install.sh
+    number=1
+    for host in head node1 node2 login; do
+        root=$toolchain-bare
+        [ "$host" != head ] || root=$toolchain-mariadb
+        machine_start "$root" "$work/$host" "$host" "10.9.9.$number"
+        number=$((number + 1))
+        printf '127.0.0.1 localhost\n10.9.9.1 head\n10.9.9.2 node1\n10.9.9.3 node2\n10.9.9.4 login\n' >"$machine/etc/hosts"
+        mkdir -p "$machine$tree"
+        tar -xzf "$bundle" -C "$machine$tree"
+    done
+    uids='--slurm-uid 64030 --munge-uid 64031'
+
+    machine_use head
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$installer" --full-init --role controller,dbd --cluster-name alpha $uids \
+        --nodes 'node[1-2]' --node-parameters "CPUs=$(nproc)"
+    cat "$work/out"
+    key_file=$machine/etc/munge/munge.key
+    for host in node1 node2 login; do
+        machine_use "$host"
+        role=compute
+        [ "$host" != login ] || role=login
+        # shellcheck disable=SC2086  # words
+        expect 1 in_machine "$installer" --full-init --role "$role" --controller head $uids
+        expect_said 'munge.key, is missing' 'bring it from the controller'
+        in_machine install -d -m 700 /etc/munge
+        (umask 077 && cat "$key_file" >"$machine/etc/munge/munge.key")
+        # shellcheck disable=SC2086  # words
+        expect 0 in_machine "$installer" --full-init --role "$role" --controller head $uids
+        cat "$work/out"
+        mode_is 400 munge /etc/munge/munge.key
+        [ ! -e "$machine/etc/slurm/slurm.conf" ] || fail "$host has a slurm.conf of its own"
+    done
+
+    say '== jobs of the login host, on both compute hosts'
+    machine_use login
+    wait_for 60 'both nodes' two_nodes_are_idle
+    [ "$(as_user srun -N2 hostname | sort | tr '\n' ' ')" = 'node1 node2 ' ] || fail 'srun -N2 does not run on both nodes'
+    as_user sbatch --wait -N2 --output=/dev/null --chdir=/ --wrap 'srun sleep 1' >"$work/out" || fail 'sbatch -N2 fails'
+    wait_for 60 'the job in the database' job_is_accounted
+
+    say '== a job outlives its controller and its slurmd'
+    as_user sbatch -N2 --output=/dev/null --chdir=/ --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_is_running
+    # slurmctld writes jobs down a few seconds after they changed, but usage only every five minutes and when it
+    # ends, and does not start without it: this one ends in peace first.
+    machine_use head
+    in_machine sh -c 'kill "$(cat /run/slurm/slurmctld.pid)"'
+    wait_for 60 'the state to be saved' in_machine test -s /var/lib/slurm/slurmctld/assoc_usage
+    machine_use login
+    wait_for 60 'slurmctld to be back' job_is_running
+    machine_use head
+    in_machine sh -c 'kill -KILL "$(cat /run/slurm/slurmctld.pid)"'
+    machine_use node2
+    in_machine sh -c 'kill -KILL "$(cat /run/slurmd.pid)"'
+    wait_for 60 'slurmd to be started again' slurmd_runs
+    machine_use login
+    wait_for 60 'slurmctld to be started again' job_is_running
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the nodes to be idle' two_nodes_are_idle
+    [ "$(as_user srun -N2 hostname | sort | tr '\n' ' ')" = 'node1 node2 ' ] || fail 'srun -N2 does not run any more'
+
+    say '== again: nothing changes, anywhere; uninstall'
+    for host in head node1 node2 login; do
+        machine_use "$host"
+        expect 0 in_machine "$installer" --full-init
+        expect_said ': 0 changes$'
+    done
+    for host in login node1 node2 head; do
+        machine_use "$host"
+        expect 0 in_machine "$installer" --uninstall
+        if daemons | grep .; then fail "on $host these still run"; fi
+    done
+}
+as_user() { in_machine setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'PATH=$0/current/bin:$PATH; exec "$@"' "$tree" "$@"; }
+two_nodes_are_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o '%T %D')" = 'idle 2' ]; }
+job_is_accounted() { in_machine "$tree/current/bin/sacct" -a -n -P -X -o State,NNodes | grep -qx 'COMPLETED|2'; }
+job_is_running() { [ "$(in_machine "$tree/current/bin/squeue" -h -o %T)" = RUNNING ]; }
+slurmd_runs() { daemons | grep -qx slurmd; }
+
+# From the series before to this one, with a running job and a full database; back by what was saved.
+case_upgrade() {
+    facts_of() { sed -n "s/^$1='\(.*\)'$/\1/p" "$e2e/built-24.11.env"; }
+    older=$(facts_of version)
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_start "$toolchain-mariadb" "$work/machine"
+    tree=/opt/site/slurm
+    mkdir -p "$machine$tree"
+    tar -xzf "$(facts_of bundle)" -C "$machine$tree"
+    expect 0 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'proved: sacct, through slurmdbd and its database'
+    in_machine setpriv --reuid 65534 --regid 65534 --clear-groups "$tree/current/bin/sbatch" --output=/dev/null --chdir=/ \
+        --wrap 'sleep 600' >"$work/out"
+    wait_for 30 'the job to run' job_runs
+    accounted >"$work/before"
+    grep -q COMPLETED "$work/before" || fail 'no job in the database'
+
+    tar -xzf "$bundle" -C "$machine$tree"
+    installer=$tree/$assets/$version/slurm_install.sh
+    backup=/var/lib/slurm/backup/$older-to-$version
+    (cd "$machine" && find etc opt -xdev -type f -exec sha256sum {} + | sort) >"$work/files"
+    expect 0 in_machine "$installer" --full-init --dry-run
+    expect_said "^backup +of what Slurm $older left \(state, database\) to $backup"
+    expect 2 in_machine "$installer" --full-init --no-start
+    expect_said 'does not go with --no-start'
+    (cd "$machine" && sha256sum --quiet -c "$work/files") || fail 'a refused upgrade has changed something'
+    [ ! -e "$machine/var/lib/slurm/backup" ] || fail 'a refused upgrade has saved something'
+    [ "$(readlink "$machine$tree/current")" = "views/$older" ] || fail 'a refused upgrade has switched'
+    expect 0 in_machine "$installer" --full-init
+    expect_said "made backup $backup" 'proved: sacct, through slurmdbd and its database'
+    mode_is 700 root "$backup"
+    [ -e "$machine$backup/slurmctld/job_state" ] || fail 'the state was not saved'
+    grep -q 'cluster_job_table' "$machine$backup/slurm_acct_db.sql" || fail 'the database was not saved'
+    job_runs || fail 'the job ended with the upgrade'
+    accounted >"$work/after"
+    grep -vxFf "$work/after" "$work/before" >"$work/lost" || say 'every job is still in the database'
+    [ ! -s "$work/lost" ] || fail "lost: $(cat "$work/lost")"
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+
+    say '== the older one refuses what the newer has converted; with what was saved it runs again'
+    expect 1 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'cannot read the state and the database of a later series' "to go back: uninstall $version"
+    in_machine "$tree/current/bin/scancel" --state=RUNNING
+    wait_for 180 'the job to end' job_is_gone
+    expect 0 in_machine "$installer" --uninstall
+    expect_said 'stays: /etc/slurm/.slurm-factory.json'
+    expect 1 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'of a later series'
+    in_machine mv /var/lib/slurm/slurmctld /var/lib/slurm/slurmctld.newer
+    in_machine cp -a "$backup/slurmctld" /var/lib/slurm/
+    in_machine mv /etc/slurm/.slurm-factory.json /root/
+    in_machine install -d -o mysql -m 755 /run/mysqld
+    named_in_machine mariadbd mariadbd --user=mysql >"$work/mariadbd" 2>&1 </dev/null &
+    wait_for 60 'MariaDB' in_machine mariadb -e 'SELECT 1'
+    in_machine sh -c "mariadb -e 'DROP DATABASE slurm_acct_db' && mariadb <'$backup/slurm_acct_db.sql'"
+    in_machine sh -c 'kill "$(cat /run/mariadbd.pid)"'
+    wait_for 60 'MariaDB to end' mariadbd_is_gone
+    expect 0 in_machine "$tree/$assets/$older/slurm_install.sh" --full-init
+    expect_said 'proved: sacct, through slurmdbd and its database'
+    accounted >"$work/after"
+    grep COMPLETED "$work/before" | grep -vxFf "$work/after" >"$work/lost" || say 'back, with every job that had ended'
+    [ ! -s "$work/lost" ] || fail "lost: $(cat "$work/lost")"
+}
+accounted() { in_machine "$tree/current/bin/sacct" -a -n -P -X -S now-1days -o JobID,State,Submit | sort; }
+mariadbd_is_gone() { ! daemons | grep -qx mariadbd; }
 
 "case_$case_name"
 say "$case_name: as it should be"

@@ -9,12 +9,24 @@ repository=$(git rev-parse --show-toplevel)
 e2e=${SF_E2E_DIR:-$repository/build/e2e}
 state=$e2e/state
 facts=$e2e/built.env
+# Of another distribution all is built and kept apart.
+toolchain=${SF_E2E_TOOLCHAIN:-bookworm}
+if [ "$toolchain" != bookworm ]; then
+    state=$e2e/state-$toolchain
+    facts=$e2e/built-$toolchain.env
+fi
+# Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
+series=${SF_E2E_SERIES:-25.11}
+[ "$toolchain" = bookworm ] || test_name=$test_name.$toolchain
+[ "$series" = 25.11 ] || test_name=$test_name.$series
+[ "$series" = 25.11 ] || facts=$e2e/built-$series.env
 
 umask 022
 work=$(mktemp -d /var/tmp/sf-e2e.XXXXXX)
 chmod 755 "$work"
 x_pids=
 x_mounts=
+x_kept_cgroups=
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -33,8 +45,8 @@ launcher=${SF_E2E_PROGRAM:-$repository/slurm-factory}
 # The program itself, for tests that take the launcher's surroundings away.
 program=${SF_E2E_PROGRAM:-$repository/build/release/slurm-factory}
 sf() { SLURM_FACTORY_CACHE_DIR="$state" "$launcher" "$@"; }
-# Upstream fixed vulnerabilities in 25.11.8, which the stack does not pin yet: without this word every 25.11
-# is refused, as must_fail.sh checks.
+# Upstream fixed vulnerabilities in 25.11.8, which the stack does not pin yet, and no more in older series:
+# without this word every release is refused, as must_fail.sh checks of 25.11.
 vulnerable=--allow-vulnerable
 
 # copy_data FOLDER: the program's data, to be spoilt, or to be read by another user.
@@ -82,6 +94,8 @@ end_pid() {
     [ "$x_tries" -lt 100 ] || kill -KILL "$1"
     wait "$1" 2>/dev/null || x_code=$?  # the code of a process we ended says nothing
 }
+# keep_cgroup FOLDER: taken away with all below it, once nothing runs there any more.
+keep_cgroup() { x_kept_cgroups="$1 $x_kept_cgroups"; }
 keep_mount() { x_mounts="$1 $x_mounts"; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
@@ -112,6 +126,9 @@ x_cleanup() {
     set +e
     for x_pid in $x_pids; do
         if alive "$x_pid"; then end_pid "$x_pid"; fi
+    done
+    for x_group in $x_kept_cgroups; do
+        if [ -d "$x_group" ]; then find "$x_group" -depth -type d -exec rmdir {} \;; fi
     done
     for x_mount in $x_mounts; do
         while mountpoint -q "$x_mount"; do umount "$x_mount" || break; done

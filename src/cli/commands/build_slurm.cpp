@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <unistd.h>
@@ -13,9 +14,11 @@
 #include "build/engine.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/bundle_making.hpp"
+#include "cli/bundle_proof.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure_report.hpp"
 #include "cli/local_cache.hpp"
+#include "cli/module_hierarchy.hpp"
 #include "cli/progress.hpp"
 #include "cli/root_preparation.hpp"
 #include "cli/signing_key.hpp"
@@ -37,6 +40,8 @@ struct Options {
     bool no_cache = false;
     bool no_ccache = false;
     bool explain = false;
+    bool verify = false;
+    BundleWishes wishes;
     std::string runtime = "bwrap";
     std::string local_cache;
 };
@@ -59,7 +64,8 @@ unsigned processors() {
 }
 
 Result<build::BuildReport> build_all(Session& session, const Options& options,
-                                     const build::Plan& plan, const model::Toolchain& toolchain,
+                                     const std::string& run, const build::Plan& plan,
+                                     const model::Toolchain& toolchain,
                                      const sandbox::PreparedRoot& root,
                                      std::vector<std::filesystem::path> sources,
                                      build::History& history) {
@@ -78,16 +84,15 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
             session.voice.line(
                 fmt::format("{}: {}", spec.store_name(), reason.empty() ? "in the store" : reason));
     }
-    // Better a clear word now than a failure of the first package.
-    if (something_to_build) SF_CHECK(runner->probe());
+    // Better a clear word now than a failure of the first package, or after the last.
+    if (something_to_build || options.verify) SF_CHECK(runner->probe());
 
     Progress progress(session, std::move(expected), jobs);
     build::BuilderOptions builder;
     builder.jobs = jobs;
     builder.ccache = !options.no_ccache && !options.no_cache;
     builder.keep_failed = options.keep_failed;
-    builder.run_id = run_id();
-    const std::string run = builder.run_id;
+    builder.run_id = run;
     const build::BuildContext context{plan,
                                       session.state(),
                                       root.tree,
@@ -105,7 +110,24 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     return report;
 }
 
+// Wishes about the bundle make no sense where none is made.
+Status check_wishes(const Options& options) {
+    const auto& packages = options.request.packages;
+    if (packages.empty() || std::find(packages.begin(), packages.end(), "slurm") != packages.end())
+        return {};
+    for (const auto& [said, name] : {std::pair{options.verify, "--verify"},
+                                     {options.wishes.gpu, "--gpu"},
+                                     {options.wishes.hierarchy, "--enable-hierarchy"}})
+        if (said)
+            return base::fail_hint(
+                base::Code::usage,
+                fmt::format("{} is about the bundle, and --package makes none", name),
+                "leave --package out, or name slurm");
+    return {};
+}
+
 Status run_build(Session& session, const Options& options) {
+    SF_CHECK(check_wishes(options));
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
@@ -116,28 +138,42 @@ Status run_build(Session& session, const Options& options) {
                        toolchain->title);
 
     SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, *toolchain));
+    // Better now than after the build: the hierarchy is named after the root's compiler.
+    if (options.wishes.hierarchy)
+        SF_CHECK(gcc_version(root.record.compiler).map([](const std::string&) {}));
     SF_TRY(const build::Plan plan,
            plan_build(session, catalog, options.request, choices, root.record));
     SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));
 
     if (!options.local_cache.empty())
         SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
+    const std::string run = run_id();
     build::History history(session.state().logs() / "times.json");
     SF_TRY(const build::BuildReport report,
-           build_all(session, options, plan, *toolchain, root, std::move(files), history));
+           build_all(session, options, run, plan, *toolchain, root, std::move(files), history));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
-    if (!options.local_cache.empty()) {
-        SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
-        SF_CHECK(put_into_local_cache(session, report, options.local_cache, signer));
-    }
-    if (!plan.dag.find("slurm")) {
+    const bool with_bundle = plan.dag.find("slurm").has_value();
+    if (!with_bundle) {
         for (const build::NodeOutcome& node : report.nodes)
             session.voice.line((session.state().packages() / node.package.store_name()).string());
-        return {};
+        if (options.local_cache.empty()) return {};
     }
-    return make_signed_bundle(session, plan, report, *toolchain, options.signing);
+    SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
+    if (with_bundle) {
+        SF_TRY(const MadeBundle made, make_signed_bundle(session, plan, report, *toolchain,
+                                                         root.record, signer, options.wishes));
+        if (options.verify) {
+            const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
+            SF_CHECK(prove_bundle(session, {made, root.tree, run, options.wishes.gpu}, *runner));
+        }
+        say_bundle(session, made);
+    }
+    // After the bundle: what others share does not keep this machine waiting for its own, and only
+    // what was proven, if that was asked for, is shared.
+    if (options.local_cache.empty()) return {};
+    return put_into_local_cache(session, report, options.local_cache, signer);
 }
 
 }  // namespace
@@ -169,6 +205,13 @@ void add_build_slurm(CLI::App& app, Session& session) {
         ->envname("SLURM_FACTORY_RUNTIME")
         ->check(CLI::IsMember({"bwrap", "docker"}))
         ->type_name("RUNTIME");
+    command->add_flag("--gpu", options->wishes.gpu,
+                      "Require Slurm's GPU plugins: without them no bundle is signed");
+    command->add_flag("--verify", options->verify,
+                      "Then unpack the bundle, start its daemons in a sandbox, run jobs, move it, "
+                      "do it again");
+    command->add_flag("--enable-hierarchy", options->wishes.hierarchy,
+                      "Add module files as a hierarchy: gcc first, then what is for it");
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(
@@ -176,6 +219,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm\n"
         "  slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm\n"
         "  slurm-factory build-slurm --slurm-version 25.11.2 --jobs 8 --explain\n"
+        "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
         "  slurm-factory build-slurm --package munge --offline");
     command->callback([&session, options] {
         session.action = [&session, options] { return run_build(session, *options); };

@@ -104,6 +104,7 @@ base::Json bundle_json(const install::VerifiedBundle& verified) {
                       {"builder", verified.bundle.builder},
                       {"unpacked_size", verified.unpacked_size},
                       {"packages", std::move(packages)},
+                      {"features", verified.bundle.features},
                       {"signed", verified.signer.has_value()}};
     if (verified.signer) {
         object["signer"] = {{"fingerprint", verified.signer->primary.text()},
@@ -135,6 +136,8 @@ base::Status run_verify(Session& session, const VerifyOptions& options) {
                                    bundle.packages.size(), verified.tree.size(),
                                    base::human_bytes(verified.size),
                                    base::human_bytes(verified.unpacked_size)));
+    if (!bundle.features.empty())
+        session.voice.line("  asserted: " + base::join(bundle.features, ", "));
     session.voice.line("  sha256 " + verified.sha256.hex());
     session.voice.event("bundle", bundle_json(verified));
     return {};

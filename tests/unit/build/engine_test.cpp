@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "base/files.hpp"
+#include "base/stop.hpp"
 #include "build/debug_bundle.hpp"
 #include "support/recording_runner.hpp"
 #include "unit/build/example.hpp"
@@ -64,6 +67,7 @@ protected:
         if (!x_fail.empty() && prefix.find("/" + x_fail + "-") != std::string::npos &&
             script.find("install") == std::string::npos) {
             if (x_before_failing) x_before_failing(plan);
+            SF_CHECK(base::check_stop());
             return support::ended_with(2);
         }
         if (script == "make install") {
@@ -136,11 +140,10 @@ TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
 TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
     ASSERT_TRUE(build()->ok());
     x_seen.take();
-    x_example.munge().build.configure = {"--new"};
+    x_example.munge().versions[0].build.configure = {"--new"};
     ASSERT_TRUE(build()->ok());
-    EXPECT_THAT(
-        x_seen.take(),
-        ElementsAre("reused zlib", HasSubstr("build.configure: [] -> [\"--new\"]"), "built munge"));
+    EXPECT_THAT(x_seen.take(), ElementsAre("reused zlib", HasSubstr("build.configure: + \"--new\""),
+                                           "built munge"));
 }
 
 TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {
@@ -192,13 +195,36 @@ TEST_F(EngineTest, AFailureLeavesEvidenceInTheLogs) {
 
 TEST_F(EngineTest, DependantsOfAFailureAreSkipped) {
     x_fail = "zlib";
-    x_example.add("other", "1", {}).build.system = recipe::BuildSystem::make;
+    x_example.add("other", "1", {}).versions[0].build.system = recipe::BuildSystem::make;
     x_example.input.packages.insert(x_example.input.packages.begin(), {"other", "1"});
     const auto report = build({1, true, false});
     ASSERT_TRUE(report);
     EXPECT_EQ(report->nodes[0].state, NodeState::built) << "--keep-going builds what it can";
     EXPECT_EQ(report->nodes[1].state, NodeState::failed);
     EXPECT_EQ(report->nodes[2].state, NodeState::skipped);
+}
+
+TEST_F(EngineTest, AStopIsToldOnceAndIsNoFailureOfAPackage) {
+    x_fail = "zlib";
+    x_before_failing = [](const sandbox::SandboxPlan&) { base::request_stop(SIGTERM); };
+    const auto report = build();
+    const base::Status status = report->status();
+    base::clear_stop();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, base::Code::interrupted);
+    EXPECT_EQ(status.error().text(), "stopped by Terminated as asked");
+    EXPECT_THAT(status.error().hint, HasSubstr("the same command goes on"));
+    EXPECT_THAT(x_seen.take(),
+                ElementsAre("started never built here", "skipped zlib", "skipped munge"));
+}
+
+TEST_F(EngineTest, EstimatesAreWhatWasTimedThenWhatTheRecipeSaysThenByTheSize) {
+    History history(x_dir.path() / "times.json");
+    EXPECT_THAT(estimate(x_example.plan(), history), ElementsAre(17, 17));
+    x_example.zlib().cpu_seconds = 5;
+    x_example.munge().cpu_seconds = 60;
+    history.record("munge", {{"compile", {1, 2}}});
+    EXPECT_THAT(estimate(x_example.plan(), history), ElementsAre(5, 2));
 }
 
 TEST_F(EngineTest, ADamagedPackageIsBuiltAgain) {

@@ -11,8 +11,8 @@ struct Example {
     PlanInput input;
 
     Example() {
-        add("zlib", "1.3", {}).build.system = recipe::BuildSystem::make;
-        add("munge", "0.5", {"zlib"}).build.system = recipe::BuildSystem::autotools;
+        add("zlib", "1.3", {}).versions[0].build.system = recipe::BuildSystem::make;
+        add("munge", "0.5", {"zlib"}).versions[0].build.system = recipe::BuildSystem::autotools;
         input.packages = {{"zlib", "1.3"}, {"munge", "0.5"}};
         input.root.toolchain = "bookworm";
         input.root.packages = {"gcc-12=12.2.0-14"};

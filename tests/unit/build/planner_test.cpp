@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.hpp"
 #include "unit/build/example.hpp"
 
 namespace sf::build {
@@ -31,14 +32,16 @@ TEST(Planner, WhateverChangesTheResultChangesTheIdentityAndThatOfDependants) {
                identity(plan, "munge") != identity(before.plan(), "munge");
     };
     using E = Example;
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.configure.emplace_back("--x"); }));
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().build.env["CFLAGS"] = "-O1"; }));
+    EXPECT_TRUE(
+        changes_both([](E& e) { e.zlib().versions[0].build.configure.emplace_back("--x"); }));
+    EXPECT_TRUE(changes_both([](E& e) { e.zlib().versions[0].build.env["CFLAGS"] = "-O1"; }));
     EXPECT_TRUE(
         changes_both([](E& e) { e.zlib().versions[0].source.sha256 = base::sha256("other"); }));
     EXPECT_TRUE(changes_both([](E& e) {
         e.zlib().versions[0].patches.push_back({"/p/fix.patch", "fix.patch", base::sha256("p")});
     }));
-    EXPECT_TRUE(changes_both([](E& e) { e.zlib().package.remove.emplace_back("share"); }));
+    EXPECT_TRUE(
+        changes_both([](E& e) { e.zlib().versions[0].package.remove.emplace_back("share"); }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.root.packages.emplace_back("gcc-12=12.2.0-15"); }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.target = "x86_64"; }));
     EXPECT_TRUE(changes_both([](E& e) { e.input.sandbox_files = base::sha256("wrappers"); }));
@@ -50,8 +53,8 @@ TEST(Planner, WhatCannotChangeTheResultDoesNotChangeTheIdentity) {
     after.zlib().summary = "Another summary";
     after.zlib().homepage = "https://example.org/";
     after.zlib().versions[0].source.places.push_back({"https://mirror.example.org/z", "", ""});
-    after.zlib().build.jobs = recipe::Jobs::serial;
-    after.zlib().package.expect.push_back({"", {"lib/libz.so"}});
+    after.zlib().versions[0].build.jobs = recipe::Jobs::serial;
+    after.zlib().versions[0].package.expect.emplace_back("lib/libz.so");
     after.input.root.digest = base::sha256("another archive of the same packages");
     EXPECT_EQ(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
 }
@@ -59,7 +62,7 @@ TEST(Planner, WhatCannotChangeTheResultDoesNotChangeTheIdentity) {
 TEST(Planner, AChangeInADependantLeavesItsDependencyAlone) {
     const Example before;
     Example after;
-    after.munge().build.configure.emplace_back("--y");
+    after.munge().versions[0].build.configure.emplace_back("--y");
     EXPECT_EQ(identity(after.plan(), "zlib"), identity(before.plan(), "zlib"));
     EXPECT_NE(identity(after.plan(), "munge"), identity(before.plan(), "munge"));
 }
@@ -67,7 +70,7 @@ TEST(Planner, AChangeInADependantLeavesItsDependencyAlone) {
 TEST(Planner, ExplainsADifferenceByKey) {
     const Example before;
     Example after;
-    after.zlib().build.env["CFLAGS"] = "-O1";
+    after.zlib().versions[0].build.env["CFLAGS"] = "-O1";
     const Plan old_plan = before.plan();
     const Plan new_plan = after.plan();
     const auto text = [](const Plan& plan) {
@@ -76,6 +79,18 @@ TEST(Planner, ExplainsADifferenceByKey) {
     EXPECT_EQ(explain_difference(text(old_plan), text(new_plan)),
               (std::vector<std::string>{"build.env.CFLAGS: (none) -> \"-O1\""}));
     EXPECT_TRUE(explain_difference(text(old_plan), text(old_plan)).empty());
+}
+
+TEST(Planner, ExplainsListsByItemAndDigestsByTheirBeginning) {
+    const std::string old_digest(64, 'a');
+    const std::string new_digest = "0123456789abcdef" + std::string(48, '0');
+    const base::Json before{
+        {"configure", {"--a", "--b"}}, {"order", {1, 2}}, {"sandbox", old_digest}};
+    const base::Json now{{"configure", {"--b", "--c"}}, {"order", {2, 1}}, {"sandbox", new_digest}};
+    EXPECT_EQ(
+        explain_difference(before.dump(), now.dump()),
+        (std::vector<std::string>{"configure: + \"--c\"", "configure: - \"--a\"",
+                                  "order: in another order", "sandbox: aaaaaaaa -> 01234567"}));
 }
 
 TEST(Planner, UnknownThingsAreNamed) {

@@ -213,7 +213,6 @@ TEST_F(EngineTest, UninstallTakesBackWhatIsOursAndUnchanged) {
     ASSERT_TRUE(uninstall(context, false));
     EXPECT_EQ(host.text("/etc/slurm/slurm.conf"), "<absent>");
     EXPECT_EQ(host.text("/opt/slurm/current"), "<absent>");
-    EXPECT_EQ(host.text(std::string(record_path)), "<absent>");
     EXPECT_EQ(host.text("/etc/slurm/cgroup.conf"), "ConstrainCores=no\n");
     EXPECT_NE(host.text("/etc/munge/munge.key"), "<absent>");
     EXPECT_NE(host.text("/etc/slurm/slurmdbd.conf"), "<absent>");
@@ -221,10 +220,22 @@ TEST_F(EngineTest, UninstallTakesBackWhatIsOursAndUnchanged) {
     EXPECT_FALSE(host.nodes.contains("/var/spool/slurmd"));  // ours, and empty
     for (const char* said : {"munge.key (a secret)", "cgroup.conf was changed", "user slurm"})
         EXPECT_NE(listener.heard.find(said), std::string::npos) << listener.heard;
-    // A second time there is nothing to take back.
-    Record empty = load_record(host).value();
-    Context again{host, listener, empty, accounts};
+    // A second time there is nothing to take back; but what wrote the state is known still.
+    Record left = load_record(host).value();
+    EXPECT_EQ(left.version, "25.11.2");
+    EXPECT_EQ(left.answers.cluster, "cluster");
+    EXPECT_TRUE(left.prefix.empty());
+    Context again{host, listener, left, accounts};
     EXPECT_EQ(uninstall(again, false).error().code, base::Code::absent);
+}
+
+TEST_F(EngineTest, OnAComputeHostNothingOfTheRecordStays) {
+    host.put("/etc/munge/munge.key", "brought", 0600);
+    ASSERT_TRUE(set_up({"--full-init", "--role", "compute", "--controller", "head1"}));
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    ASSERT_TRUE(uninstall(context, false));
+    EXPECT_EQ(host.text(std::string(record_path)), "<absent>");
 }
 
 TEST_F(EngineTest, AnInterruptedInstallationCanBeTakenBack) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "deploy/node_parameters.hpp"
 #include "unit/deploy/machine.hpp"
 
 namespace sf::deploy {
@@ -47,6 +48,16 @@ TEST_F(PlanTest, OneMachineWithEverything) {
     compare("all.slurmdbd.conf", file(outcome.planned.plan, "/etc/slurm/slurmdbd.conf"));
     EXPECT_TRUE(host.done.empty());
     EXPECT_TRUE(host.calls.empty());
+}
+
+TEST_F(PlanTest, WithoutControlGroupsEachSeriesGetsAPluginItKnows) {
+    EXPECT_NE(file(plan({"--full-init"}).planned.plan, "/etc/slurm/cgroup.conf")
+                  .find("\nCgroupPlugin=disabled\n"),
+              std::string::npos);
+    bundle.version = bundle.packages[0].version = "23.11.11";
+    EXPECT_NE(file(plan({"--full-init"}).planned.plan, "/etc/slurm/cgroup.conf")
+                  .find("\nCgroupPlugin=cgroup/v1\n"),
+              std::string::npos);
 }
 
 TEST_F(PlanTest, AControllerWithSystemd) {

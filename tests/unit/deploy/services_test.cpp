@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/stop.hpp"
+#include "deploy/backup.hpp"
 #include "deploy/database.hpp"
 #include "deploy/linux_host.hpp"
 #include "deploy/supervisor.hpp"
@@ -47,27 +48,42 @@ protected:
         with_accounting_plugin();
         with_mariadb();
         host.put_folder("/run/systemd/system");
-        // Ours, so that its port is no stranger's.
-        host.put_folder("/proc/77");
-        host.put("/proc/77/comm", "slurmdbd\n");
-        host.put_link("/proc/77/exe", "/opt/slurm/store/slurm-25.11.2-12345678/sbin/slurmdbd");
+        dbd_appears();
         host.answer = [this](const base::Command& command, std::string_view input) {
             return answer(command, input);
         };
     }
+    // Ours, so that its port is no stranger's.
+    void dbd_appears() {
+        host.put_folder("/proc/77");
+        host.put("/proc/77/comm", "slurmdbd\n");
+        host.put_link("/proc/77/exe", "/opt/slurm/store/slurm-25.11.2-12345678/sbin/slurmdbd");
+    }
+    void dbd_ends() {
+        for (const char* path : {"/proc/77/comm", "/proc/77/exe", "/proc/77"})
+            host.nodes.erase(path);
+        host.put("/proc/self/net/tcp", "");
+    }
     base::Finished answer(const base::Command& command, std::string_view) {
+        if (command.argv[0] == "tail") return ended(0, last_line);
         if (command.argv[0] != "systemctl") return ended(0, "1");
         const std::string& verb = command.argv[1];
         const std::string& unit = command.argv.back();
         if (verb == "is-enabled") return ended(enabled.contains(unit) ? 0 : 1);
         if (verb == "is-active") return ended(active.contains(unit) ? 0 : 3);
         if (verb == "enable") enabled.insert(unit);
+        if (verb == "stop") {
+            active.erase(unit);
+            if (unit == "slurmdbd.service" && dbd_can_end) dbd_ends();
+        }
         if (verb == "start" || verb == "restart") {
             active.insert(unit);
             if (unit == "munge.service") sockets += " /run/munge/munge.socket.2";
             if (unit == "mariadb.service") sockets += ' ' + mariadb_at;
-            if (unit == "slurmdbd.service" && dbd_comes_up)
+            if (unit == "slurmdbd.service" && dbd_comes_up) {
+                dbd_appears();
                 host.put("/proc/self/net/tcp", dbd_listens);
+            }
             host.put("/proc/self/net/unix", listening(sockets));
         }
         return ended(0);
@@ -78,6 +94,7 @@ protected:
         EXPECT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
         record.answers = outcome.planned.answers;
         Context context{host, listener, record, outcome.facts.accounts};
+        if (outcome.planned.plan.backup) SF_CHECK(back_up(outcome.planned.plan, context));
         SF_CHECK(deploy::set_up(outcome.planned.plan, context, "pass4word"));
         SF_CHECK(bring_up(outcome.planned.plan, context, "/opt/slurm/slurm-setup"));
         changes = context.changes;
@@ -92,9 +109,112 @@ protected:
     std::set<std::string> active;
     std::string sockets;
     std::string mariadb_at = "/run/mysqld/mysqld.sock";
+    std::string last_line = "-- Dump completed on 2026-01-01\n";
     bool dbd_comes_up = true;
+    bool dbd_can_end = true;
     int changes = 0;
+
+    void take(const std::string& version) {
+        bundle.version = version;
+        bundle.packages[0].version = version;
+    }
+    // Where among the calls; -1: never.
+    [[nodiscard]] std::ptrdiff_t place(const std::string& call) const {
+        const auto found = std::ranges::find_if(host.calls, [&](const std::string& each) {
+            return each.find(call) != std::string::npos;
+        });
+        return found == host.calls.end() ? -1 : found - host.calls.begin();
+    }
 };
+
+TEST_F(SystemdTest, AnUpgradeSavesWhatItConverts) {
+    host.put("/usr/bin/mariadb-dump", "");
+    take("24.11.5");
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(place("mariadb-dump"), -1);
+    active.erase("slurmctld.service");  // it may be on its way up: it is stopped all the same
+    take("25.11.2");
+    host.calls.clear();
+    const auto upgraded = install({"--full-init"});
+    ASSERT_TRUE(upgraded) << upgraded.error().text();
+    EXPECT_GE(place("--no-data"), 0);
+    EXPECT_LT(place("--no-data"), place("systemctl stop slurmctld.service"));
+    EXPECT_LT(place("systemctl stop slurmctld.service"), place("cp -a"));
+    EXPECT_GE(place("systemctl stop slurmdbd.service"), 0);
+    EXPECT_LT(place("systemctl stop slurmdbd.service"), place("--result-file=/var/lib/slurm"));
+    EXPECT_LT(place("--result-file=/var/lib/slurm"), place("mv -T"));
+    EXPECT_LT(place("mv -T"), place("systemctl start slurmdbd.service"));
+    EXPECT_NE(listener.heard.find("/var/lib/slurm/backup/24.11.5-to-25.11.2"), std::string::npos);
+    host.calls.clear();
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(changes, 0);
+    EXPECT_EQ(place("mariadb-dump"), -1);
+}
+
+// No folder of slurmctld's is there.
+TEST_F(SystemdTest, AHostWithTheDatabaseAloneIsUpgradedToo) {
+    host.put("/usr/bin/mariadb-dump", "");
+    host.put("/etc/munge/munge.key", "brought", 0600);
+    take("24.11.5");
+    ASSERT_TRUE(install({"--full-init", "--role", "dbd"}));
+    take("25.11.2");
+    host.done.clear();
+    const auto upgraded = install({"--full-init"});
+    ASSERT_TRUE(upgraded) << upgraded.error().text();
+    const auto made = [&](const std::string& folder) {
+        return std::ranges::find_if(host.done,
+                                    [&](const std::string& each) {
+                                        return each.find(folder + " ") != std::string::npos;
+                                    }) -
+               host.done.begin();
+    };
+    EXPECT_LT(made("/var/lib/slurm"), made("/var/lib/slurm/backup"));
+    EXPECT_LT(made("/var/lib/slurm/backup"), std::ssize(host.done));
+}
+
+TEST_F(SystemdTest, WhoWritesBesideTheCopyIsNamed) {
+    host.put("/usr/bin/mariadb-dump", "");
+    take("24.11.5");
+    ASSERT_TRUE(install({"--full-init"}));
+    take("25.11.2");
+    dbd_can_end = false;
+    const auto refused = install({"--full-init"});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().text().find("slurmdbd still runs, as process 77"), std::string::npos);
+    EXPECT_EQ(host.text("/opt/slurm/current"), "views/24.11.5");
+}
+
+TEST_F(SystemdTest, WithoutAWholeCopyNothingIsUpgraded) {
+    host.put("/usr/bin/mariadb-dump", "");
+    take("24.11.5");
+    ASSERT_TRUE(install({"--full-init"}));
+    take("25.11.2");
+    last_line = "INSERT INTO";
+    const auto failed = install({"--full-init"});
+    ASSERT_FALSE(failed);
+    EXPECT_NE(failed.error().text().find("is not whole"), std::string::npos);
+    EXPECT_NE(failed.error().hint.find("/24.11.5/slurm_install.sh --start-services"),
+              std::string::npos);
+    EXPECT_EQ(host.text("/opt/slurm/current"), "views/24.11.5");
+    EXPECT_EQ(load_record(host).value().version, "24.11.5");
+}
+
+TEST_F(SystemdTest, AnUpgradeThatCannotBeSavedIsRefusedBefore) {
+    take("24.11.5");
+    ASSERT_TRUE(install({"--full-init"}));
+    take("25.11.2");
+    EXPECT_NE(text_of(plan({"--full-init"}).problems).find("mariadb-dump, which saves"),
+              std::string::npos);
+    host.put("/usr/bin/mariadb-dump", "");
+    EXPECT_TRUE(plan({"--full-init"}).problems.empty());
+    EXPECT_NE(text_of(plan({"--full-init", "--no-start"}).problems).find("--without-backup"),
+              std::string::npos);
+    EXPECT_FALSE(plan({"--full-init", "--no-start", "--without-backup"}).planned.plan.backup);
+    take("23.11.4");
+    EXPECT_NE(text_of(plan({"--full-init"}).problems).find("later series"), std::string::npos);
+    take("26.11.0");
+    EXPECT_NE(text_of(plan({"--full-init"}).problems).find("series in between"), std::string::npos);
+}
 
 TEST_F(SystemdTest, TheSecondTimeNothingChangesAndNothingIsOwed) {
     ASSERT_TRUE(install({"--full-init"}));

@@ -328,6 +328,13 @@ TEST_F(Gate, ElfProperties) {
     EXPECT_THAT(text, HasSubstr("bin/cut: bad ELF file"));
 }
 
+// As libtool's ldconfig leaves it behind a private soname.
+TEST_F(Gate, LinkThroughWhatIsNotShipped) {
+    fs::create_symlink("libown.so", temp() / own / "lib/libalias.so.9");
+    EXPECT_THAT(refusal(request()), HasSubstr("lib/libalias.so.9: symlink through lib/libown.so, "
+                                              "which is not in the run part"));
+}
+
 TEST_F(Gate, PolicyOfTheTree) {
     put(own + "/bin/su", "x", 04755);
     ASSERT_EQ(::chmod((temp() / own / "bin/su").c_str(), 04755), 0);

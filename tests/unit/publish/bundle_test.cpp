@@ -134,6 +134,15 @@ TEST_F(Bundles, assets_are_listed_and_linked) {
     EXPECT_THAT(refused.error().text(), HasSubstr("data/slurm_assets/25.11.2/"));
 }
 
+TEST_F(Bundles, a_feature_that_is_not_there_is_refused) {
+    BundleRequest asked = request();
+    asked.features = {"gpu"};
+    const auto refused = plan_bundle(asked);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Code::refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("gpu_nvml.so"));
+}
+
 TEST_F(Bundles, same_inputs_same_bytes) {
     const BundleRequest asked = request();
     const auto first = archive(asked);

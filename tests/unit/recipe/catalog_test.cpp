@@ -27,6 +27,16 @@ TEST(Affecting, ASeriesOlderThanEveryFixIsOpenANewerOneIsNot) {
     EXPECT_FALSE(affected("25.11.0", {"23.11.11", "24.05.8", "24.11.5"}));
 }
 
+TEST(Affecting, WhatIsOlderThanTheMistakeIsNot) {
+    Catalog catalog;
+    catalog.advisories["slurm"] = {{"X", "x", {"24.05.4"}, "24.05"}};
+    EXPECT_TRUE(catalog.affecting("slurm", "23.11.11").empty());
+    EXPECT_EQ(catalog.affecting("slurm", "24.05.0").size(), 1U);
+    EXPECT_EQ(catalog.affecting("slurm", "24.05.3").size(), 1U);
+    EXPECT_TRUE(catalog.affecting("slurm", "24.05.4").empty());
+    EXPECT_TRUE(catalog.affecting("slurm", "24.11.0").empty());
+}
+
 TEST(Affecting, OtherPackagesHaveTheirOwn) {
     EXPECT_TRUE(Catalog{}.affecting("slurm", "1").empty());
     Catalog catalog;

@@ -198,6 +198,21 @@ TEST(Closure, UnknownNamesAndCyclesAreErrors) {
     EXPECT_EQ(cycle.error().code, Code::corrupt);
 }
 
+TEST(ChooseSlurm, ASeriesWithoutSupportGetsANotice) {
+    World world;
+    const std::string release = good().stacks.at("23.11").slurm.front();
+    const auto before = choose_slurm(good(), release, world.check(),
+                                     {.allow_vulnerable = true, .today = "2025-05-31"});
+    ASSERT_TRUE(before) << before.error().text();
+    EXPECT_THAT(before->notices, ElementsAre(HasSubstr("is open to CVE-2025-43904")));
+    const auto after = choose_slurm(good(), release, world.check(),
+                                    {.allow_vulnerable = true, .today = "2025-06-01"});
+    ASSERT_TRUE(after) << after.error().text();
+    EXPECT_THAT(after->notices,
+                ElementsAre(HasSubstr("is open to CVE-2025-43904"),
+                            HasSubstr("support of Slurm 23.11 ended on 2025-05-31")));
+}
+
 TEST(SupportEnded, OnTheDayAfter) {
     const Stack& stack = good().stacks.at("23.11");
     EXPECT_FALSE(support_ended(stack, "2025-05-31"));

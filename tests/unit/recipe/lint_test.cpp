@@ -66,6 +66,7 @@ TEST(LoadCatalog, ReadsEveryField) {
     EXPECT_EQ(recipe.path, golden("good") / "recipes/libone/recipe.yaml");
     EXPECT_EQ(recipe.name, "libone");
     EXPECT_EQ(recipe.license, "MIT OR Apache-2.0");
+    EXPECT_EQ(recipe.cpu_seconds, 12U);
     ASSERT_EQ(recipe.versions.size(), 2U);
     const Version* version = recipe.find("2.10");
     ASSERT_NE(version, nullptr);
@@ -83,23 +84,31 @@ TEST(LoadCatalog, ReadsEveryField) {
     EXPECT_THAT(recipe.link_dependencies, ElementsAre("zlib"));
     ASSERT_EQ(recipe.host_libraries.size(), 1U);
     EXPECT_EQ(recipe.host_libraries[0].reason, "logins");
-    EXPECT_EQ(recipe.build.subdir, "src/deep");
-    EXPECT_TRUE(recipe.build.out_of_tree);
-    EXPECT_THAT(recipe.build.configure,
+    EXPECT_EQ(version->build.subdir, "src/deep");
+    EXPECT_TRUE(version->build.out_of_tree);
+    EXPECT_THAT(version->build.configure, ElementsAre("--with-zlib=@dep:zlib@", "--with-new",
+                                                      "--new=@prefix@", "CPPFLAGS=-DV=@version@"));
+    EXPECT_EQ(version->build.env.at("CPPFLAGS"), "-DX");
+    EXPECT_EQ(version->build.env.at("EMPTY"), "");
+    EXPECT_EQ(version->build.jobs, Jobs::serial);
+    EXPECT_FALSE(version->build.ccache);
+    EXPECT_THAT(version->package.expect, ElementsAre("bin/one", "lib/new.so"));
+    EXPECT_EQ(version->package.public_sonames.at(0).soname, "libone.so.2");
+    EXPECT_EQ(version->package.dlopens.at(0).sonames.at(0), "libz-sf.so.1");
+    EXPECT_EQ(version->package.placeholder_exceptions.at(0).file, "lib/libone.so.2");
+    const Version* older = recipe.find("2.9");
+    ASSERT_NE(older, nullptr);
+    EXPECT_THAT(older->build.configure,
                 ElementsAre("--with-zlib=@dep:zlib@", "CPPFLAGS=-DV=@version@"));
-    EXPECT_EQ(recipe.build.env.at("CPPFLAGS"), "-DX");
-    EXPECT_EQ(recipe.build.env.at("EMPTY"), "");
-    EXPECT_EQ(recipe.build.jobs, Jobs::serial);
-    EXPECT_FALSE(recipe.build.ccache);
-    EXPECT_EQ(recipe.package.expect.at(1).when, ">=2.10,<3");
-    EXPECT_EQ(recipe.package.dlopens.at(0).sonames.at(0), "libz-sf.so.1");
-    EXPECT_EQ(recipe.package.placeholder_exceptions.at(0).file, "lib/libone.so.2");
-    EXPECT_EQ(catalog->recipes.at("zlib").build.system, BuildSystem::script);
+    EXPECT_THAT(older->package.expect, ElementsAre("bin/one"));
+    EXPECT_EQ(older->package.public_sonames.at(0).soname, "libone.so.1");
+    EXPECT_EQ(catalog->recipes.at("zlib").versions.at(0).build.system, BuildSystem::script);
     EXPECT_EQ(catalog->stacks.at("25.11").packages.at("libone").front(), "2.10");
     EXPECT_EQ(catalog->stacks.at("25.11").end_of_life, "2027-05-31");
     EXPECT_EQ(catalog->toolchains.at("bookworm").keyring.package, "debian-archive-keyring");
     EXPECT_EQ(catalog->toolchains.at("rockylinux9").family, "el");
     EXPECT_EQ(catalog->advisories.at("slurm").size(), 2U);
+    EXPECT_EQ(catalog->advisories.at("slurm").at(1).since, "25.05");
 }
 
 TEST(LoadCatalog, FailsWithTheFirstFindings) {

@@ -63,6 +63,19 @@ TEST_F(DiskWatchTest, SaysWhichLimit) {
     EXPECT_EQ(watch.look(), std::nullopt);
 }
 
+TEST_F(DiskWatchTest, WhatComesLaterIsSeenToo) {
+    DiskWatch::Settings settings;
+    settings.folders = {x_folder.path()};
+    settings.limit = std::uint64_t{1} << 20;
+    settings.interval = std::chrono::milliseconds(0);
+    DiskWatch watch(settings);
+    EXPECT_EQ(watch.look(), std::nullopt);
+    write(x_folder.path() / "a", 2 << 20);
+    std::optional<std::string> said;
+    while (!said) said = watch.look();  // the test's time limit ends it if it never does
+    EXPECT_THAT(*said, testing::HasSubstr("the limit is 1.0 MiB"));
+}
+
 TEST_F(DiskWatchTest, TheLogCounts) {
     const auto log = base::open_file(x_folder.path() / "log", O_RDWR | O_CREAT).value();
     const std::string text(2 << 20, 'x');

@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/stream.hpp"
 #include "support/gnupg.hpp"
 #include "trust/signer.hpp"
 #include "trust/trust_store.hpp"
@@ -146,6 +148,19 @@ TEST_F(Keys, passphrase_from_file_and_descriptor) {
     EXPECT_FALSE(sign({}));
     const base::Fd descriptor = base::open_file(right.file, O_RDONLY).value();
     EXPECT_TRUE(sign({Passphrase::From::descriptor, descriptor.get(), {}}));
+    // A pipe gives its line once; a run signs more than once.
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    const base::Fd reading(ends[0]);
+    {
+        const base::Fd writing(ends[1]);
+        ASSERT_TRUE(base::write_all(writing.get(), base::as_bytes("correct horse\n"), "a pipe"));
+    }
+    const auto signer =
+        Signer::create(ring, fingerprint, {Passphrase::From::descriptor, reading.get(), {}});
+    ASSERT_TRUE(signer) << signer.error().text();
+    EXPECT_TRUE(signer->sign_bytes("one"));
+    EXPECT_TRUE(signer->sign_bytes("another"));
     // A file others can read is not a secret.
     const Passphrase open{Passphrase::From::file, -1, file("open", "correct horse\n", 0644)};
     const auto careless = sign(open);

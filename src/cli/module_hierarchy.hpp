@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The module files of a bundle: the plain one, and with --enable-hierarchy those that Lmod shows
+// compiler first: Core/gcc/<version>, then gcc/<version>/slurm/<exact>-<toolchain>. They find their
+// tree from their own place. The compiler is the toolchain's. Pure but for reading templates.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/toolchain.hpp"
+#include "publish/bundle.hpp"
+
+namespace sf::cli {
+
+struct ModuleNames {
+    std::string version;  // of Slurm, exact
+    const model::Toolchain& toolchain;
+};
+
+// `templates`: templates/slurm_assets.
+[[nodiscard]] base::Result<std::vector<publish::BundleAsset>> module_files(
+    const std::filesystem::path& templates, const ModuleNames& names);
+
+// `compiler`: of the root's record, "gcc 12.2.0-14+deb12u1".
+[[nodiscard]] base::Result<std::vector<publish::BundleAsset>> module_hierarchy(
+    const std::filesystem::path& templates, const ModuleNames& names, const std::string& compiler);
+
+// "gcc 12.2.0-14+deb12u1" -> "12.2.0"; Code::failed for what names no version of gcc.
+[[nodiscard]] base::Result<std::string> gcc_version(const std::string& compiler);
+
+}  // namespace sf::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which Slurm can take over from which. A daemon reads the state, and slurmdbd converts the tables,
+// of a limited number of earlier series; never those of a later one. Source: Slurm's Upgrade Guide
+// (https://slurm.schedmd.com/upgrades.html): three series back since 24.11, two before. Pure, any
+// thread.
+#pragma once
+
+#include <string_view>
+
+namespace sf::deploy {
+
+enum class ReleaseStep {
+    same_series,  // state and tables have one form
+    upgrade,      // converted when the daemons start; there is no way back but a copy
+    too_far,      // a series in between has to be run first
+    downgrade,    // to an earlier series
+};
+
+// Both exact versions of ours, "25.11.2".
+[[nodiscard]] ReleaseStep step_between(std::string_view from, std::string_view to);
+
+}  // namespace sf::deploy
