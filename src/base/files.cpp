@@ -70,6 +70,20 @@ Status write_all(int descriptor, Bytes bytes, const fs::path& path_for_errors) {
     return {};
 }
 
+Status copy_bytes(int from, const fs::path& from_path, int to, const fs::path& to_path,
+                  std::uint64_t limit) {
+    FdSource source(from, from_path);
+    std::vector<std::byte> room(std::size_t{64} << 10);
+    for (std::uint64_t left = limit; left > 0;) {
+        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, room.size()));
+        SF_TRY(const std::size_t got, source.read({room.data(), want}));
+        if (got == 0) break;
+        SF_CHECK(write_all(to, {room.data(), got}, to_path));
+        left -= got;
+    }
+    return {};
+}
+
 Status make_dirs(const fs::path& path, unsigned mode) {
     if (path.empty() || ::mkdir(path.c_str(), mode) == 0) return {};
     if (errno == EEXIST) {

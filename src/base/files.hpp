@@ -34,6 +34,9 @@ namespace fs = std::filesystem;
                                 unsigned mode = 0644);
 
 [[nodiscard]] Status write_all(int descriptor, Bytes bytes, const fs::path& path_for_errors);
+// From where `from` stands to its end, `limit` bytes at most; the paths are for errors.
+[[nodiscard]] Status copy_bytes(int from, const fs::path& from_path, int to,
+                                const fs::path& to_path, std::uint64_t limit);
 
 [[nodiscard]] Status make_dirs(const fs::path& path, unsigned mode = 0755);
 [[nodiscard]] bool exists(const fs::path& path);  // without following a last symlink

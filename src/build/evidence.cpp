@@ -7,7 +7,6 @@
 #include <array>
 #include <fcntl.h>
 #include <set>
-#include <vector>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -37,16 +36,7 @@ Status copy_plain_file(const fs::path& from, const fs::path& to, std::uint64_t l
     if (::fstat(in.get(), &info) != 0) return base::fail_errno(errno, "look at " + from.string());
     if (!S_ISREG(info.st_mode)) return {};
     SF_TRY(const base::Fd out, base::open_file(to, O_WRONLY | O_CREAT | O_EXCL));
-    base::FdSource source(in.get(), from);
-    std::vector<std::byte> room(std::size_t{64} << 10);
-    for (std::uint64_t left = limit; left > 0;) {
-        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, room.size()));
-        SF_TRY(const std::size_t got, source.read({room.data(), want}));
-        if (got == 0) break;
-        SF_CHECK(base::write_all(out.get(), {room.data(), got}, to));
-        left -= got;
-    }
-    return {};
+    return base::copy_bytes(in.get(), from, out.get(), to, limit);
 }
 
 }  // namespace

@@ -130,10 +130,6 @@ private:
     std::map<std::string, NodeId> x_nodes;
 };
 
-bool holds(const Json& array, const Json& item) {
-    return std::find(array.begin(), array.end(), item) != array.end();
-}
-
 // One value for a reader: a digest by its first eight digits, as in a store name; a long text by
 // its beginning.
 std::string shown(const Json& json) {
@@ -145,6 +141,18 @@ std::string shown(const Json& json) {
     std::string text = json.dump();
     if (text.size() > 120) text = text.substr(0, 117) + "...";
     return base::escape_untrusted(text);
+}
+
+// What `there` has fewer of than `here`, each once: flags may well be said twice.
+void surplus(const Json& here, const Json& there, const std::string& line,
+             std::vector<std::string>& lines) {
+    for (auto at = here.begin(); at != here.end(); ++at) {
+        if (std::find(here.begin(), at, *at) != at) continue;  // seen
+        const auto more =
+            std::count(here.begin(), here.end(), *at) - std::count(there.begin(), there.end(), *at);
+        if (more == 1) lines.push_back(line + shown(*at));
+        if (more > 1) lines.push_back(fmt::format("{}{} ({} times)", line, shown(*at), more));
+    }
 }
 
 void compare(const Json& before, const Json& now, const std::string& where,
@@ -162,10 +170,8 @@ void compare(const Json& before, const Json& now, const std::string& where,
     }
     if (before.is_array() && now.is_array()) {
         const std::size_t lines_before = lines.size();
-        for (const Json& item : now)
-            if (!holds(before, item)) lines.push_back(fmt::format("{}: + {}", where, shown(item)));
-        for (const Json& item : before)
-            if (!holds(now, item)) lines.push_back(fmt::format("{}: - {}", where, shown(item)));
+        surplus(now, before, where + ": + ", lines);
+        surplus(before, now, where + ": - ", lines);
         if (lines.size() == lines_before)
             lines.push_back(fmt::format("{}: in another order", where));
         return;

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "deploy/controller_state.hpp"
 #include "deploy/names.hpp"
 #include "deploy/node_parameters.hpp"
 #include "deploy/release_step.hpp"
@@ -23,7 +24,6 @@ constexpr std::size_t munge_key_size = 1024;
 constexpr std::size_t jwt_key_size = 32;
 constexpr std::string_view default_socket = "/run/mysqld/mysqld.sock";
 constexpr const char* rest_socket_path = "/run/slurmrestd/slurmrestd.socket";
-constexpr const char* state_folder = "/var/lib/slurm/slurmctld";
 constexpr const char* backup_root = "/var/lib/slurm/backup";
 
 bool loopback(const std::string& address) {
@@ -118,7 +118,7 @@ private:
         if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
         if (has(Role::controller)) {
             folder("/var/lib/slurm", "root", 0755);
-            folder(state_folder, "slurm", 0700);
+            folder(controller_state_folder, "slurm", 0700);
         }
         if (has(Role::compute)) folder("/var/spool/slurmd", "root", 0755);
         if (has(Role::compute) || !x_plan.systemd) folder("/var/log/slurmd", "root", 0750);
@@ -251,7 +251,7 @@ private:
         PlannedBackup backup;
         backup.from = from;
         backup.folder = fmt::format("{}/{}-to-{}", backup_root, from, x_in.bundle.version);
-        if (has(Role::controller)) backup.state = state_folder;
+        if (has(Role::controller)) backup.state = controller_state_folder;
         const bool was_there = x_facts.secrets.contains(std::string(slurmdbd_conf_path));
         if (x_accounting_here && was_there) backup.dump = x_facts.mariadb_dump;
         if (!backup.state.empty() || !backup.dump.empty()) x_plan.backup = std::move(backup);

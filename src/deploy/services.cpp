@@ -5,6 +5,7 @@
 
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/controller_state.hpp"
 #include "deploy/database.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
@@ -123,9 +124,20 @@ Status with_systemd(const Plan& plan, Context& context) {
         // Everything up to the server runs by now; the database must be there before slurmdbd.
         if (unit == "slurmdbd.service") SF_CHECK(database_before_dbd(plan, context));
         SF_CHECK(base::during(start_unit(systemd, unit, plan, context), "starting " + unit));
-        if (plan.start) SF_CHECK(wait_until_listening(systemd, unit, context));
+        if (!plan.start) continue;
+        SF_CHECK(wait_until_listening(systemd, unit, context));
+        if (unit != "slurmctld.service") continue;
+        SF_TRY(const bool owed, usage_is_owed(plan, context.host));
+        if (owed) SF_CHECK(systemd.must({"restart", unit}));
     }
     return {};
+}
+
+// What a new slurmctld owes; also where an earlier run was interrupted before.
+Status settle(const Plan& plan, Context& context) {
+    SF_TRY(const bool owed, usage_is_owed(plan, context.host));
+    if (!owed) return {};
+    return base::during(save_usage(plan, context), "making slurmctld write its state down");
 }
 
 Status with_supervisor(const Plan& plan, Context& context, const std::string& helper) {
@@ -136,7 +148,8 @@ Status with_supervisor(const Plan& plan, Context& context, const std::string& he
     }
     SF_CHECK(context.save());
     SF_TRY(const auto running, running_supervisor(pid_file));
-    if (running && !context.record.restart_due) return {};
+    if (running && !context.record.restart_due)
+        return plan.start ? settle(plan, context) : Status();
     if (running && !plan.start) {
         context.reporter.notice(
             "the daemons run on as they were; what has changed counts from the next "
@@ -154,7 +167,7 @@ Status with_supervisor(const Plan& plan, Context& context, const std::string& he
     std::vector<std::string> names;
     for (const Service& service : plan.services) names.push_back(service.name);
     context.changed("daemons started: " + base::join(names, ", "));
-    return {};
+    return settle(plan, context);
 }
 
 }  // namespace

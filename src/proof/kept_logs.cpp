@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,7 +16,6 @@
 namespace sf::proof {
 
 using base::Result;
-using base::Status;
 namespace fs = std::filesystem;
 
 namespace {
@@ -29,20 +27,6 @@ struct Close {
 bool is_log(std::string_view name) {
     return name.size() > 4 && name.size() < 100 && name.ends_with(".log") && name[0] != '.' &&
            base::escape_untrusted(name) == name;
-}
-
-Status copy(int from, const fs::path& shown, const fs::path& to, std::uint64_t limit) {
-    SF_TRY(const base::Fd out, base::open_file(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW));
-    base::FdSource source(from, shown);
-    std::vector<std::byte> room(std::size_t{64} << 10);
-    for (std::uint64_t left = limit; left > 0;) {
-        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, room.size()));
-        SF_TRY(const std::size_t got, source.read({room.data(), want}));
-        if (got == 0) break;
-        SF_CHECK(base::write_all(out.get(), {room.data(), got}, to));
-        left -= got;
-    }
-    return {};
 }
 
 }  // namespace
@@ -73,8 +57,11 @@ Result<std::size_t> keep_logs(const fs::path& state, const std::string& folder, 
         const auto most = static_cast<off_t>(limits.file_bytes);
         if (info.st_size > most && ::lseek(file.get(), -most, SEEK_END) < 0)
             return base::fail_errno(errno, "read a log");
-        SF_CHECK(copy(file.get(), state / folder / entry->d_name, to / entry->d_name,
-                      limits.file_bytes));
+        const fs::path kept = to / entry->d_name;
+        SF_TRY(const base::Fd out,
+               base::open_file(kept, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW));
+        SF_CHECK(base::copy_bytes(file.get(), state / folder / entry->d_name, out.get(), kept,
+                                  limits.file_bytes));
         ++copied;
     }
     return copied;

@@ -1,23 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The real build, by the public command line: a key, Slurm 25.11 for bookworm, its signed bundle, verified.
-# Sources and roots of earlier runs, or of this user's own builds, are used again (each by its digest); all
-# that is built is built anew. What the other tests need to know is left in $facts.
+# All that is built is built anew. What the other tests need to know is left in $facts.
 # With SF_E2E_SERIES: the Slurm of that series, with key and dependencies of the build of 25.11. With
 # SF_E2E_TOOLCHAIN: all of it for that distribution.
 test_name=e2e.build
 . "$(dirname "$0")/lib.sh"
 
-mkdir -p "$state"
-mkdir -p "$state/roots"
-for folder in sources "roots/$toolchain"; do
-    for theirs in "$e2e/state/$folder" "${SLURM_FACTORY_CACHE_DIR:-$HOME/.slurm-factory}/$folder"; do
-        if [ -e "$state/$folder" ] || [ ! -d "$theirs" ]; then continue; fi
-        rm -rf "$state/.new"
-        cp -a --reflink=auto "$theirs" "$state/.new"
-        mv "$state/.new" "$state/$folder"
-    done
-done
+take_over
 rm -f "$facts"
 if [ "$series" = 25.11 ]; then
     rm -rf "$state/packages" "$state/store" "$state/work" "$state/builds" "$state/ccache" "$state/keys"

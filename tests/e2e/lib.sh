@@ -49,6 +49,19 @@ sf() { SLURM_FACTORY_CACHE_DIR="$state" "$launcher" "$@"; }
 # without this word every release is refused, as must_fail.sh checks of 25.11.
 vulnerable=--allow-vulnerable
 
+# Sources and roots of earlier runs, or of this user's own builds, are used again: each is known by its digest.
+take_over() {
+    mkdir -p "$state/roots"
+    for x_part in sources "roots/$toolchain"; do
+        for x_theirs in "$e2e/state/$x_part" "${SLURM_FACTORY_CACHE_DIR:-$HOME/.slurm-factory}/$x_part"; do
+            if [ -e "$state/$x_part" ] || [ ! -d "$x_theirs" ]; then continue; fi
+            rm -rf "$state/.new"
+            cp -a --reflink=auto "$x_theirs" "$state/.new"
+            mv "$state/.new" "$state/$x_part"
+        done
+    done
+}
+
 # copy_data FOLDER: the program's data, to be spoilt, or to be read by another user.
 copy_data() {
     mkdir -p "$1"

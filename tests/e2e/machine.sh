@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh disable=SC2034,SC2154  # variables of lib.sh, and for the scripts that source this
 # A bare machine of a distribution: a minimal root of its own, with its own processes, network, host name and
-# mounts, without systemd or with it as its first process. Sourced after lib.sh. Needs root. The root is made once, from the archives this
-# machine itself uses, and kept below $e2e; each machine writes to a layer of its own.
+# mounts, without systemd or with it as its first process. Sourced after lib.sh. Needs root. The root is made
+# once, from the archives this machine itself uses, and kept below $e2e; each machine writes to a layer of its own.
 #
 #   machine_root NAME [PACKAGE...]     makes the root NAME, with these packages besides the essential ones
 #   machine_start NAME FOLDER [HOST ADDRESS]

@@ -8,15 +8,7 @@ test_name=e2e.munge
 . "$(dirname "$0")/machine.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
 
-mkdir -p "$state/roots"
-for folder in sources "roots/$toolchain"; do
-    for theirs in "$e2e/state/$folder" "${SLURM_FACTORY_CACHE_DIR:-$HOME/.slurm-factory}/$folder"; do
-        if [ -e "$state/$folder" ] || [ ! -d "$theirs" ]; then continue; fi
-        rm -rf "$state/.new"
-        cp -a --reflink=auto "$theirs" "$state/.new"
-        mv "$state/.new" "$state/$folder"
-    done
-done
+take_over
 rm -rf "$state/packages" "$state/store" "$state/work"
 expect 0 sf toolchain prepare "$toolchain"
 cat "$work/out" "$work/err"

@@ -33,6 +33,25 @@ TEST_F(FilesTest, AbsentIsNotAnErrorWhereTheCallerSaysSo) {
     EXPECT_EQ(**read_file_if_exists(at("some")), "x");
 }
 
+TEST_F(FilesTest, ACopyIsBoundedAndBeginsWhereTheReaderStands) {
+    const std::string content(200'000, 'x');
+    ASSERT_TRUE(write_file(at("from"), "head" + content));
+    const auto copied = [&](std::uint64_t limit) {
+        const Fd from = *open_file(at("from"), O_RDONLY);
+        EXPECT_EQ(::lseek(from.get(), 4, SEEK_SET), 4);
+        const Fd to = *open_file(at("to"), O_WRONLY | O_CREAT | O_TRUNC);
+        EXPECT_TRUE(copy_bytes(from.get(), at("from"), to.get(), at("to"), limit));
+        return *read_file(at("to"));
+    };
+    EXPECT_EQ(copied(1'000'000), content);
+    EXPECT_EQ(copied(100'001), content.substr(0, 100'001));
+    EXPECT_EQ(copied(0), "");
+    const Fd full = *open_file("/dev/full", O_WRONLY);
+    const Fd from = *open_file(at("from"), O_RDONLY);
+    EXPECT_EQ(copy_bytes(from.get(), at("from"), full.get(), "/dev/full", 10).error().code,
+              Code::exhausted);
+}
+
 TEST_F(FilesTest, ALargerFileThanAllowedIsCorrupt) {
     ASSERT_TRUE(write_file(at("big"), std::string(100, 'x')));
     EXPECT_EQ(read_file(at("big"), 99).error().code, Code::corrupt);

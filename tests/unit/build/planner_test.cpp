@@ -84,13 +84,18 @@ TEST(Planner, ExplainsADifferenceByKey) {
 TEST(Planner, ExplainsListsByItemAndDigestsByTheirBeginning) {
     const std::string old_digest(64, 'a');
     const std::string new_digest = "0123456789abcdef" + std::string(48, '0');
-    const base::Json before{
-        {"configure", {"--a", "--b"}}, {"order", {1, 2}}, {"sandbox", old_digest}};
-    const base::Json now{{"configure", {"--b", "--c"}}, {"order", {2, 1}}, {"sandbox", new_digest}};
-    EXPECT_EQ(
-        explain_difference(before.dump(), now.dump()),
-        (std::vector<std::string>{"configure: + \"--c\"", "configure: - \"--a\"",
-                                  "order: in another order", "sandbox: aaaaaaaa -> 01234567"}));
+    const base::Json before{{"configure", {"--a", "--b"}},
+                            {"flags", {"-x", "-y", "-y"}},
+                            {"order", {1, 2}},
+                            {"sandbox", old_digest}};
+    const base::Json now{{"configure", {"--b", "--c"}},
+                         {"flags", {"-x", "-x", "-x", "-y"}},
+                         {"order", {2, 1}},
+                         {"sandbox", new_digest}};
+    EXPECT_EQ(explain_difference(before.dump(), now.dump()),
+              (std::vector<std::string>{
+                  "configure: + \"--c\"", "configure: - \"--a\"", "flags: + \"-x\" (2 times)",
+                  "flags: - \"-y\"", "order: in another order", "sandbox: aaaaaaaa -> 01234567"}));
 }
 
 TEST(Planner, UnknownThingsAreNamed) {

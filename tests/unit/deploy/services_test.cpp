@@ -13,6 +13,7 @@
 
 #include "base/stop.hpp"
 #include "deploy/backup.hpp"
+#include "deploy/controller_state.hpp"
 #include "deploy/database.hpp"
 #include "deploy/linux_host.hpp"
 #include "deploy/supervisor.hpp"
@@ -77,6 +78,8 @@ protected:
             if (unit == "slurmdbd.service" && dbd_can_end) dbd_ends();
         }
         if (verb == "start" || verb == "restart") {
+            // As the real one: the usage of accounts is written when it ends.
+            if (unit == "slurmctld.service") put_state(active.contains(unit));
             active.insert(unit);
             if (unit == "munge.service") sockets += " /run/munge/munge.socket.2";
             if (unit == "mariadb.service") sockets += ' ' + mariadb_at;
@@ -87,6 +90,10 @@ protected:
             host.put("/proc/self/net/unix", listening(sockets));
         }
         return ended(0);
+    }
+    void put_state(bool ended) {
+        host.put("/var/lib/slurm/slurmctld/clustername", "cluster");
+        if (ended) host.put("/var/lib/slurm/slurmctld/assoc_usage", "");
     }
     // As setup.cpp does it, to the end.
     base::Status install(const std::vector<std::string>& words) {
@@ -227,6 +234,52 @@ TEST_F(SystemdTest, TheSecondTimeNothingChangesAndNothingIsOwed) {
     EXPECT_EQ(count("daemon-reload"), 0);
 }
 
+// Killed before it wrote that file a new slurmctld would not start again.
+TEST_F(SystemdTest, ANewSlurmctldWritesTheUsageOfAccountsDownAtOnce) {
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(count("systemctl restart slurmctld.service"), 1);
+    EXPECT_LT(place("systemctl restart slurmctld.service"), place("start slurmd.service"));
+    host.nodes.erase("/var/lib/slurm/slurmctld/assoc_usage");  // interrupted before
+    host.calls.clear();
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(count("systemctl restart slurmctld.service"), 1);
+    host.nodes.erase("/var/lib/slurm/slurmctld/assoc_usage");
+    host.nodes.erase("/var/lib/slurm/slurmctld/clustername");  // the state is kept elsewhere
+    host.calls.clear();
+    ASSERT_TRUE(install({"--full-init"}));
+    EXPECT_EQ(count("restart"), 0);
+}
+
+// The supervisor starts again what ends; slurmctld is asked to, by its own tool.
+TEST_F(SystemdTest, TheSupervisorsSlurmctldToo) {
+    Plan plan;
+    plan.tree = "/opt/slurm";
+    plan.runs_controller = true;
+    plan.accounting = true;
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    EXPECT_FALSE(usage_is_owed(plan, host).value());
+    put_state(false);
+    EXPECT_TRUE(usage_is_owed(plan, host).value());
+    host.answer = [&](const base::Command&, std::string_view) {
+        put_state(true);
+        return ended(0);
+    };
+    ASSERT_TRUE(save_usage(plan, context));
+    EXPECT_EQ(host.calls.back(), "/opt/slurm/current/bin/scontrol shutdown slurmctld");
+    host.nodes.erase("/var/lib/slurm/slurmctld/assoc_usage");
+    host.answer = [](const base::Command&, std::string_view) { return ended(1); };
+    const auto dead = save_usage(plan, context);
+    ASSERT_FALSE(dead);
+    EXPECT_NE(dead.error().hint.find("slurmctld -i"), std::string::npos);
+    host.answer = [](const base::Command&, std::string_view) { return ended(0); };
+    const auto full = save_usage(plan, context);
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, base::Code::exhausted);
+    plan.accounting = false;
+    EXPECT_FALSE(usage_is_owed(plan, host).value());
+}
+
 TEST_F(SystemdTest, WhatChangedIsRestartedEvenAfterAnInterruption) {
     ASSERT_TRUE(install({"--full-init"}));
     host.put("/etc/slurm/.slurm-factory.json",
@@ -272,7 +325,7 @@ TEST_F(SystemdTest, SlurmctldWaitsUntilSlurmdbdListens) {
     EXPECT_EQ(count("stop"), 0);
     host.put("/proc/self/net/tcp", dbd_listens);
     ASSERT_TRUE(install({"--full-init"}));
-    EXPECT_EQ(count("start slurmctld"), 1);
+    EXPECT_EQ(count("systemctl start slurmctld"), 1);
 }
 
 TEST_F(SystemdTest, AnUninstallationStopsWhatWasNotRecordedYetAndCanBeRepeated) {
