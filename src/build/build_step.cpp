@@ -191,18 +191,19 @@ Result<std::vector<Step>> steps_of(const Plan& plan, NodeId id, const StepOption
     if (build.system == BuildSystem::script) {
         if (!configure.empty()) add("configure", join(configure, "\n"), words.build());
         if (!compile.empty()) add("compile", join(compile, "\n"), words.build(), true);
-        if (!install.empty()) add("install", join(install, "\n"), words.build());
+        if (!install.empty())
+            add("install", join(install, "\n"), words.build(), build.parallel_install);
     } else {
         const SystemCommands own = commands_of(build.system, words, options.fixed_jobs);
         if (install.empty()) install = {"install"};
         if (!own.configure.empty())
             add("configure", shell_join(own.configure + configure), words.build());
         add("compile", shell_join(own.compile + compile), words.build(), true);
-        add("install", shell_join(own.install + install), words.build());
+        add("install", shell_join(own.install + install), words.build(), build.parallel_install);
     }
     if (!build.after_install.empty()) {
         SF_TRY(const Words lines, words.fill(build.after_install));
-        add("after-install", join(lines, "\n"), words.build());
+        add("after-install", join(lines, "\n"), words.build(), build.parallel_install);
     }
     if (!version.package.remove.empty()) {
         SF_TRY(std::string script, removal_script(recipe, version, words.prefix()));

@@ -37,6 +37,7 @@ public:
         build.env = map.text_map("env");
         build.jobs = static_cast<Jobs>(map.choice("jobs", {"jobserver", "fixed", "serial"}, 0));
         build.ccache = map.flag("ccache", true);
+        build.parallel_install = map.flag("parallel_install", false);
         build.after_install = map.texts("after_install");
         map.finish();
         if (build.system == BuildSystem::make && !build.configure.empty()) {

@@ -39,6 +39,7 @@ struct Build {
     std::map<std::string, std::string> env;
     Jobs jobs = Jobs::jobserver;
     bool ccache = true;
+    bool parallel_install = false;           // install and after_install too
     std::vector<std::string> after_install;  // shell lines
 };
 

@@ -36,7 +36,10 @@ TEST_F(StepsTest, AutotoolsBuildInTheSourceUnlessToldApart) {
     EXPECT_EQ(in_source->at(1).script, "make");
     EXPECT_TRUE(in_source->at(1).compiles);
     EXPECT_EQ(in_source->at(2).script, "make install");
+    EXPECT_FALSE(in_source->at(2).compiles);
     EXPECT_EQ(in_source->at(3).script, "/sf/finish");
+    x_example.munge().versions[0].build.parallel_install = true;
+    EXPECT_TRUE(steps("munge")->at(2).compiles);
 
     x_example.munge().versions[0].build.out_of_tree = true;
     x_example.munge().versions[0].build.subdir = "src";

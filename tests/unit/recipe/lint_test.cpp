@@ -92,6 +92,7 @@ TEST(LoadCatalog, ReadsEveryField) {
     EXPECT_EQ(version->build.env.at("EMPTY"), "");
     EXPECT_EQ(version->build.jobs, Jobs::serial);
     EXPECT_FALSE(version->build.ccache);
+    EXPECT_TRUE(version->build.parallel_install);
     EXPECT_THAT(version->package.expect, ElementsAre("bin/one", "lib/new.so"));
     EXPECT_EQ(version->package.public_sonames.at(0).soname, "libone.so.2");
     EXPECT_EQ(version->package.dlopens.at(0).sonames.at(0), "libz-sf.so.1");
