@@ -14,8 +14,10 @@ namespace sf::deploy {
 
 inline constexpr const char* controller_state_folder = "/var/lib/slurm/slurmctld";
 
-// slurmctld keeps accounts in that folder, but has not written their usage down yet. A site whose
-// slurm.conf names another folder is never concerned.
+// slurmctld runs, keeps accounts in that folder, but has not written their usage down yet. Waits
+// until it answers, a minute at most: it listens before it makes its state. One that does not
+// answer owes nothing, here: the smoke test tells of it. Nor does a site whose slurm.conf names
+// another folder.
 [[nodiscard]] base::Result<bool> usage_is_owed(const Plan& plan, Host& host);
 
 // By the supervisor, who starts again what ends: asks slurmctld to end, and waits, a minute at
