@@ -69,6 +69,11 @@ std::string idle_cgroup_plugin(std::string_view version) {
     return base::compare_versions(version, "24.05") < 0 ? "cgroup/v1" : "disabled";
 }
 
+std::string rest_plugins(std::string_view version, bool accounting) {
+    const bool chooses_well = base::compare_versions(version, "25.11") >= 0;
+    return accounting || chooses_well ? "" : "openapi/slurmctld";
+}
+
 std::string to_text(const Plan& plan) {
     std::string text;
     const auto line = [&](std::string_view kind, const std::string& what) {

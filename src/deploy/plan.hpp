@@ -111,6 +111,10 @@ struct Plan {
 // machine has.
 [[nodiscard]] std::string idle_cgroup_plugin(std::string_view version);
 
+// What slurmrestd is told to serve (SLURMRESTD_OPENAPI_PLUGINS); empty: what it chooses itself.
+// Before 25.11 it chooses slurmdbd's part too, and ends where there is no accounting.
+[[nodiscard]] std::string rest_plugins(std::string_view version, bool accounting);
+
 // For --dry-run: every user, folder, secret, file and service on a line of its own.
 [[nodiscard]] std::string to_text(const Plan& plan);
 

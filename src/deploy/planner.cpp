@@ -170,6 +170,7 @@ private:
                 {"cgroups", confine ? yes : ""},
                 {"no_cgroups", confine ? "" : no_cgroups()},
                 {"idle_cgroup_plugin", idle_cgroup_plugin(x_plan.version)},
+                {"rest_plugins", rest_plugins(x_plan.version, x_accounting)},
                 {"accounting", x_accounting ? yes : ""},
                 {"no_accounting", x_accounting ? "" : no_accounting()},
                 {"dbd_host", x_facts.host},
@@ -329,6 +330,8 @@ private:
                                      fmt::format("unix:{}", rest_socket_path)},
                                     "slurmrestd");
             rest.environment["SLURM_JWT"] = "daemon";
+            const std::string plugins = rest_plugins(x_plan.version, x_accounting);
+            if (!plugins.empty()) rest.environment["SLURMRESTD_OPENAPI_PLUGINS"] = plugins;
             rest.ready_socket = rest_socket_path;
         }
         SF_TRY(std::string content, services_to_json(x_plan.services));

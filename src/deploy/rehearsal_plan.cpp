@@ -84,6 +84,8 @@ void add_services(RehearsalPlan& plan, const RehearsalRequest& request) {
     // root. So it is asked what it serves, and not for the cluster's state. What it would unshare
     // the sandbox does not allow.
     rest.environment["SLURM_CONF"] = request.folder + "/etc/slurmrestd.conf";
+    const std::string plugins = rest_plugins(request.version, false);
+    if (!plugins.empty()) rest.environment["SLURMRESTD_OPENAPI_PLUGINS"] = plugins;
     rest.environment["SLURMRESTD_SECURITY"] = "disable_unshare_sysv,disable_unshare_files";
 }
 

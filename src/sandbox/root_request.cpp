@@ -116,6 +116,8 @@ Result<base::Command> mmdebstrap_command(const RootRequest& request, const std::
           "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*",
           "path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias"})
         command.argv.push_back(std::string("--dpkgopt=") + option);
+    // Ubuntu 20.04's dash links a manual page there, and fails without the folder.
+    command.argv.emplace_back("--setup-hook=mkdir -p \"$1/usr/share/man/man1\"");
     command.argv.push_back(request.toolchain.suites.front());
     command.argv.emplace_back(
         "-");  // a tar to standard output: no folder of ours need be reachable

@@ -259,29 +259,47 @@ private:
 
     // Another build of this version may have left one: they are exchanged in one step where the
     // file system can, else there is a moment without one. A program that was looking for a file
-    // through the old one at that moment still finds it: it stays for a while.
+    // through the old one at that moment still finds it: it stays for a while, and the way from it
+    // to the store stays open.
     Status put_folder(const fs::path& stage, const std::string& path) {
         const fs::path from = stage / path;
         const fs::path to = x_prefix / path;
+        SF_CHECK(open_way_to_store(stage));
         if (base::exists(to) &&
             ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
             if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
                 return base::fail_errno(errno, "exchange " + shown(to));
             }
-            SF_CHECK(retire(stage.parent_path(), to));
+            SF_CHECK(retire(stage.parent_path(), path, to));
         }
         if (!base::exists(to)) {
             SF_CHECK(base::rename(from, to));
         } else {
-            SF_CHECK(retire(stage.parent_path(), from));
+            SF_CHECK(retire(stage.parent_path(), path, from));
         }
         return base::fsync_dir(to.parent_path());
     }
 
-    static Status retire(const fs::path& stages, const fs::path& folder) {
+    // What is retired from `path` below the prefix.
+    Status retire(const fs::path& stages, const std::string& path, const fs::path& folder) {
         SF_TRY(base::TempDir old, base::TempDir::create(stages, retired));
-        SF_CHECK(base::rename(folder, old.path() / "it"));
+        SF_CHECK(open_way_to_store(old.path()));
+        SF_CHECK(base::make_dirs((old.path() / path).parent_path()));
+        SF_CHECK(base::rename(folder, old.path() / path));
         old.release();
+        return {};
+    }
+
+    // A view's links lead to "../../../store": so they do from a view that is moved below `folder`
+    // while a program, of whatever user, is on its way.
+    Status open_way_to_store(const fs::path& folder) {
+        const fs::path way = folder / model::bundle_store_folder;
+        if (base::is_dir(way)) SF_CHECK(base::rename(way, folder / "left"));
+        const std::string store = fs::absolute(x_prefix / model::bundle_store_folder).native();
+        if (::symlink(store.c_str(), way.c_str()) != 0 && errno != EEXIST)
+            return base::fail_errno(errno, "make link " + shown(way));
+        if (::chmod(folder.c_str(), 0711) != 0)
+            return base::fail_errno(errno, "set the mode of " + shown(folder));
         return {};
     }
 

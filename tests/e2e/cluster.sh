@@ -175,8 +175,11 @@ x_twins() {
 
 # slurmrestd as an unprivileged user, on the loopback address of the namespace, with JSON Web Tokens.
 x_rest() {
+    # Before 25.11 it ends where there is no accounting, unless told what to serve.
+    x_plugins=
+    case $version in 23.* | 24.*) x_plugins=SLURMRESTD_OPENAPI_PLUGINS=openapi/slurmctld ;; esac
     SLURM_JWT=daemon x_daemon slurmrestd \
-        setpriv --reuid=65534 --regid=65534 --clear-groups env SLURM_JWT=daemon \
+        setpriv --reuid=65534 --regid=65534 --clear-groups env SLURM_JWT=daemon ${x_plugins:+"$x_plugins"} \
         "$view/sbin/slurmrestd" -a rest_auth/jwt 127.0.0.1:6820
     x_restd=$!
     x_token=$(in_cluster scontrol token lifespan=300 | sed -n 's/^SLURM_JWT=//p')

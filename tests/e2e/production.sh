@@ -89,7 +89,7 @@ lua_decides() {
     expect 1 in_cluster timeout 30 srun --job-name=filtered true
     expect_said 'filtered by cli_filter.lua'
     x_comment=$(in_cluster timeout 30 srun --job-name=welcome sh -c \
-        'scontrol show job "$SLURM_JOB_ID"' | sed -n 's/^ *Comment=//p')
+        'scontrol show job "$SLURM_JOB_ID"' | sed -n 's/^ *Comment=\(.*[^ ]\) *$/\1/p')
     [ "$x_comment" = 'seen by Lua 5.4 for uid 0' ] || fail "job_submit.lua left the comment '$x_comment'"
     say "job_submit.lua and cli_filter.lua: $x_comment; two jobs refused"
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
@@ -48,6 +49,22 @@ TEST_F(PlanTest, OneMachineWithEverything) {
     compare("all.slurmdbd.conf", file(outcome.planned.plan, "/etc/slurm/slurmdbd.conf"));
     EXPECT_TRUE(host.done.empty());
     EXPECT_TRUE(host.calls.empty());
+}
+
+// Left to itself it would end.
+TEST_F(PlanTest, AnOldSlurmrestdServesNoAccountingWhereThereIsNone) {
+    const auto rest = [&] {
+        const Plan made = plan({"--full-init", "--role", "all,rest", "--jwt"}).planned.plan;
+        const auto found = std::ranges::find(made.services, "slurmrestd", &Service::name);
+        EXPECT_NE(found, made.services.end());
+        return found->environment.contains("SLURMRESTD_OPENAPI_PLUGINS");
+    };
+    EXPECT_FALSE(rest());
+    bundle.version = bundle.packages[0].version = "24.11.5";
+    EXPECT_TRUE(rest());
+    with_accounting_plugin();
+    with_mariadb();
+    EXPECT_FALSE(rest());
 }
 
 TEST_F(PlanTest, WithoutControlGroupsEachSeriesGetsAPluginItKnows) {

@@ -65,7 +65,10 @@ TEST(RehearsalPlan, DaemonsStartInTheirOrder) {
     EXPECT_THAT(content(plan, "slurmrestd.conf"), HasSubstr("SlurmUser=root\n"));
     EXPECT_THAT(plan.services[3].environment.at("SLURM_CONF"), HasSubstr("slurmrestd.conf"));
     EXPECT_EQ(content(plan, "cgroup.conf"), "CgroupPlugin=disabled\n");
+    EXPECT_FALSE(plan.services[3].environment.contains("SLURMRESTD_OPENAPI_PLUGINS"));
     request.version = "23.11.11";
+    EXPECT_EQ(plan_rehearsal(request)->services[3].environment.at("SLURMRESTD_OPENAPI_PLUGINS"),
+              "openapi/slurmctld");
     EXPECT_EQ(content(*plan_rehearsal(request), "cgroup.conf"), "CgroupPlugin=cgroup/v1\n");
     request.rest = false;
     EXPECT_THAT(plan_rehearsal(request)->services, SizeIs(3));
