@@ -186,9 +186,11 @@ x_rest() {
     [ -n "$x_token" ] || fail 'scontrol token gives no token'
     wait_for 20 'slurmrestd' x_curl -o /dev/null http://127.0.0.1:6820/openapi/v3
     x_api=http://127.0.0.1:6820/slurm/$(x_curl http://127.0.0.1:6820/openapi/v3 |
-        jq -r '[.paths | keys[] | capture("^/slurm/(?<v>v[0-9.]+)/jobs/$").v] | max')
+        jq -r '[.paths | keys[] | capture("^/slurm/(?<v>v[0-9.]+)/jobs/?$").v] | max')
+    x_slash=/
+    case $version in 23.*) x_slash= ;; esac
 
-    x_curl "$x_api/ping/" >"$cluster/out/ping.json" || fail 'slurmrestd does not answer'
+    x_curl "$x_api/ping$x_slash" >"$cluster/out/ping.json" || fail 'slurmrestd does not answer'
     [ "$(jq -r '.pings[0].responding // (.pings[0].pinged == "UP")' "$cluster/out/ping.json")" = true ] ||
         fail "slurmrestd says: $(cat "$cluster/out/ping.json")"
     jq -n --arg out "$cluster/out/rest.txt" --arg folder "$cluster/out" '{script:
@@ -220,7 +222,7 @@ x_curl() {
 }
 x_refused() {  # x_refused CODE HEADER
     x_code=$(x_in_network curl -sS -o "$cluster/out/refused.json" -w '%{http_code}' --max-time 20 \
-        -H 'X-SLURM-USER-NAME: root' -H "$2" "$x_api/jobs/")
+        -H 'X-SLURM-USER-NAME: root' -H "$2" "$x_api/jobs$x_slash")
     [ "$x_code" = "$1" ] || fail "a request with '${2%%:*}' forged or absent answers $x_code, not $1"
     if grep -q '"job_id"' "$cluster/out/refused.json"; then fail 'a forged token is shown jobs'; fi
 }
