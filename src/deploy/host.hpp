@@ -70,6 +70,7 @@ public:
     virtual bool on_file_system(const fs::path& path, std::uint64_t magic) = 0;  // of statfs(2)
     virtual bool alive(pid_t pid) = 0;
     virtual base::Status signal(pid_t pid, int number) = 0;
+    virtual std::chrono::steady_clock::time_point now() = 0;
     virtual void sleep(std::chrono::milliseconds time) = 0;
 };
 

@@ -337,6 +337,7 @@ Status LinuxHost::signal(pid_t pid, int number) {
     return fail_errno(pid > 1 ? errno : ESRCH, fmt::format("signal process {}", pid));
 }
 
+std::chrono::steady_clock::time_point LinuxHost::now() { return std::chrono::steady_clock::now(); }
 void LinuxHost::sleep(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
 }  // namespace sf::deploy

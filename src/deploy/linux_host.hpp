@@ -33,6 +33,7 @@ public:
     bool on_file_system(const fs::path& path, std::uint64_t magic) override;
     bool alive(pid_t pid) override;
     base::Status signal(pid_t pid, int number) override;
+    std::chrono::steady_clock::time_point now() override;
     void sleep(std::chrono::milliseconds time) override;
 
 private:

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "deploy/accounts.hpp"
+#include "deploy/await.hpp"
 #include "deploy/local_http.hpp"
 #include "deploy/rehearsal_plan.hpp"
 #include "deploy/smoke.hpp"
@@ -20,8 +21,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::chrono::milliseconds pause{100};
-constexpr int patience = 100;  // pauses
+constexpr std::chrono::seconds patience{10};
 constexpr std::string_view served = "/openapi/v3";
 
 class Rehearsal {
@@ -158,19 +158,20 @@ private:
     // No process of the tree is alive any more: a daemon that ended may have left others behind.
     Status nothing_left() {
         std::string alive;
-        for (int turns = patience; turns > 0; --turns) {
-            alive.clear();
-            SF_TRY(const std::vector<std::string> processes, x_host.list("/proc"));
-            for (const std::string& process : processes) {
-                if (process.find_first_not_of("0123456789") != std::string::npos) continue;
-                const auto program = x_host.read_link("/proc/" + process + "/exe");
-                if (program && program->starts_with(x_options.tree + '/')) alive = *program;
-            }
-            if (alive.empty()) {
-                proved("every daemon has ended");
-                return {};
-            }
-            x_host.sleep(pause);
+        SF_TRY(const bool ended,
+               await(x_host, patience, [&](std::chrono::milliseconds) -> Result<bool> {
+                   alive.clear();
+                   SF_TRY(const std::vector<std::string> processes, x_host.list("/proc"));
+                   for (const std::string& process : processes) {
+                       if (process.find_first_not_of("0123456789") != std::string::npos) continue;
+                       const auto program = x_host.read_link("/proc/" + process + "/exe");
+                       if (program && program->starts_with(x_options.tree + '/')) alive = *program;
+                   }
+                   return alive.empty();
+               }));
+        if (ended) {
+            proved("every daemon has ended");
+            return {};
         }
         return fail(Code::failed, "{} still runs", base::escape_untrusted(alive));
     }

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/await.hpp"
 #include "deploy/controller_state.hpp"
 #include "deploy/database.hpp"
 #include "deploy/facts.hpp"
@@ -21,8 +21,7 @@ using base::Status;
 namespace {
 
 constexpr std::string_view unit_folder = "/etc/systemd/system/";
-constexpr std::chrono::milliseconds turn{250};
-constexpr int listen_turns = 60 * 4;
+constexpr std::chrono::minutes listen_patience{1};
 constexpr std::uint16_t dbd_port = 6819;
 
 class Systemd {
@@ -80,14 +79,13 @@ Status start_unit(const Systemd& systemd, const std::string& unit, const Plan& p
 Status wait_until_listening(const Systemd& systemd, const std::string& unit, Context& context) {
     const bool munge = unit == "munge.service" && context.record.own_munge;
     if (!munge && unit != "slurmdbd.service") return {};
-    for (int i = 0; i < listen_turns; ++i) {
-        SF_CHECK(base::check_stop());
-        SF_TRY(const Listeners listeners, find_listeners(context.host));
-        if (munge ? listeners.sockets.contains(std::string(munge_socket_path))
-                  : listeners.ports.contains(dbd_port))
-            return {};
-        context.host.sleep(turn);
-    }
+    SF_TRY(const bool listens,
+           await(context.host, listen_patience, [&](std::chrono::milliseconds) -> Result<bool> {
+               SF_TRY(const Listeners listeners, find_listeners(context.host));
+               return munge ? listeners.sockets.contains(std::string(munge_socket_path))
+                            : listeners.ports.contains(dbd_port);
+           }));
+    if (listens) return {};
     SF_TRY(const bool active, systemd.is("is-active", unit));
     const std::string see = "journalctl -u " + unit + " -n 20, and /var/log/slurm";
     if (!active) return fail_hint(Code::failed, unit + " ended by itself", "see: " + see);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "deploy/await.hpp"
 #include "deploy/local_http.hpp"
 
 namespace sf::deploy {
@@ -15,7 +16,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::chrono::milliseconds pause{250};
+constexpr std::chrono::seconds whole_patience{90};
 constexpr int array_tasks = 3;
 
 class Smoke {
@@ -60,7 +61,8 @@ private:
     }
 
     Result<base::Finished> call(std::vector<std::string> argv, bool as_user,
-                                std::string_view input = {}) {
+                                std::string_view input = {},
+                                std::chrono::milliseconds deadline = whole_patience) {
         base::Command command;
         const std::string& view = x_subject.view;
         argv[0] = view + "/bin/" + argv[0];
@@ -69,7 +71,7 @@ private:
             {"PATH", view + "/bin:/usr/bin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/"}};
         for (const auto& [name, value] : x_subject.environment) command.environment[name] = value;
         command.directory = "/";
-        command.deadline = std::chrono::seconds(90);
+        command.deadline = deadline;
         command.limits.no_core = false;
         if (as_user && x_subject.become_user) command.identity = x_subject.user;
         return x_host.run(command, input);
@@ -79,24 +81,32 @@ private:
         const std::string name = argv[0];
         SF_TRY(const base::Finished done, call(std::move(argv), as_user, input));
         if (done.exit.ok()) return std::string(base::trim(done.out));
-        return base::fail_hint(done.timed_out ? Code::exhausted : Code::failed,
-                               fmt::format("{}: {}: {}", name,
-                                           done.timed_out ? "no end within 90 s" : done.exit.text(),
-                                           base::escape_untrusted(base::trim(done.err))),
-                               "see the logs in " + x_subject.logs);
+        return base::fail_hint(
+            done.timed_out ? Code::exhausted : Code::failed,
+            fmt::format("{}: {}: {}", name,
+                        done.timed_out ? fmt::format("no end within {} s", whole_patience.count())
+                                       : done.exit.text(),
+                        base::escape_untrusted(base::trim(done.err))),
+            "see the logs in " + x_subject.logs);
     }
     // Until it prints one of `wanted`, and which.
     Result<std::string> await(int seconds, const std::vector<std::string>& argv,
                               const std::vector<std::string>& wanted) {
         std::string said;
-        for (int turns = seconds * 4; turns > 0; --turns) {
-            SF_TRY(const base::Finished done, call(argv, false));
+        std::string got;
+        const auto ask = [&](std::chrono::milliseconds left) -> Result<bool> {
+            SF_TRY(const base::Finished done, call(argv, false, {}, left));
             said = std::string(base::trim(done.exit.ok() ? done.out : done.err));
-            for (const std::string& each : wanted) {
-                if (done.exit.ok() && said.find(each) != std::string::npos) return each;
-            }
-            x_host.sleep(pause);
-        }
+            if (!done.exit.ok()) return false;
+            const auto found = std::ranges::find_if(wanted, [&](const std::string& each) {
+                return said.find(each) != std::string::npos;
+            });
+            if (found == wanted.end()) return false;
+            got = *found;
+            return true;
+        };
+        SF_TRY(const bool answered, deploy::await(x_host, std::chrono::seconds(seconds), ask));
+        if (answered) return got;
         return base::fail_hint(Code::exhausted,
                                fmt::format("after {} s '{}' still says '{}', not '{}'", seconds,
                                            base::shell_join(argv), base::escape_untrusted(said),
@@ -105,16 +115,17 @@ private:
     }
 
     Status await_end() {
-        for (int turns = 60 * 4; turns > 0; --turns) {
+        const auto ask = [&](std::chrono::milliseconds) -> Result<bool> {
             SF_TRY(const std::string waiting,
                    must({"squeue", "-h", "-j", x_job, "-o", "%T"}, false));
             const bool at_work = waiting.find("RUNNING") != std::string::npos ||
                                  waiting.find("PENDING") != std::string::npos ||
                                  waiting.find("COMPLETING") != std::string::npos ||
                                  waiting.find("CONFIGURING") != std::string::npos;
-            if (!at_work) return {};
-            x_host.sleep(pause);
-        }
+            return !at_work;
+        };
+        SF_TRY(const bool ended, deploy::await(x_host, std::chrono::minutes(1), ask));
+        if (ended) return {};
         return base::fail_hint(Code::exhausted, "job " + x_job + " does not end",
                                "see the logs in " + x_subject.logs);
     }
@@ -201,11 +212,13 @@ private:
         const std::vector<std::string> headers{
             "X-SLURM-USER-NAME: root", "X-SLURM-USER-TOKEN: " + said.substr(before_token.size())};
         // It does not tell systemd when it is ready.
-        auto answer = local_http_get(x_subject.rest_socket, path, headers);
-        for (int turns = 40; !answer && turns > 0; --turns) {
-            x_host.sleep(pause);
-            answer = local_http_get(x_subject.rest_socket, path, headers);
-        }
+        Result<std::string> answer;
+        SF_CHECK(deploy::await(x_host, std::chrono::seconds(10),
+                               [&](std::chrono::milliseconds) -> Result<bool> {
+                                   answer = local_http_get(x_subject.rest_socket, path, headers);
+                                   return answer.has_value();
+                               })
+                     .map([](bool) {}));
         if (!answer) return tl::unexpected(answer.error());
         // JSON may write a slash as it is or behind a backslash.
         if (base::replace_all(*answer, "\\/", "/").find("/slurm/v0.0.") == std::string::npos)

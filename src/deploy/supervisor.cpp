@@ -15,6 +15,7 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/await.hpp"
 #include "deploy/listening.hpp"
 
 namespace sf::deploy {
@@ -407,12 +408,11 @@ Status stop_supervisor(Host& host, const std::string& pid_file) {
     SF_TRY(const auto pid, running_supervisor(pid_file));
     if (!pid) return {};
     SF_CHECK(host.signal(*pid, SIGTERM));
-    for (milliseconds waited{0}; waited < whole_patience; waited += turn) {
-        SF_CHECK(base::check_stop());
-        SF_TRY(const auto now, running_supervisor(pid_file));
-        if (!now) return {};
-        host.sleep(turn);
-    }
+    SF_TRY(const bool ended, await(host, whole_patience, [&](milliseconds) -> Result<bool> {
+               SF_TRY(const auto now, running_supervisor(pid_file));
+               return !now;
+           }));
+    if (ended) return {};
     return base::fail_hint(Code::exhausted,
                            fmt::format("the supervisor, process {}, does not end", *pid),
                            fmt::format("see what it waits for: {}", supervisor_log));

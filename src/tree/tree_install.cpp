@@ -47,10 +47,10 @@ Status make_public_folder(const fs::path& path) {
     return fail(Code::refused, "{} is in the way: it is not a folder", shown(path));
 }
 
-Status make_prefix(const fs::path& prefix) {
-    if (base::is_dir(prefix)) return {};
-    SF_CHECK(make_prefix(prefix.parent_path()));
-    return make_public_folder(prefix);
+Status make_public_folders(const fs::path& path) {
+    if (base::is_dir(path)) return {};
+    SF_CHECK(make_public_folders(path.parent_path()));
+    return make_public_folder(path);
 }
 
 class Transaction {
@@ -67,7 +67,7 @@ public:
         fs::path there = x_prefix;
         while (!base::exists(there) && there.has_relative_path()) there = there.parent_path();
         if (there != x_prefix) SF_CHECK(check_space(there));
-        SF_CHECK(make_prefix(x_prefix));
+        SF_CHECK(make_public_folders(x_prefix));
         // Somebody may have made it, or a folder above it, since it was looked at.
         SF_TRY(const fs::path made, check_prefix(x_prefix));
         if (made != x_prefix)
@@ -284,7 +284,7 @@ private:
     Status retire(const fs::path& stages, const std::string& path, const fs::path& folder) {
         SF_TRY(base::TempDir old, base::TempDir::create(stages, retired));
         SF_CHECK(open_way_to_store(old.path()));
-        SF_CHECK(base::make_dirs((old.path() / path).parent_path()));
+        SF_CHECK(make_public_folders((old.path() / path).parent_path()));
         SF_CHECK(base::rename(folder, old.path() / path));
         old.release();
         return {};

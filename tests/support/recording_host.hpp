@@ -135,8 +135,10 @@ public:
     bool on_file_system(const deploy::fs::path&, std::uint64_t) override { return cgroups; }
     bool alive(pid_t) override { return false; }
     base::Status signal(pid_t, int) override { return {}; }
-    void sleep(std::chrono::milliseconds) override {}
+    std::chrono::steady_clock::time_point now() override { return clock; }
+    void sleep(std::chrono::milliseconds time) override { clock += time; }
     bool cgroups = false;
+    std::chrono::steady_clock::time_point clock;  // goes on by sleeping alone; tests may set it
 
 private:
     base::Status effect(std::string_view what, const deploy::fs::path& path, unsigned mode,

@@ -283,6 +283,25 @@ TEST_F(SystemdTest, TheSupervisorsSlurmctldToo) {
     EXPECT_FALSE(usage_is_owed(plan, host).value());
 }
 
+// Counted by the clock: a ping to a slurmctld that hangs takes as long as it may.
+TEST_F(SystemdTest, ASlurmctldThatHangsIsWaitedForAMinute) {
+    Plan plan;
+    plan.tree = "/opt/slurm";
+    plan.runs_controller = true;
+    plan.accounting = true;
+    std::vector<std::chrono::milliseconds> allowed;
+    host.answer = [&](const base::Command& command, std::string_view) {
+        allowed.push_back(command.deadline.value());
+        host.clock += std::min<std::chrono::milliseconds>(25s, allowed.back());
+        return ended(1);
+    };
+    const auto begin = host.clock;
+    EXPECT_FALSE(usage_is_owed(plan, host).value());
+    EXPECT_LE(host.clock - begin, 61s);
+    ASSERT_EQ(allowed.size(), 3U);
+    EXPECT_LT(allowed.back(), 10s);
+}
+
 TEST_F(SystemdTest, WhatChangedIsRestartedEvenAfterAnInterruption) {
     ASSERT_TRUE(install({"--full-init"}));
     host.put("/etc/slurm/.slurm-factory.json",

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <chrono>
@@ -178,6 +179,32 @@ TEST_F(Install, what_was_exchanged_stays_for_a_while) {
     }
     ASSERT_TRUE(install(rebuilt, prefix()));
     EXPECT_EQ(base::list_dir(stages).value(), std::vector<std::string>{"lock"});
+}
+
+// Whoever was on its way is any user, and whoever installs may be careful.
+TEST_F(Install, what_was_exchanged_leads_every_user_to_the_store) {
+    if (::geteuid() != 0) return;  // only root can become another
+    ASSERT_TRUE(install(make("25.11.2", "1"), prefix()));
+    for (fs::path above = prefix(); above.has_relative_path(); above = above.parent_path()) {
+        if ((mode_of(above) & S_IXOTH) == 0) ASSERT_EQ(::chmod(above.c_str(), 0711), 0);
+    }
+    const fs::path rebuilt = make("25.11.2", "2", {}, "rebuilt");
+    const base::Fd view = base::open_file(prefix() / "views/25.11.2", O_PATH | O_DIRECTORY).value();
+    const mode_t before = ::umask(0077);
+    const auto report = install(rebuilt, prefix());
+    ::umask(before);
+    ASSERT_TRUE(report) << report.error().text();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        constexpr uid_t nobody = 65534;
+        if (::setresgid(nobody, nobody, nobody) != 0 || ::setresuid(nobody, nobody, nobody) != 0)
+            ::_exit(2);
+        ::_exit(::faccessat(view.get(), "bin/srun", R_OK, 0) == 0 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(Install, a_package_somebody_changed_is_not_written_over) {
