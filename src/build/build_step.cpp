@@ -236,7 +236,6 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
     Words sonames;
     for (const recipe::PublicSoname& each : version.package.public_sonames)
         sonames.push_back(each.soname);
-    SF_TRY(const std::string flags, target_flags(plan.target));
 
     base::Environment environment{
         {"PATH", std::string(inside::wrappers) + "/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -251,7 +250,7 @@ Result<base::Environment> environment_of(const Plan& plan, NodeId id, const Step
         {"PKG_CONFIG_PATH", join(pkg_config, ":")},
         {"CMAKE_PREFIX_PATH", join(cmake, ":")},
         {"SF_PREFIX", words.prefix()},
-        {"SF_TARGET_FLAGS", flags},
+        {"SF_TARGET_FLAGS", plan.target_flags},
         {"SF_RPATHS", join(rpath, ":")},
         {"SF_PUBLIC_SONAMES", join(sonames, " ")},
         {"SF_JOBS", std::to_string(options.fixed_jobs)}};

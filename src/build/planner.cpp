@@ -6,6 +6,7 @@
 #include "base/digest.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "build/target.hpp"
 #include "model/names.hpp"
 
 namespace sf::build {
@@ -53,8 +54,8 @@ public:
     explicit Planner(const PlanInput& input) : x_input(input) {}
 
     Result<Plan> plan() {
-        SF_TRY(x_flags, target_flags(x_input.target));
         x_plan.target = x_input.target;
+        SF_TRY(x_plan.target_flags, target_flags(x_input.target, x_input.root.compiler));
         x_plan.toolchain = x_input.root.toolchain;
         for (const auto& [name, version] : x_input.packages) SF_CHECK(add(name, version));
         return std::move(x_plan);
@@ -118,7 +119,7 @@ private:
                 {"package", json_of(version.package)},
                 {"toolchain", {{"name", spec.toolchain}, {"packages", root_digest(x_input.root)}}},
                 {"target", spec.target},
-                {"target_flags", x_flags},
+                {"target_flags", x_plan.target_flags},
                 {"sandbox", x_input.sandbox_files.hex()},
                 {"build_dependencies", identities(spec.build_dependencies)},
                 {"link_dependencies", identities(spec.link_dependencies)}};
@@ -126,7 +127,6 @@ private:
 
     const PlanInput& x_input;
     Plan x_plan;
-    std::string x_flags;
     std::map<std::string, NodeId> x_nodes;
 };
 
@@ -180,19 +180,6 @@ void compare(const Json& before, const Json& now, const std::string& where,
 }
 
 }  // namespace
-
-Result<std::string> target_flags(const std::string& target) {
-    static const std::map<std::string, std::string> flags{{"x86_64", "-march=x86-64"},
-                                                          {"x86_64_v2", "-march=x86-64-v2"},
-                                                          {"x86_64_v3", "-march=x86-64-v3"},
-                                                          {"x86_64_v4", "-march=x86-64-v4"}};
-    if (const auto found = flags.find(target); found != flags.end()) return found->second;
-    std::vector<std::string> names;
-    names.reserve(flags.size());
-    for (const auto& [name, unused] : flags) names.push_back(name);
-    return fail(Code::usage, "unknown target '{}'; there are: {}", base::escape_untrusted(target),
-                base::join(names, ", "));
-}
 
 Result<Plan> make_plan(const PlanInput& input) { return Planner(input).plan(); }
 

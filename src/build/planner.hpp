@@ -33,6 +33,7 @@ struct Plan {
     std::vector<const recipe::Recipe*> recipes;    // by node
     std::vector<const recipe::Version*> versions;  // by node
     std::string target;
+    std::string target_flags;  // of the root's compiler
     std::string toolchain;
 
     [[nodiscard]] const recipe::Recipe& recipe(model::NodeId id) const {
@@ -45,9 +46,6 @@ struct Plan {
 
 // Pointers in the plan point into `input.catalog`, which must outlive it.
 [[nodiscard]] base::Result<Plan> make_plan(const PlanInput& input);
-
-// Compiler flags of a target; an unknown one is an error that lists those there are.
-[[nodiscard]] base::Result<std::string> target_flags(const std::string& target);
 
 // What differs between two identity texts, a line each ("patches: … -> …"); for --explain.
 [[nodiscard]] std::vector<std::string> explain_difference(const std::string& before,

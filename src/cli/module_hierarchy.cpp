@@ -62,20 +62,6 @@ private:
 
 }  // namespace
 
-Result<std::string> gcc_version(const std::string& compiler) {
-    constexpr std::string_view name = "gcc ";
-    if (compiler.starts_with(name)) {
-        const std::string version =
-            compiler.substr(name.size(), compiler.find('-', name.size()) - name.size());
-        const bool plain = std::all_of(version.begin(), version.end(),
-                                       [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
-        if (plain && !version.empty() && version.front() != '.' && version.back() != '.')
-            return version;
-    }
-    return base::fail(Code::failed, "the root's record names '{}' as its compiler, not a gcc",
-                      base::escape_untrusted(compiler));
-}
-
 Result<std::vector<publish::BundleAsset>> module_files(const fs::path& templates,
                                                        const ModuleNames& names) {
     const std::string place = '/' + std::string(model::bundle_modules_folder);
@@ -93,7 +79,7 @@ Result<std::vector<publish::BundleAsset>> module_files(const fs::path& templates
 Result<std::vector<publish::BundleAsset>> module_hierarchy(const fs::path& templates,
                                                            const ModuleNames& names,
                                                            const std::string& compiler) {
-    SF_TRY(const std::string gcc, gcc_version(compiler));
+    SF_TRY(const std::string gcc, model::gcc_version(compiler));
     const std::string below = "gcc/" + gcc + "/slurm";
     const std::string place = fmt::format("/{}/{}", model::bundle_hierarchy_folder, below);
     const Template words(names, place, gcc);

@@ -27,7 +27,4 @@ struct ModuleNames {
 [[nodiscard]] base::Result<std::vector<publish::BundleAsset>> module_hierarchy(
     const std::filesystem::path& templates, const ModuleNames& names, const std::string& compiler);
 
-// "gcc 12.2.0-14+deb12u1" -> "12.2.0"; Code::failed for what names no version of gcc.
-[[nodiscard]] base::Result<std::string> gcc_version(const std::string& compiler);
-
 }  // namespace sf::cli

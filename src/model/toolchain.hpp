@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Linux distribution release and its own compiler. Plain values (docs/formats/recipe.md).
+// A Linux distribution release and its own compiler. Plain values (docs/formats/recipe.md), any
+// thread.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/result.hpp"
 
 namespace sf::model {
 
@@ -40,5 +42,8 @@ struct RootRecord {
     std::string compiler;               // "gcc 12.2.0-14+deb12u1"
     std::string libc;
 };
+
+// "gcc 12.2.0-14+deb12u1" -> "12.2.0"; Code::failed for what names no version of gcc.
+[[nodiscard]] base::Result<std::string> gcc_version(const std::string& compiler);
 
 }  // namespace sf::model

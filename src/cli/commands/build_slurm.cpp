@@ -12,6 +12,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "build/engine.hpp"
+#include "build/target.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/bundle_making.hpp"
 #include "cli/bundle_proof.hpp"
@@ -131,7 +132,7 @@ Status run_build(Session& session, const Options& options) {
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
-    SF_TRY([[maybe_unused]] const std::string flags, build::target_flags(options.request.target));
+    SF_CHECK(build::check_target(options.request.target));
     Sources sources(session, catalog, options.request);
     SF_TRY(const Choices choices, choose_versions(session, catalog, options.request, sources));
     session.voice.info("Slurm {} for {} ({})", choices.slurm.version, toolchain->name,
@@ -140,7 +141,7 @@ Status run_build(Session& session, const Options& options) {
     SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, *toolchain));
     // Better now than after the build: the hierarchy is named after the root's compiler.
     if (options.wishes.hierarchy)
-        SF_CHECK(gcc_version(root.record.compiler).map([](const std::string&) {}));
+        SF_CHECK(model::gcc_version(root.record.compiler).map([](const std::string&) {}));
     SF_TRY(const build::Plan plan,
            plan_build(session, catalog, options.request, choices, root.record));
     SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));

@@ -139,7 +139,7 @@ TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
 
 TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
     ASSERT_TRUE(build()->ok());
-    x_seen.take();
+    static_cast<void>(x_seen.take());
     x_example.munge().versions[0].build.configure = {"--new"};
     ASSERT_TRUE(build()->ok());
     EXPECT_THAT(x_seen.take(), ElementsAre("reused zlib", HasSubstr("build.configure: + \"--new\""),
@@ -157,7 +157,7 @@ TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {
     EXPECT_THAT(error.hint, HasSubstr("01-configure.log"));
     EXPECT_FALSE(base::exists(package("munge")));
     EXPECT_TRUE(base::list_dir(StateDir{x_dir.path() / "state"}.work())->empty());
-    x_seen.take();
+    static_cast<void>(x_seen.take());
 
     x_fail.clear();
     ASSERT_TRUE(build()->ok());
@@ -229,7 +229,7 @@ TEST_F(EngineTest, EstimatesAreWhatWasTimedThenWhatTheRecipeSaysThenByTheSize) {
 
 TEST_F(EngineTest, ADamagedPackageIsBuiltAgain) {
     ASSERT_TRUE(build()->ok());
-    x_seen.take();
+    static_cast<void>(x_seen.take());
     ASSERT_TRUE(base::write_file(package("zlib") / "run.tar.zst", "cut"));
     ASSERT_TRUE(build()->ok());
     EXPECT_THAT(x_seen.take(), ::testing::Contains("built zlib"));

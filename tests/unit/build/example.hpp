@@ -16,6 +16,7 @@ struct Example {
         input.packages = {{"zlib", "1.3"}, {"munge", "0.5"}};
         input.root.toolchain = "bookworm";
         input.root.packages = {"gcc-12=12.2.0-14"};
+        input.root.compiler = "gcc 12.2.0-14";
     }
     Example(const Example&) = delete;
     Example& operator=(const Example&) = delete;

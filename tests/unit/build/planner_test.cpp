@@ -4,7 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/json.hpp"
+#include "base/process.hpp"
+#include "base/text.hpp"
+#include "build/target.hpp"
 #include "unit/build/example.hpp"
 
 namespace sf::build {
@@ -96,6 +101,33 @@ TEST(Planner, ExplainsListsByItemAndDigestsByTheirBeginning) {
               (std::vector<std::string>{
                   "configure: + \"--c\"", "configure: - \"--a\"", "flags: + \"-x\" (2 times)",
                   "flags: - \"-y\"", "order: in another order", "sandbox: aaaaaaaa -> 01234567"}));
+}
+
+// What the flags of GCC 9 mean is what GCC 11 means by the level's name: the compiler of this
+// machine knows both.
+TEST(Target, AnOldCompilerIsToldTheInstructionsOneByOne) {
+    EXPECT_EQ(target_flags("x86_64_v3", "gcc 12.2.0-14").value(), "-march=x86-64-v3");
+    EXPECT_EQ(target_flags("x86_64_v3", "gcc 11.4.0-1ubuntu1").value(), "-march=x86-64-v3");
+    EXPECT_EQ(target_flags("x86_64", "gcc 8.5.0-28.el8_10").value(), "-march=x86-64");
+    const auto macros = [](const std::string& flags) {
+        base::Command command;
+        command.argv = {"g++", "-dM", "-E", "-x", "c++", "/dev/null"};
+        for (const std::string& flag : base::split(flags, ' ')) command.argv.push_back(flag);
+        command.environment = {{"PATH", "/usr/bin:/bin"}};
+        std::vector<std::string> lines = base::split(base::run(command).value().out, '\n');
+        std::ranges::sort(lines);
+        return lines;
+    };
+    for (const char* target : {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4"}) {
+        const std::string spelled = target_flags(target, "gcc 9.4.0-1ubuntu1~20.04.2").value();
+        const auto meant = macros(spelled);
+        EXPECT_GT(meant.size(), 300U) << target;
+        EXPECT_EQ(meant, macros(target_flags(target, "gcc 12.2.0-14").value())) << target;
+    }
+    EXPECT_EQ(target_flags("x86_64_v3", "").value(), "-march=x86-64-v3");
+    EXPECT_EQ(target_flags("z80", "gcc 12.2.0-14").error().code, base::Code::usage);
+    EXPECT_EQ(target_flags("x86_64", "gcc 99999999999.1").error().code, base::Code::failed);
+    EXPECT_EQ(target_flags("x86_64", "clang 14.0").error().code, base::Code::failed);
 }
 
 TEST(Planner, UnknownThingsAreNamed) {

@@ -7,6 +7,7 @@
 #include "model/dag.hpp"
 #include "model/manifest.hpp"
 #include "model/names.hpp"
+#include "model/toolchain.hpp"
 
 namespace sf::model {
 namespace {
@@ -31,6 +32,14 @@ TEST(Names, AreMadeInOnePlace) {
     EXPECT_EQ(bundle_file("25.11.2", "bookworm", "amd64"),
               "slurm-25.11.2-bookworm-amd64-software.tar.gz");
     EXPECT_EQ(bundle_alias("25.11", "noble"), "slurm-25.11-noble-software.tar.gz");
+}
+
+TEST(Toolchain, TheCompilerIsTheRootsGcc) {
+    EXPECT_EQ(gcc_version("gcc 12.2.0-14+deb12u1").value(), "12.2.0");
+    EXPECT_EQ(gcc_version("gcc 8.5.0-28.el8_10").value(), "8.5.0");
+    EXPECT_EQ(gcc_version("gcc 14").value(), "14");
+    for (const char* wrong : {"", "clang 14.0", "gcc ", "gcc -1", "gcc ../x-1", "gcc .-1"})
+        EXPECT_FALSE(gcc_version(wrong)) << wrong;
 }
 
 Spec named(std::string name, std::vector<NodeId> link, std::vector<NodeId> build = {}) {
