@@ -49,7 +49,6 @@ test   cmd:clang-tidy                                        clang-tidy         
 test   cmd:shellcheck                                        shellcheck            ShellCheck
 test   cmd:ccache                                            ccache                ccache
 test   cmd:dockerd                                           docker.io             docker
-test   cmd:systemd-analyze                                   systemd               systemd
 test   cmd:ip                                                iproute2              iproute
 test   cmd:curl                                              curl                  curl
 test   cmd:jq                                                jq                    jq

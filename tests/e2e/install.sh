@@ -380,64 +380,71 @@ case_no_database() {
 
 # The units as they are written: systemd finds nothing wrong with them, and each is as confined as it should be.
 case_units() {
-    command -v systemd-analyze >/dev/null || not_run 'systemd-analyze is not on this machine'
-    bare
-    mkdir -p "$machine/run/systemd/system"
-    expect 0 in_machine "$installer" --full-init --dry-run --role controller,compute,rest --jwt --without-accounting
-    expect_said '^unit +slurmctld.service' '^file +0644 root:root /etc/systemd/system/slurmd.service'
-    for unit in "$machine$tree/$assets/$version"/systemd/*.service; do
-        name=${unit##*/}
-        sed -e "s,@tree@,$machine$tree," -e 's/@conf_server@//' -e 's,/current/,/view/,' -e '/^@?rest_plugins@/d' "$unit" >"$work/$name"
-    done
-    # Its exit status is 1 for man pages that are not here, too: what it says counts.
-    systemd-analyze verify "$work"/*.service >"$work/out" 2>&1 || say 'systemd-analyze verify does not exit 0'
-    if grep -E "^($work/)?(munge|slurm|sackd)" "$work/out"; then fail 'systemd finds fault with these'; fi
-    while read -r name bar; do
-        score=$(systemd-analyze security --offline=true "$work/$name" | sed -n 's/.*exposure level.*: \([0-9.]*\).*/\1/p')
-        say "$name: exposure $score, at most $bar"
-        [ "$(echo "${score:-11} $bar" | awk '{ print ($1 <= $2) }')" = 1 ] ||
-            fail "the exposure of $name is '$score', more than $bar"
-    done <<BARS
+    systemd_machine
+    expect 0 in_machine "$installer" --full-init --no-start --role all,rest --jwt
+    units_are_sound <<BARS
 munge.service 3.0
-sackd.service 3.0
 slurmctld.service 3.5
 slurmdbd.service 2.5
 slurmrestd.service 2.5
+slurmd.service 11
 BARS
-    # Each program knows the options that its unit gives it: systemd-analyze does not ask it.
-    # slurmdbd wants its configuration before it looks at its words.
-    in_machine install -d /etc/slurm
-    (umask 077 && printf 'DbdHost=localhost\nStorageType=accounting_storage/mysql\n' >"$machine/etc/slurm/slurmdbd.conf")
-    # shellcheck disable=SC2086  # words
-    for unit in "$machine$tree/$assets/$version"/systemd/*.service; do
-        command=$(sed -n "s,^ExecStart=,,p" "$unit" | sed -e "s,@tree@,$tree," -e 's/@conf_server@//' -e 's,/current/,/view/,')
+    # Jobs inherit what is taken from slurmd: nothing may be.
+    slurmd=$machine/etc/systemd/system/slurmd.service
+    if grep -E '^(Private|Protect|Restrict|NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet|MemoryDeny|Lock)' \
+        "$slurmd"; then fail 'slurmd is confined'; fi
+    for wanted in Delegate=yes KillMode=process Type=notify; do
+        grep -qx "$wanted" "$slurmd" || fail "slurmd.service lacks $wanted"
+    done
+    expect 0 in_machine "$installer" --uninstall
+    expect 0 in_machine "$installer" --full-init --no-start --role login --controller head
+    units_are_sound <<BARS
+munge.service 3.0
+sackd.service 3.0
+BARS
+}
+# Lines of standard input: a unit, and how exposed it may be at most.
+units_are_sound() {
+    cat >"$work/bars"
+    in_machine ls /etc/systemd/system | grep -E '^(munge|slurm|sackd).*service$' | sort >"$work/units"
+    cut -d ' ' -f 1 "$work/bars" | sort | diff - "$work/units" || fail 'these are not the units that were expected'
+    while read -r name bar; do
+        unit=/etc/systemd/system/$name
+        # Its exit status is 1 for man pages that are not here, too: what it says counts.
+        in_machine systemd-analyze verify "$unit" >"$work/out" 2>&1 || say "systemd-analyze verify $name does not exit 0"
+        if grep -E "^(/etc/systemd/system/)?$name" "$work/out"; then fail 'systemd finds fault with it'; fi
+        score=$(in_machine systemd-analyze security --offline=true "$unit" | sed -n 's/.*exposure level.*: \([0-9.]*\).*/\1/p')
+        say "$name: exposure $score, at most $bar"
+        [ "$(echo "${score:-12} $bar" | awk '{ print ($1 <= $2) }')" = 1 ] ||
+            fail "the exposure of $name is '$score', more than $bar"
+        # The program knows the options that its unit gives it: systemd-analyze does not ask it.
+        command=$(sed -n 's/^ExecStart=//p' "$machine$unit")
+        # shellcheck disable=SC2086  # words
         case $command in
             */sackd\ *)  # knows no -V, and looks at -h only after all it does not know
                 expect 0 in_machine $command -h
-                expect_said "usage:.*sackd"
+                expect_said 'usage:.*sackd'
                 ;;
             *)
                 expect 0 in_machine timeout 20 $command -V
                 expect_said "slurm $version|munge-"
                 ;;
         esac
-    done
-    # Jobs inherit what is taken from slurmd: nothing may be.
-    if grep -E '^(Private|Protect|Restrict|NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet|MemoryDeny|Lock)' \
-        "$work/slurmd.service"; then fail 'slurmd is confined'; fi
-    for wanted in Delegate=yes KillMode=process Type=notify; do
-        grep -qx "$wanted" "$work/slurmd.service" || fail "slurmd.service lacks $wanted"
-    done
+    done <"$work/bars"
 }
-
-# The units as they run: systemd as the first process, MariaDB as its service, a reboot.
-case_systemd() {
+# A machine with systemd as its first process, and the bundle in a folder of the site's.
+systemd_machine() {
     machine_root "$toolchain-systemd" systemd-sysv dbus mariadb-server
     machine_boot "$toolchain-systemd" "$work/machine"
     tree=/opt/site/slurm
     mkdir -p "$machine$tree"
     tar -xzf "$bundle" -C "$machine$tree"
     installer=$tree/$assets/slurm_install.sh
+}
+
+# The units as they run: systemd as the first process, MariaDB as its service, a reboot.
+case_systemd() {
+    systemd_machine
     expect 0 in_machine "$installer" --full-init --role all,rest --jwt
     cat "$work/out"
     expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database' \

@@ -141,7 +141,14 @@ x_cleanup() {
         if alive "$x_pid"; then end_pid "$x_pid"; fi
     done
     for x_group in $x_kept_cgroups; do
-        if [ -d "$x_group" ]; then find "$x_group" -depth -type d -exec rmdir {} \;; fi
+        [ -d "$x_group" ] || continue
+        # Killed is not gone yet.
+        x_tries=0
+        until grep -qx 'populated 0' "$x_group/cgroup.events" || [ "$x_tries" -ge 100 ]; do
+            x_tries=$((x_tries + 1))
+            sleep 0.1
+        done
+        find "$x_group" -depth -type d -exec rmdir {} \;
     done
     for x_mount in $x_mounts; do
         while mountpoint -q "$x_mount"; do umount "$x_mount" || break; done

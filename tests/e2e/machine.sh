@@ -121,10 +121,11 @@ machine_boot() {
     x_unshare=$!
     keep_pid "$x_unshare"
     x_inside=
+    show_logs_of "$2"  # what systemd says on its console
     wait_for 10 'the machine' x_machine_is_up
     machine=/proc/$x_inside/root
-    show_logs_of "$machine/var/log/slurm"
     wait_for 60 'systemd to have booted' x_has_booted
+    show_logs_of "$machine/var/log/slurm"
 }
 x_has_booted() { in_machine systemctl is-system-running | grep -qxE 'running|degraded'; }
 x_machine_is_up() {
