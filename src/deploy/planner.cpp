@@ -86,6 +86,12 @@ private:
                (x_in.record.own_mariadb || x_plan.database->start_server);
     }
     [[nodiscard]] bool jwt() const { return x_answers.jwt.value_or(false); }
+    // What slurm.conf says of it, which is the controller's: not seen from here, it has accounting
+    // unless --without-accounting says no.
+    [[nodiscard]] bool rest_accounting() const {
+        if (has(Role::controller) || has(Role::dbd)) return x_accounting;
+        return x_answers.accounting.value_or(true);
+    }
 
     void user(const char* name, const char* comment, const std::optional<std::uint32_t>& id) {
         PlannedUser planned{name, comment, id, x_facts.accounts.user(name) != nullptr,
@@ -170,7 +176,7 @@ private:
                 {"cgroups", confine ? yes : ""},
                 {"no_cgroups", confine ? "" : no_cgroups()},
                 {"idle_cgroup_plugin", idle_cgroup_plugin(x_plan.version)},
-                {"rest_plugins", rest_plugins(x_plan.version, x_accounting)},
+                {"rest_plugins", rest_plugins(x_plan.version, rest_accounting())},
                 {"accounting", x_accounting ? yes : ""},
                 {"no_accounting", x_accounting ? "" : no_accounting()},
                 {"dbd_host", x_facts.host},
@@ -330,7 +336,7 @@ private:
                                      fmt::format("unix:{}", rest_socket_path)},
                                     "slurmrestd");
             rest.environment["SLURM_JWT"] = "daemon";
-            const std::string plugins = rest_plugins(x_plan.version, x_accounting);
+            const std::string plugins = rest_plugins(x_plan.version, rest_accounting());
             if (!plugins.empty()) rest.environment["SLURMRESTD_OPENAPI_PLUGINS"] = plugins;
             rest.ready_socket = rest_socket_path;
         }

@@ -53,8 +53,9 @@ TEST_F(PlanTest, OneMachineWithEverything) {
 
 // Left to itself it would end.
 TEST_F(PlanTest, AnOldSlurmrestdServesNoAccountingWhereThereIsNone) {
-    const auto rest = [&] {
-        const Plan made = plan({"--full-init", "--role", "all,rest", "--jwt"}).planned.plan;
+    const auto rest = [&](std::vector<std::string> words = {"--role", "all,rest"}) {
+        words.insert(words.begin(), {"--full-init", "--jwt"});
+        const Plan made = plan(words).planned.plan;
         const auto found = std::ranges::find(made.services, "slurmrestd", &Service::name);
         EXPECT_NE(found, made.services.end());
         return found->environment.contains("SLURMRESTD_OPENAPI_PLUGINS");
@@ -62,6 +63,10 @@ TEST_F(PlanTest, AnOldSlurmrestdServesNoAccountingWhereThereIsNone) {
     EXPECT_FALSE(rest());
     bundle.version = bundle.packages[0].version = "24.11.5";
     EXPECT_TRUE(rest());
+    // Far from the controller: it is told.
+    host.put("/etc/munge/munge.key", std::string(1024, 'k'), 0400, {});
+    EXPECT_FALSE(rest({"--role", "rest", "--controller", "head1"}));
+    EXPECT_TRUE(rest({"--role", "rest", "--controller", "head1", "--without-accounting"}));
     with_accounting_plugin();
     with_mariadb();
     EXPECT_FALSE(rest());
