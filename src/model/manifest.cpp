@@ -2,9 +2,8 @@
 // Both directions of each text form stand side by side, so that they cannot drift apart.
 #include "model/manifest.hpp"
 
-#include <utility>
-
 #include "base/json.hpp"
+#include "base/json_reader.hpp"
 #include "base/text.hpp"
 #include "model/names.hpp"
 
@@ -22,90 +21,6 @@ namespace {
 
 constexpr int package_schema = 1;
 constexpr int bundle_schema = 1;
-
-// Reads members of one JSON object by type; the first failure is kept and the rest reads on with
-// defaults, so that readers stay straight lines.
-class Reader {
-public:
-    Reader(const Json& object, std::string what) : x_object(object), x_what(std::move(what)) {
-        if (!object.is_object()) x_trouble = "is not an object";
-    }
-
-    void text(const char* key, std::string& into) {
-        if (const Json* value = member(key)) {
-            if (value->is_string())
-                into = value->get<std::string>();
-            else
-                wrong(key, "a string");
-        }
-    }
-    template <class Number>
-    void number(const char* key, Number& into) {
-        if (const Json* value = member(key)) {
-            // Read as wide as JSON has it: 2^32 + 1 must not become 1.
-            if (value->is_number_unsigned() && std::in_range<Number>(value->get<std::uint64_t>()))
-                into = value->get<Number>();
-            else
-                wrong(key, "a whole number that fits");
-        }
-    }
-    void flag(const char* key, bool& into) {
-        if (const Json* value = member(key)) {
-            if (value->is_boolean())
-                into = value->get<bool>();
-            else
-                wrong(key, "true or false");
-        }
-    }
-    void digest(const char* key, base::Digest& into) {
-        std::string hex;
-        text(key, hex);
-        if (!x_trouble.empty()) return;
-        if (Result<base::Digest> parsed = base::Digest::parse(hex))
-            into = *parsed;
-        else
-            wrong(key, "a sha256");
-    }
-    void texts(const char* key, std::vector<std::string>& into) {
-        each(key, [&](const Json& item) -> Status {
-            if (!item.is_string()) return fail(Code::corrupt, "is not a list of strings");
-            into.push_back(item.get<std::string>());
-            return {};
-        });
-    }
-    template <class Take>
-    void each(const char* key, Take take) {
-        const Json* list = member(key);
-        if (list == nullptr) return;
-        if (!list->is_array()) return wrong(key, "a list");
-        for (const Json& item : *list) {
-            if (Status status = take(item); !status && x_trouble.empty())
-                x_trouble = fmt::format("in '{}': {}", key, status.error().text());
-        }
-    }
-    [[nodiscard]] bool has(const char* key) const {
-        return x_object.is_object() && x_object.contains(key);
-    }
-    [[nodiscard]] const Json* member(const char* key) {
-        if (!x_trouble.empty()) return nullptr;
-        const auto found = x_object.find(key);
-        if (found != x_object.end()) return &*found;
-        x_trouble = fmt::format("lacks '{}'", key);
-        return nullptr;
-    }
-    [[nodiscard]] Status status() const {
-        if (x_trouble.empty()) return {};
-        return fail(Code::corrupt, "{} {}", x_what, x_trouble);
-    }
-
-private:
-    void wrong(const char* key, const char* wanted) {
-        if (x_trouble.empty()) x_trouble = fmt::format("has a '{}' that is not {}", key, wanted);
-    }
-    const Json& x_object;
-    std::string x_what;
-    std::string x_trouble;
-};
 
 // Declared first: templates below find these by ordinary look-up only.
 Json write(const FileEntry& entry);
@@ -136,7 +51,7 @@ Json write(const FileEntry& entry) {
 }
 
 Status read(const Json& json, FileEntry& entry) {
-    Reader reader(json, "a file entry");
+    base::JsonReader reader(json, "a file entry");
     std::string type;
     reader.text("path", entry.path);
     reader.text("type", type);
@@ -168,7 +83,7 @@ Json write(const ArchiveRecord& record) {
 }
 
 Status read(const Json& json, ArchiveRecord& record) {
-    Reader reader(json, "an archive record");
+    base::JsonReader reader(json, "an archive record");
     reader.text("file", record.file);
     reader.digest("sha256", record.sha256);
     reader.number("size", record.size);
@@ -185,7 +100,7 @@ Json write_all(const Items& items) {
 }
 
 template <class Item>
-void read_all(Reader& reader, const char* key, std::vector<Item>& into) {
+void read_all(base::JsonReader& reader, const char* key, std::vector<Item>& into) {
     reader.each(key, [&](const Json& json) -> Status {
         Item item;
         Status status = read(json, item);
@@ -199,7 +114,7 @@ Json write(const HostRequirement& host) {
 }
 
 Status read(const Json& json, HostRequirement& host) {
-    Reader reader(json, "a host requirement");
+    base::JsonReader reader(json, "a host requirement");
     reader.text("soname", host.soname);
     reader.texts("versions", host.versions);
     return reader.status();
@@ -225,7 +140,7 @@ Json write(const Package& package) {
     return json;
 }
 
-Status check_schema(Reader& reader, int wanted) {
+Status check_schema(base::JsonReader& reader, int wanted) {
     int schema = 0;
     reader.number("schema", schema);
     SF_CHECK(reader.status());
@@ -238,7 +153,7 @@ Status check_schema(Reader& reader, int wanted) {
 }
 
 Status read(const Json& json, Package& package) {
-    Reader reader(json, "the package manifest");
+    base::JsonReader reader(json, "the package manifest");
     SF_CHECK(check_schema(reader, package_schema));
     reader.text("name", package.name);
     reader.text("version", package.version);
@@ -308,7 +223,7 @@ Result<std::string> to_json(const Bundle& bundle) {
 
 Result<Bundle> bundle_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
-    Reader reader(json, "the bundle manifest");
+    base::JsonReader reader(json, "the bundle manifest");
     SF_CHECK(check_schema(reader, bundle_schema));
     Bundle bundle;
     reader.text("name", bundle.name);
