@@ -26,7 +26,11 @@ inline constexpr std::string_view package = "application/vnd.slurm-factory.packa
 inline constexpr std::string_view run = "application/vnd.slurm-factory.run.v1.tar+zstd";
 inline constexpr std::string_view dev = "application/vnd.slurm-factory.dev.v1.tar+zstd";
 inline constexpr std::string_view dbg = "application/vnd.slurm-factory.dbg.v1.tar+zstd";
+// Of what is installed as a whole: the bundle's manifest, and its files of ours (bundle.md).
+inline constexpr std::string_view bundle = "application/vnd.slurm-factory.bundle.v1+json";
+inline constexpr std::string_view assets = "application/vnd.slurm-factory.assets.v1.tar+zstd";
 // Of nobody in particular.
+inline constexpr std::string_view signature = "application/pgp-signature";
 inline constexpr std::string_view provenance = "application/vnd.in-toto+json";
 inline constexpr std::string_view sbom = "application/spdx+json";
 }  // namespace media

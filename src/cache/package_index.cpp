@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "cache/layout.hpp"
 #include "cache/ref_json.hpp"
 #include "model/names.hpp"
 
@@ -92,12 +93,6 @@ Result<std::string> read_node(const ReadNode& read, const Ref& ref) {
 Ref ref_of(const std::string& text) { return {base::sha256(text), text.size()}; }
 
 }  // namespace
-
-bool is_dag_hash(std::string_view text) {
-    return text.size() == 32 && std::ranges::all_of(text, [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
-           });
-}
 
 Result<std::string> to_json(const NameNode& node) {
     SF_CHECK(check(node));

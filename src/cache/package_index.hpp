@@ -47,9 +47,6 @@ inline constexpr std::uint64_t max_index_node = std::uint64_t{4} << 20;
 [[nodiscard]] base::Result<NameNode> name_node_from_json(std::string_view text);
 [[nodiscard]] base::Result<VersionNode> version_node_from_json(std::string_view text);
 
-// Thirty-two letters of Spack's base32.
-[[nodiscard]] bool is_dag_hash(std::string_view text);
-
 // Gives the bytes that a reference names; they are compared with it here.
 using ReadNode = std::function<base::Result<std::string>(const Ref& ref)>;
 
