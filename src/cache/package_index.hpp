@@ -24,7 +24,8 @@ struct Build {
     std::string toolchain;
     std::string target;
     base::Digest identity;
-    Ref manifest;  // the signed spec manifest, whole
+    Ref manifest;             // the signed spec manifest, whole
+    std::uint64_t added = 0;  // serial of the first snapshot that named it: the later, the newer
     bool operator==(const Build&) const = default;
 };
 
@@ -81,7 +82,8 @@ struct NewBuild {
     Build build;
 };
 
-// Adds what is published to what is there. The same build again changes nothing; another identity
+// Adds what is published to what is there, as `added` by the next snapshot. The same build again
+// changes nothing; another identity
 // or manifest under the same hash is Code::refused, because what was published never changes.
 [[nodiscard]] base::Result<IndexChange> add_builds(const Snapshot& snapshot, const ReadNode& read,
                                                    const std::vector<NewBuild>& builds);

@@ -31,7 +31,8 @@ struct BuildRequest {
     std::vector<std::string> mirrors;
     bool offline = false;
     bool allow_vulnerable = false;
-    unsigned jobs = 0;  // 0: this machine's processors
+    bool publishing = false;  // the newest only, and never a vulnerable one
+    unsigned jobs = 0;        // 0: this machine's processors
 };
 
 // Options that build-slurm and plan share.

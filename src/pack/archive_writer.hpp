@@ -27,8 +27,8 @@ struct WriterOptions {
     // For archives that another program unpacks, by rules of its own (Spack): symlinks may be
     // absolute if they point below this folder, and a folder may have this name, which ours may
     // not. Our readers refuse both.
-    std::string link_root;  // "/__sf__"
-    std::string reserved;   // ".spack"
+    std::string link_root = {};  // "/__sf__"
+    std::string reserved = {};   // ".spack"
 };
 
 // Called with the path below the folder given to add_tree(); false leaves the entry out, and for a

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/rollback.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/atomic_file.hpp"
 #include "base/files.hpp"
@@ -11,6 +9,7 @@
 #include "model/bundle_layout.hpp"
 #include "tree/prefix.hpp"
 #include "tree/public_folder.hpp"
+#include "tree/refill.hpp"
 #include "tree/tree_matcher.hpp"
 
 namespace sf::tree {
@@ -41,36 +40,30 @@ public:
             return tl::unexpected(package_is_gone(*wanted.packages.begin()).error());
         std::vector<model::FileEntry> made;
         for (const model::FileEntry& entry : wanted_entries(x_kept.bundle, tree, wanted)) {
-            SF_CHECK(put(entry));
-            SF_TRY(model::FileEntry found, read_entry(x_stage, entry.path));
+            SF_TRY(model::FileEntry found, put(entry));
             made.push_back(std::move(found));
         }
         return made;
     }
 
 private:
-    Status put(const model::FileEntry& entry) const {
-        const fs::path to = x_stage / entry.path;
-        SF_CHECK(make_public_folders(to.parent_path()));
-        switch (entry.type) {
-            case model::EntryType::directory: return make_public_folder(to);
-            case model::EntryType::symlink:
-                if (::symlink(entry.target.c_str(), to.c_str()) == 0) return {};
-                return base::fail_errno(errno, "make symlink " + shown(to));
-            case model::EntryType::file: break;
-        }
+    Result<model::FileEntry> put(const model::FileEntry& entry) const {
         const std::string& version = x_kept.bundle.version;
         if (entry.path == model::bundle_manifest_path(version))
-            return base::write_file(to, x_kept.manifest_text);
+            return refill(x_stage, entry, x_kept.manifest_text);
         if (entry.path == model::bundle_manifest_signature_path(version))
-            return base::write_file(to, x_kept.manifest_signature);
-        return copy(x_kept.folder / entry.path, to, entry);
+            return refill(x_stage, entry, x_kept.manifest_signature);
+        if (entry.type != model::EntryType::file) return refill(x_stage, entry, {});
+        const fs::path to = x_stage / entry.path;
+        SF_CHECK(make_public_folders(to.parent_path()));
+        SF_CHECK(copy(x_kept.folder / entry.path, to, entry));
+        return read_entry(x_stage, entry.path);
     }
 
-    // Its digest is compared by the transaction.
     static Status copy(const fs::path& from, const fs::path& to, const model::FileEntry& entry) {
         SF_TRY(const base::Fd source, base::open_file(from, O_RDONLY | O_NOFOLLOW));
         SF_TRY(auto target, base::AtomicFile::create(to, entry.mode));
+        // One byte more than it should have is enough to see that it is another file.
         SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, entry.size + 1));
         return target.commit();
     }

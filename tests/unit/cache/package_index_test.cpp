@@ -41,7 +41,8 @@ protected:
                       toolchain,
                       "x86_64_v3",
                       base::sha256(all),
-                      {base::sha256("manifest of " + all), 1500}}};
+                      {base::sha256("manifest of " + all), 1500},
+                      0}};
     }
     base::Result<bool> publish(const std::vector<NewBuild>& builds) {
         SF_TRY(const IndexChange change, add_builds(snapshot, read, builds));
@@ -50,6 +51,7 @@ protected:
             nodes[base::sha256(text)] = text;
         }
         snapshot.names = change.names;
+        ++snapshot.serial;
         return change.changed;
     }
     [[nodiscard]] PackageIndex index() const { return {snapshot, read}; }
@@ -64,7 +66,9 @@ TEST_F(PackageIndexTest, FindsWhatWasPublished) {
     const auto builds = index().builds("slurm", "25.11.2").value();
     ASSERT_THAT(builds, SizeIs(2));
     EXPECT_LT(builds[0].hash, builds[1].hash);
-    EXPECT_TRUE(builds[0] == one.build || builds[1] == one.build);
+    EXPECT_TRUE(builds[0].hash == one.build.hash || builds[1].hash == one.build.hash);
+    // The later one says so.
+    for (const Build& each : builds) EXPECT_EQ(each.added, each.hash == one.build.hash ? 1U : 2U);
     EXPECT_THAT(index().versions("zlib").value(), IsEmpty());
     EXPECT_THAT(index().builds("slurm", "25.11.3").value(), IsEmpty());
     EXPECT_THAT(index().builds("zlib", "1").value(), IsEmpty());
@@ -103,7 +107,10 @@ TEST_F(PackageIndexTest, OrderDoesNotMatter) {
     const auto names = snapshot.names;
     snapshot = {};
     std::ranges::reverse(builds);
-    for (const NewBuild& each : builds) ASSERT_TRUE(publish({each}).value());
+    for (const NewBuild& each : builds) {
+        snapshot.serial = 0;
+        ASSERT_TRUE(publish({each}).value());
+    }
     EXPECT_EQ(snapshot.names, names);
 }
 
