@@ -68,7 +68,7 @@ base::Result<trust::Verifier> verifier_of(Session& session, const TrustChoice& c
     return base::fail_hint(base::Code::refused,
                            "no key is trusted on this machine, so nothing can be believed",
                            "get the fingerprint of who publishes from two places, then: "
-                           "slurm-factory key trust FILE --fingerprint FINGERPRINT");
+                           "slurm-factory key import FILE; slurm-factory key trust FINGERPRINT");
 }
 
 std::string signer_text(const trust::GoodSignature& signer) {
