@@ -25,7 +25,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::int64_t unfinished_kept_for = 24 * 3600;  // seconds
+constexpr std::int64_t unfinished_kept_for = 86'400;  // seconds
 
 Result<std::uint64_t> nonce() {
     std::uint64_t value = 0;
