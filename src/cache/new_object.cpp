@@ -25,7 +25,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::int64_t unfinished_kept_for = 24 * 3600;  // seconds
+constexpr std::int64_t unfinished_kept_for = 86'400;  // seconds
 
 Result<std::uint64_t> nonce() {
     std::uint64_t value = 0;
@@ -100,12 +100,16 @@ Status NewObject::fill(const PutRequest& request) {
         return fail(Code::corrupt, "the bytes for {} are not those announced ({} bytes, sha256 {})",
                     x_shown, request.size, request.sha256.hex());
     }
+    if (::fchmod(x_file.get(), 0644) != 0) return fail_place(errno, "write " + x_shown);
     SF_TRY(const std::int64_t written, now());
+    return set_time(written);
+}
+
+Status NewObject::set_time(std::int64_t seconds) const {
     SF_TRY(const std::uint64_t random, nonce());
-    const timespec time{written, static_cast<long>(random % 1'000'000'000)};  // see info_of()
+    const timespec time{seconds, static_cast<long>(random % 1'000'000'000)};  // see info_of()
     const timespec times[2] = {time, time};
-    if (::fchmod(x_file.get(), 0644) != 0 || ::futimens(x_file.get(), times) != 0 ||
-        ::fsync(x_file.get()) != 0)
+    if (::futimens(x_file.get(), times) != 0 || ::fsync(x_file.get()) != 0)
         return fail_place(errno, "write " + x_shown);
     return {};
 }
@@ -150,6 +154,11 @@ Result<bool> NewObject::link_as(const std::string& name) {
 }
 
 Status NewObject::rename_to(const std::string& name) {
+    SF_TRY(const std::int64_t ours, now());
+    struct stat old {};
+    if (::fstatat(x_folder, name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) &&
+        old.st_mtim.tv_sec >= ours)
+        SF_CHECK(set_time(old.st_mtim.tv_sec + 1));
     if (::renameat(x_folder, x_temporary.c_str(), x_folder, name.c_str()) != 0) {
         const int error = errno;
         if (!has_the_name(name)) {

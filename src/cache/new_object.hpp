@@ -32,7 +32,8 @@ public:
     [[nodiscard]] base::Status fill(const PutRequest& request);
     // False: something has the name already. Durable when it returns.
     [[nodiscard]] base::Result<bool> link_as(const std::string& name);
-    // Replaces what has the name.
+    // Replaces what has the name, and is at least a second younger than that, if need be by a time
+    // that is still to come: web servers make their etags of the size and whole seconds.
     [[nodiscard]] base::Status rename_to(const std::string& name);
 
 private:
@@ -43,6 +44,7 @@ private:
           x_shown(std::move(shown)) {}
     [[nodiscard]] bool has_the_name(const std::string& name) const;
     [[nodiscard]] base::Status sync_folder() const;
+    [[nodiscard]] base::Status set_time(std::int64_t seconds) const;
 
     int x_folder;
     base::Fd x_file;

@@ -187,6 +187,7 @@ Result<std::vector<ObjectFolder::Entry>> ObjectFolder::entries(const std::string
     const std::unique_ptr<DIR, decltype(close)> names(::fdopendir(opened->get()), close);
     if (!names) return fail_place(errno, "list " + shown(folder));
     const int descriptor = opened->release();  // closed with `names`
+    const std::string below = folder.empty() ? folder : folder + '/';
     std::vector<Entry> list;
     for (;;) {
         errno = 0;
@@ -194,7 +195,7 @@ Result<std::vector<ObjectFolder::Entry>> ObjectFolder::entries(const std::string
         if (entry == nullptr && errno != 0) return fail_place(errno, "list " + shown(folder));
         if (entry == nullptr) break;
         const std::string name = entry->d_name;
-        std::string key = folder.empty() ? name : folder + '/' + name;
+        std::string key = below + name;
         if (name == "." || name == ".." || !check(key)) continue;
         struct stat status {};
         if (::fstatat(descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {

@@ -68,9 +68,9 @@ struct KeyParts {
 
 // An object's etag is made of its inode, size and time: a digest would mean reading gigabytes to
 // answer a HEAD. Inode numbers are used again at once and the kernel's clock ticks every 4 ms, so
-// NewObject gives each file a time with random nanoseconds: what replaces an object has another
-// etag for certain where the file system keeps them (all that Linux writes to, and NFS), and with
-// another size, second or inode elsewhere.
+// NewObject gives each file a time with random nanoseconds, and one that replaces another a later
+// second: where the file system keeps no nanoseconds, only what was deleted and put again within a
+// second, of the same size and by chance with the same inode, has the etag of what was there.
 [[nodiscard]] ObjectInfo info_of(std::string key, const struct stat& status);
 
 // As base::fail_errno, but a server that does not answer is Code::unreachable, and what may not be

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -74,7 +75,7 @@ protected:
 constexpr int writers = 8;
 
 TEST_F(FileBackendRace, OfWritersOfOneNewNameExactlyOneHasWritten) {
-    for (int round = 0; round < 40; ++round) {
+    for (int round = 0; round < 20; ++round) {
         const std::string key = "r" + std::to_string(round) + "/a/b/object";
         const auto bytes = [](int number) {
             return std::string(200'000, static_cast<char>('a' + number));
@@ -164,6 +165,31 @@ TEST_F(FileBackendRace, ConditionalWritersLoseNoUpdate) {
     EXPECT_EQ(*test::get(backend, "count"), std::to_string(writers * each));
 }
 
+TEST_F(FileBackendRace, ThreadsShareOneBackend) {
+    FileBackend backend(x_root);
+    std::atomic<int> written_once = 0;
+    std::atomic<int> wrong = 0;
+    std::vector<std::thread> threads;
+    for (int number = 0; number < writers; ++number) {
+        threads.emplace_back([&, number] {
+            for (int object = 0; object < 20; ++object) {
+                const std::string key =
+                    "t" + std::to_string(object % 3) + "/" + std::to_string(object);
+                const auto outcome = test::put(backend, key, key, {Kind::if_absent, ""});
+                if (outcome && *outcome == PutOutcome::written) ++written_once;
+                const auto text = test::get(backend, key);
+                if (!outcome || !text || *text != key) ++wrong;
+                if (!test::put(backend, "shared", std::to_string(number))) ++wrong;
+                if (!backend.list("t", [](const ObjectInfo&) { return base::Status(); })) ++wrong;
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(written_once, 20);
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(unfinished(), 0U);
+}
+
 TEST_F(FileBackendRace, AWriterKilledInTheMiddleLeavesOnlyLitter) {
     ASSERT_EQ(put("a/other", "old", {}), written);
     // Zeros without end: no writer is quicker than the signal.
@@ -202,7 +228,7 @@ TEST_F(FileBackendRace, AWriterKilledAtAnyTimeLeavesAWholeObjectOrNone) {
     const std::string bytes(2'000'000, 'y');
     int whole = 0;
     int none = 0;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 40; ++round) {
         const std::string key = "k" + std::to_string(round);
         const pid_t child = ::fork();
         if (child == 0) ::_exit(put(key, bytes, {Kind::if_absent, ""}));
