@@ -31,8 +31,10 @@ struct BuildRequest {
     std::vector<std::string> mirrors;
     bool offline = false;
     bool allow_vulnerable = false;
-    bool publishing = false;  // the newest only, and never a vulnerable one
-    unsigned jobs = 0;        // 0: this machine's processors
+    bool publishing = false;  // the newest only, and never a vulnerable one; but for:
+    bool publish_older = false;
+    bool publish_vulnerable = false;
+    unsigned jobs = 0;  // 0: this machine's processors
 };
 
 // Options that build-slurm and plan share.

@@ -77,6 +77,8 @@ void add_publish_options(CLI::App& app, PublishRequest& request) {
     app.add_option("--publish-to", request.to, "The cache: a folder, or file://")
         ->envname("SLURM_FACTORY_PUBLISH_TO")
         ->type_name("PLACE");
+    app.add_flag("--allow-older", request.older,
+                 "Publish a release that is not the newest of its series");
     app.add_flag("--publish-vulnerable", request.vulnerable,
                  "Publish a release with a known advisory, too: for a cache of your own site");
 }

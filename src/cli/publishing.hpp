@@ -20,6 +20,7 @@ namespace sf::cli {
 struct PublishRequest {
     std::string what = "none";  // none | slurm | deps | spack | all
     std::string to;
+    bool older = false;       // not the newest release of its series, all the same
     bool vulnerable = false;  // a release with a known advisory, all the same
 
     [[nodiscard]] bool wanted() const { return what != "none"; }

@@ -74,9 +74,13 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
 }
 
 cache::PackageIndex MirrorReader::index() const {
-    return {x_snapshot, [this](const cache::Ref& ref) {
-                return cache::read_ref(*x_mirror,
-                                       fmt::format("_sf/index/{}.json", ref.sha256.hex()), ref);
+    return {x_snapshot, [this](const cache::Ref& ref) -> Result<std::string> {
+                if (const auto known = x_nodes.find(ref.sha256); known != x_nodes.end())
+                    return known->second;
+                SF_TRY(std::string node,
+                       cache::read_ref(*x_mirror,
+                                       fmt::format("_sf/index/{}.json", ref.sha256.hex()), ref));
+                return x_nodes.emplace(ref.sha256, std::move(node)).first->second;
             }};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,6 +74,7 @@ private:
     cache::Backend* x_mirror;
     const trust::Verifier* x_verifier;
     cache::Snapshot x_snapshot;
+    mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 
 }  // namespace sf::install

@@ -232,7 +232,9 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
         "  slurm-factory build-slurm --package munge --offline");
     command->callback([&session, options] {
-        options->request.publishing = options->publish.wanted() && !options->publish.vulnerable;
+        options->request.publishing = options->publish.wanted();
+        options->request.publish_older = options->publish.older;
+        options->request.publish_vulnerable = options->publish.vulnerable;
         session.action = [&session, options] { return run_build(session, *options); };
     });
 }
