@@ -96,7 +96,8 @@ Result<std::string> keys_to_json(const std::vector<std::string>& fingerprints) {
         if (before != nullptr && *before >= fingerprint)
             return fail(Code::corrupt, "the list of keys is not sorted, or has one twice");
         before = &fingerprint;
-        keys[fingerprint] = OrderedJson::object();
+        // Not by name, as above.
+        keys.get_ref<OrderedJson::object_t&>().emplace_back(fingerprint, OrderedJson::object());
     }
     OrderedJson json;
     json["keys"] = std::move(keys);

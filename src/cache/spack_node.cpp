@@ -28,6 +28,9 @@ constexpr std::array<const char*, 6> flags{"cflags", "cppflags", "cxxflags",
 constexpr std::array<std::string_view, 4> known_deptypes{"build", "link", "run", "test"};
 constexpr int specfile_version = 5;
 constexpr std::size_t longest_text = 1024;
+// Builtin's largest recipe has some hundred variants. Ordered JSON looks for a member among all
+// before it, so a file from outside does not say how many there are.
+constexpr std::size_t most_parameters = 256;
 
 // SHA-1 is here because Spack names nodes by it, and for nothing else: nothing of ours rests on it.
 // Which package a node is of, its identity says (SHA-256), and whose it is, the signature over the
@@ -128,6 +131,8 @@ Status check(const SpackNode& node) {
     SF_CHECK(model::check_name(node.platform_os, "operating system"));
     SF_CHECK(model::check_name(node.target, "target"));
     SF_CHECK(model::check_name(node.space, "namespace"));
+    if (node.parameters.size() > most_parameters)
+        return fail(Code::corrupt, "{} has more than {} variants", node.name, most_parameters);
     for (const auto& [name, value] : node.parameters) SF_CHECK(check_parameter(name, value));
     if (!node.external_path.empty() &&
         (node.external_path.front() != '/' || !plain_text(node.external_path)))

@@ -100,6 +100,24 @@ TEST(SpackIndex, RefusesLies) {
         EXPECT_FALSE(spack_index_from_json(other));
 }
 
+TEST(SpackIndex, EveryByteCounts) {
+    SpackIndex index;
+    index.add(munge());
+    const std::string text = to_json(index).value();
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        std::string changed = text;
+        changed[at] = static_cast<char>(changed[at] ^ 1);
+        EXPECT_FALSE(spack_index_from_json(changed)) << "with byte " << at << " changed";
+    }
+}
+
+// What no signature covers may be of any size: reading takes no longer than that.
+TEST(SpackKeys, ManyTakeNoLongerThanTheyAre) {
+    std::vector<std::string> many;
+    for (int i = 0; i < 50'000; ++i) many.push_back(fmt::format("{:040X}", i));
+    EXPECT_EQ(keys_from_json(keys_to_json(many).value()).value(), many);
+}
+
 TEST(SpackKeys, AreListedByFingerprint) {
     const std::string a(40, 'A');
     const std::string b(40, 'B');

@@ -145,6 +145,9 @@ TEST(SpackNode, IsCheckedBeforeItIsHashed) {
     EXPECT_TRUE(refused([](SpackNode& n) { n.parameters["x"] = ""; }));
     EXPECT_TRUE(refused([](SpackNode& n) { n.parameters["x"] = "a\nb"; }));
     EXPECT_TRUE(refused([](SpackNode& n) { n.parameters["x"] = std::vector<std::string>{}; }));
+    EXPECT_TRUE(refused([](SpackNode& n) {
+        for (int i = 0; i < 100'000; ++i) n.parameters["x" + std::to_string(i)] = true;
+    }));
     EXPECT_TRUE(refused([](SpackNode& n) { n.external_path = "usr"; }));
     EXPECT_TRUE(refused([](SpackNode& n) { n.identity.reset(); }));
     EXPECT_TRUE(refused([](SpackNode& n) { n.dependencies[0].hash = "short"; }));
