@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,12 +21,11 @@ using base::Result;
 
 namespace {
 
-constexpr std::array<std::pair<FixedName, std::string_view>, 6> fixed{{
+constexpr std::array<std::pair<FixedName, std::string_view>, 5> fixed{{
     {FixedName::layout, "v3/layout.json"},
     {FixedName::index_manifest, "v3/manifests/index/index.manifest.json"},
     {FixedName::keys_manifest, "v3/manifests/key/keys.manifest.json"},
     {FixedName::snapshot, "_sf/snapshot.json"},
-    {FixedName::snapshot_signature, "_sf/snapshot.json.asc"},
     {FixedName::page, "index.html"},
 }};
 
@@ -71,9 +69,8 @@ struct Maker {
     std::string operator()(const SourceName& source) const {
         return by_digest("sources", source.sha256);
     }
-    std::string operator()(const PastSnapshotName& past) const {
-        return fmt::format("_sf/snapshots/{}/{}-{}.json{}", past.fingerprint, past.serial,
-                           past.sha256.hex(), past.signature ? ".asc" : "");
+    std::string operator()(const IndexNodeName& node) const {
+        return fmt::format("_sf/index/{}.json", node.sha256.hex());
     }
     std::string operator()(const PublicKeyName& key) const {
         return fmt::format("keys/{}.asc", key.fingerprint);
@@ -134,20 +131,13 @@ std::optional<ObjectName> digest_name(const Parts& parts) {
     return Name{*digest};
 }
 
-std::optional<ObjectName> past_snapshot(const Parts& parts) {
-    if (parts.size() != 4 || !is_fingerprint(parts[2])) return std::nullopt;
-    PastSnapshotName past{parts[2], 0, {}, parts[3].ends_with(".asc")};
-    const auto rest = between(parts[3], "", past.signature ? ".json.asc" : ".json");
-    if (!rest) return std::nullopt;
-    const char* const end = rest->data() + rest->size();
-    const auto [stop, error] = std::from_chars(rest->data(), end, past.serial);
-    // No zero in front: one serial has one name.
-    if (error != std::errc{} || stop == end || *stop != '-' || rest->front() == '0')
-        return std::nullopt;
-    const Result<Digest> digest = Digest::parse(std::string_view(stop + 1, end));
+std::optional<ObjectName> index_node(const Parts& parts) {
+    if (parts.size() != 3) return std::nullopt;
+    const auto hex = between(parts[2], "", ".json");
+    if (!hex) return std::nullopt;
+    const Result<Digest> digest = Digest::parse(*hex);
     if (!digest) return std::nullopt;
-    past.sha256 = *digest;
-    return past;
+    return IndexNodeName{*digest};
 }
 
 std::optional<ObjectName> public_key(const Parts& parts) {
@@ -184,7 +174,7 @@ std::optional<ObjectName> parse(std::string_view key) {
     if (key.starts_with("v3/manifests/key/")) return key_manifest(parts);
     if (key.starts_with("blobs/")) return digest_name<BlobName>(parts);
     if (key.starts_with("sources/")) return digest_name<SourceName>(parts);
-    if (key.starts_with("_sf/snapshots/")) return past_snapshot(parts);
+    if (key.starts_with("_sf/index/")) return index_node(parts);
     if (key.starts_with("keys/")) return public_key(parts);
     if (key.starts_with("builds/")) return bundle(parts);
     return std::nullopt;

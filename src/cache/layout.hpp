@@ -5,7 +5,6 @@
 // hold. Pure, any thread.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,12 +16,11 @@ namespace sf::cache {
 
 // Objects of which a mirror, or a place, has one.
 enum class FixedName {
-    layout,              // v3/layout.json
-    index_manifest,      // v3/manifests/index/index.manifest.json
-    keys_manifest,       // v3/manifests/key/keys.manifest.json
-    snapshot,            // _sf/snapshot.json
-    snapshot_signature,  // _sf/snapshot.json.asc
-    page,                // index.html
+    layout,          // v3/layout.json
+    index_manifest,  // v3/manifests/index/index.manifest.json
+    keys_manifest,   // v3/manifests/key/keys.manifest.json
+    snapshot,        // _sf/snapshot.json
+    page,            // index.html
 };
 
 // v3/manifests/spec/<name>/<name>-<version>-<hash>.spec.manifest.json
@@ -51,13 +49,10 @@ struct SourceName {
     bool operator==(const SourceName&) const = default;
 };
 
-// _sf/snapshots/<FINGERPRINT>/<serial>-<64>.json, and .asc behind it for its signature
-struct PastSnapshotName {
-    std::string fingerprint;
-    std::uint64_t serial = 0;
+// _sf/index/<64>.json: a node of the index below the snapshot (package_index.hpp)
+struct IndexNodeName {
     base::Digest sha256;
-    bool signature = false;
-    bool operator==(const PastSnapshotName&) const = default;
+    bool operator==(const IndexNodeName&) const = default;
 };
 
 // keys/<FINGERPRINT>.asc
@@ -89,7 +84,7 @@ struct BundleAliasName {
 };
 
 using ObjectName = std::variant<FixedName, SpecManifestName, KeyManifestName, BlobName, SourceName,
-                                PastSnapshotName, PublicKeyName, BundleName, BundleAliasName>;
+                                IndexNodeName, PublicKeyName, BundleName, BundleAliasName>;
 
 // Code::refused for parts that cannot be in a name.
 [[nodiscard]] base::Result<std::string> key_of(const ObjectName& name);

@@ -77,9 +77,8 @@ cache::PackageIndex MirrorReader::index() const {
     return {x_snapshot, [this](const cache::Ref& ref) -> Result<std::string> {
                 if (const auto known = x_nodes.find(ref.sha256); known != x_nodes.end())
                     return known->second;
-                SF_TRY(std::string node,
-                       cache::read_ref(*x_mirror,
-                                       fmt::format("_sf/index/{}.json", ref.sha256.hex()), ref));
+                SF_TRY(const std::string key, cache::key_of(cache::IndexNodeName{ref.sha256}));
+                SF_TRY(std::string node, cache::read_ref(*x_mirror, key, ref));
                 return x_nodes.emplace(ref.sha256, std::move(node)).first->second;
             }};
 }

@@ -78,15 +78,18 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
         snapshot.repository = cache::new_repository_id();
     }
     const cache::ReadNode read = [&](const cache::Ref& ref) -> Result<std::string> {
-        return cache::read_ref(x_mirror, fmt::format("_sf/index/{}.json", ref.sha256.hex()), ref);
+        SF_TRY(const std::string node, cache::key_of(cache::IndexNodeName{ref.sha256}));
+        return cache::read_ref(x_mirror, node, ref);
     };
     SF_TRY(const cache::IndexChange change, cache::add_builds(snapshot, read, builds));
     x_report.serial = snapshot.serial;
     const bool young =
         there && cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
     if (!change.changed && young) return true;
-    for (const std::string& node : change.nodes)
-        SF_CHECK(put(fmt::format("_sf/index/{}.json", base::sha256(node).hex()), node));
+    for (const std::string& node : change.nodes) {
+        SF_TRY(const std::string name, cache::key_of(cache::IndexNodeName{base::sha256(node)}));
+        SF_CHECK(put(name, node));
+    }
 
     snapshot.names = change.names;
     ++snapshot.serial;

@@ -20,7 +20,6 @@ TEST(Layout, MakesAndParsesEveryName) {
         {FixedName::index_manifest, "v3/manifests/index/index.manifest.json"},
         {FixedName::keys_manifest, "v3/manifests/key/keys.manifest.json"},
         {FixedName::snapshot, "_sf/snapshot.json"},
-        {FixedName::snapshot_signature, "_sf/snapshot.json.asc"},
         {FixedName::page, "index.html"},
         {SpecManifestName{"slurm", "25.11.2", hash},
          "v3/manifests/spec/slurm/slurm-25.11.2-" + hash + ".spec.manifest.json"},
@@ -30,9 +29,7 @@ TEST(Layout, MakesAndParsesEveryName) {
         {KeyManifestName{fpr}, "v3/manifests/key/" + fpr + ".key.manifest.json"},
         {BlobName{digest}, "blobs/sha256/e3/" + hex},
         {SourceName{digest}, "sources/sha256/e3/" + hex},
-        {PastSnapshotName{fpr, 17, digest, false}, "_sf/snapshots/" + fpr + "/17-" + hex + ".json"},
-        {PastSnapshotName{fpr, 18446744073709551615U, digest, true},
-         "_sf/snapshots/" + fpr + "/18446744073709551615-" + hex + ".json.asc"},
+        {IndexNodeName{digest}, "_sf/index/" + hex + ".json"},
         {PublicKeyName{fpr}, "keys/" + fpr + ".asc"},
         {BundleAliasName{"25.11", "noble", BundlePart::archive},
          "builds/25.11/noble/slurm-25.11-noble-software.tar.gz"},
@@ -100,7 +97,6 @@ TEST(Layout, RefusesWhatIsNoName) {
     EXPECT_FALSE(key_of(KeyManifestName{"x"}));
     EXPECT_FALSE(key_of(BundleAliasName{"25.11", "noble", BundlePart::sbom}));
     EXPECT_FALSE(key_of(BundleAliasName{"25.11.2", "noble", BundlePart::archive}));
-    EXPECT_FALSE(key_of(PastSnapshotName{fpr, 0, {}, false}));
 }
 
 TEST(Layout, MirrorsHaveFolders) {
