@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/s3_xml.hpp"
 
+#include "base/text.hpp"
 #include "net/body_taker.hpp"
 #include "net/xml.hpp"
 
@@ -12,7 +13,8 @@ using base::fail;
 namespace {
 
 base::Result<XmlElement> document(std::string_view text, std::string_view name) {
-    SF_TRY(XmlElement root, parse_xml(text));
+    // While it completes an upload a server may send blanks, so that nobody gives up.
+    SF_TRY(XmlElement root, parse_xml(base::trim(text)));
     if (root.name != name) return fail(Code::corrupt, "it is no {}", name);
     return root;
 }

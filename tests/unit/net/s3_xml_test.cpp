@@ -132,7 +132,7 @@ TEST(S3Xml, KnowsUploads) {
                   .value(),
               "2~a");
     EXPECT_FALSE(parse_upload_id("<InitiateMultipartUploadResult/>"));
-    EXPECT_EQ(parse_completed("<CompleteMultipartUploadResult><ETag>\"a-2\"</ETag>"
+    EXPECT_EQ(parse_completed("\n \n<CompleteMultipartUploadResult><ETag>\"a-2\"</ETag>"
                               "</CompleteMultipartUploadResult>")
                   .value(),
               "\"a-2\"");
