@@ -25,6 +25,8 @@ constexpr std::size_t max_text = std::size_t{16} << 20;
 // Servers may think long before they answer, once everything is sent.
 constexpr std::chrono::seconds patience_for_an_answer{300};
 constexpr std::chrono::seconds tidying_time{20};
+// Bytes a second that a large body may take, beyond the time for any request.
+constexpr std::uint64_t slowest_upload = std::uint64_t{512} << 10;
 constexpr std::int64_t largest_skew = 10 * 60;
 
 // Passes a download on, and keeps everything else.
@@ -177,7 +179,8 @@ S3Caller::Outcome S3Caller::attempt(const S3Call& call, ExchangeRequest request)
 
 base::Result<S3Answer> S3Caller::call(const S3Call& call) {
     const HttpOptions& http = x_options.http;
-    const auto deadline = Clock::now() + (call.though_stopped ? tidying_time : http.deadline);
+    auto deadline = Clock::now() + (call.though_stopped ? tidying_time : http.deadline);
+    if (call.body != nullptr) deadline += std::chrono::seconds(call.body->size() / slowest_upload);
     bool unsure = false;
     bool renewed = false;
     for (unsigned number = 1;; ++number) {

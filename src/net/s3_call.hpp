@@ -26,6 +26,9 @@ struct S3Options {
     std::uint64_t multipart_above = std::uint64_t{32} << 20;
     std::uint64_t part_size = std::uint64_t{16} << 20;  // at least; AWS wants 5 MiB
     unsigned parallel_parts = 4;
+    // Under a condition an object goes whole as long as S3 allows it: Ceph's RGW (20.2) keeps
+    // conditions of PUT, and drops those of CompleteMultipartUpload.
+    std::uint64_t conditional_multipart_above = std::uint64_t{5} << 30;
     std::function<std::int64_t()> now;  // seconds since 1970; for tests
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects of one bucket: read, look, write, list, remove. Small objects go in one request, large
-// ones in parts, several at a time, read from their file piece by piece; an upload that fails is
-// taken back. Conditions are the server's to keep: whether it does, only trying can tell. Believes
-// no content: whoever asks compares digests. Thread-safe.
+// Objects of one bucket: read, look, write, list, remove. Small objects and those with a condition
+// go in one request, large ones in parts, several at a time, read from their file piece by piece;
+// an upload that fails is taken back. Conditions are the server's to keep: whether it does, only
+// trying can tell. Believes no content: whoever asks compares digests. Thread-safe.
 #pragma once
 
 #include <atomic>

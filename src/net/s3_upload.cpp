@@ -97,7 +97,9 @@ struct S3Client::Upload {
 
 base::Result<S3Outcome> S3Client::put(const S3Put& put) {
     const S3Options& options = x_caller.options();
-    const bool in_parts = put.size > options.multipart_above;
+    const bool conditional = put.if_none_match || !put.if_match.empty();
+    const bool in_parts =
+        put.size > (conditional ? options.conditional_multipart_above : options.multipart_above);
     std::uint64_t part_size = std::max<std::uint64_t>(put.size, 1);
     if (in_parts) {
         const std::uint64_t needed = (put.size + max_parts - 1) / max_parts;

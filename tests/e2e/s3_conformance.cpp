@@ -268,6 +268,29 @@ TEST_F(Conformance, LargeObjectsGoInParts) {
     std::cout << "50 MB went up in " << up.count() << " s\n";
 }
 
+// Also where they would go in parts, were it not for the condition.
+TEST_F(Conformance, OneOfManyWritersOfLargeObjectsIsFirst) {
+    net::S3Options options = options_of(surroundings());
+    options.multipart_above = options.part_size = std::uint64_t{5} << 20;
+    const auto backend =
+        S3Backend::create({bucket, "large"}, options, keys_of(surroundings())).value();
+    const std::string bytes = noise(6'000'000);
+    const base::Fd whole_file = file(bytes);
+    std::atomic<int> written = 0;
+    std::vector<base::Task> tasks;
+    for (int i = 0; i < 4; ++i) {
+        tasks.emplace_back([&]() -> base::Status {
+            SF_TRY(const PutOutcome outcome,
+                   put(*backend, whole_file, "k", bytes, {Kind::if_absent, {}}));
+            written += outcome == PutOutcome::written ? 1 : 0;
+            return {};
+        });
+    }
+    const auto status = base::run_batch(tasks, 4);
+    ASSERT_TRUE(status) << status.error().text();
+    EXPECT_EQ(written, 1);
+}
+
 TEST_F(Conformance, AStoppedUploadLeavesNothing) {
     const std::string bytes = noise(50'000'000);
     std::jthread stopper([](const std::stop_token& done) {

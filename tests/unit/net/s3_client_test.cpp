@@ -48,6 +48,7 @@ protected:
         options.http.deadline = milliseconds(8000);
         options.multipart_above = 1000;
         options.part_size = 300;
+        options.conditional_multipart_above = x_conditional_multipart_above;
         options.now = [this] { return x_now; };
         x_keys = std::make_shared<FixedKeys>(keys);
         return S3Client::create(options, x_keys).value();
@@ -75,6 +76,7 @@ protected:
 
     base::TempDir x_folder;
     std::vector<base::Fd> x_files;
+    std::uint64_t x_conditional_multipart_above = S3Options().conditional_multipart_above;
     std::int64_t x_now = 1'795'608'000;
     std::unique_ptr<FakeS3> x_fake;
     std::shared_ptr<FixedKeys> x_keys;
@@ -244,16 +246,47 @@ TEST_F(S3, LargeObjectsGoInParts) {
     EXPECT_EQ(x_fake->objects().at("k").bytes, large);
     EXPECT_EQ(x_fake->uploads(), 0U);
     EXPECT_EQ(x_fake->server().requests(), 1 + 7 + 1);
+}
+
+// A server may drop the condition of a completion, so there is none as long as one request will do.
+TEST_F(S3, UnderAConditionObjectsGoWhole) {
+    start();
     S3Put put = request("k", large);
     put.if_none_match = true;
+    EXPECT_EQ(x_client->put(put).value(), S3Outcome::written);
     EXPECT_EQ(x_client->put(put).value(), S3Outcome::there);
-    EXPECT_EQ(x_fake->server().requests(), 9 + 1) << "sent in vain";
+    EXPECT_EQ(x_fake->server().requests(), 2);
+}
+
+TEST_F(S3, VeryLargeObjectsGoInPartsUnderAConditionToo) {
+    x_conditional_multipart_above = 1000;
+    start();
+    S3Put put = request("k", large);
+    put.if_none_match = true;
+    EXPECT_EQ(x_client->put(put).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->server().requests(), 1 + 9);
+    EXPECT_EQ(x_client->put(put).value(), S3Outcome::there);
+    EXPECT_EQ(x_fake->server().requests(), 10 + 1) << "sent in vain";
     put.if_none_match = false;
     put.if_match = x_client->head("k").value()->etag;
     EXPECT_EQ(x_client->put(put).value(), S3Outcome::written);
     put.if_match = "\"other\"";
     EXPECT_EQ(x_client->put(put).value(), S3Outcome::changed);
     EXPECT_EQ(x_fake->uploads(), 0U);
+}
+
+// Somebody else was there between the first look and the completion.
+TEST_F(S3, AnUploadInPartsThatComesSecondIsTakenBack) {
+    x_conditional_multipart_above = 1000;
+    start([&](const Request& request) -> std::optional<std::string> {
+        if (request.path.find("partNumber=7") != std::string::npos) x_fake->put("k", "theirs");
+        return {};
+    });
+    S3Put put = request("k", large);
+    put.if_none_match = true;
+    EXPECT_EQ(x_client->put(put).value(), S3Outcome::there);
+    EXPECT_EQ(x_fake->uploads(), 0U);
+    EXPECT_EQ(x_fake->objects().at("k").bytes, "theirs");
 }
 
 TEST_F(S3, AnUploadThatFailsIsTakenBack) {
