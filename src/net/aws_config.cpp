@@ -60,7 +60,7 @@ AwsSections parse_aws_file(std::string_view text, bool is_config) {
         value = base::trim(value.substr(0, std::min(value.find(" #"), value.find(" ;"))));
         const bool below = (raw.front() == ' ' || raw.front() == '\t') && !outer.empty();
         if (!below) outer = value.empty() ? key : std::string();
-        (*section)[below ? outer + "." + key : key] = value;
+        (*section)[below ? fmt::format("{}.{}", outer, key) : key] = value;
     }
     return sections;
 }
@@ -96,7 +96,7 @@ base::Result<AwsProfile> read_aws_profile(const AwsSurroundings& from) {
     profile.named = !profile.name.empty();
     if (!profile.named) profile.name = "default";
     const auto path_of = [&](const char* variable, const char* name) {
-        const std::string given = from.get(variable);
+        std::string given = from.get(variable);
         const std::string home = from.get("HOME");
         if (given.starts_with("~/")) return home + given.substr(1);
         if (!given.empty()) return given;

@@ -65,7 +65,7 @@ std::string canonical_query(const Fields& query) {
     std::ranges::sort(parts);
     std::string text;
     for (const auto& [key, value] : parts) {
-        text += (text.empty() ? "" : "&") + key + "=" + value;
+        text += fmt::format("{}{}={}", text.empty() ? "" : "&", key, value);
     }
     return text;
 }
@@ -80,7 +80,7 @@ CanonicalRequest canonical_request(const SigningRequest& request) {
     CanonicalRequest result;
     std::string lines;
     for (const auto& [name, value] : fields) {
-        lines += name + ":" + value + "\n";
+        lines += fmt::format("{}:{}\n", name, value);
         result.signed_headers += (result.signed_headers.empty() ? "" : ";") + name;
     }
     result.text = request.method + "\n" + request.path + "\n" + canonical_query(request.query) +
@@ -108,7 +108,9 @@ std::vector<std::string> sign(const SigningRequest& request, const S3Credentials
         signing_key(credentials.secret_key, scope), string_to_sign(canonical.text, scope)));
 
     std::vector<std::string> lines;
-    for (const auto& [name, value] : whole.headers) lines.push_back(name + ": " + value);
+    for (const auto& [name, value] : whole.headers) {
+        lines.push_back(fmt::format("{}: {}", name, value));
+    }
     lines.push_back(fmt::format("Authorization: {} Credential={}/{},SignedHeaders={},Signature={}",
                                 algorithm, credentials.access_key, credential_scope(scope),
                                 canonical.signed_headers, signature));

@@ -120,7 +120,7 @@ base::Result<ExchangeRequest> S3Caller::prepare(const S3Call& call) const {
         .method = call.method == "GET" || call.method == "HEAD" ? "" : call.method,
         .body = call.body,
         .direct = false,
-        .though_stopped = call.though_stopped};
+        .though_stopped = call.when_stopped != WhenStopped::end};
     if (call.error_in_success)
         request.low_speed_time = std::max(request.low_speed_time, patience_for_an_answer);
     // Not a field that has to be signed.
@@ -179,16 +179,19 @@ S3Caller::Outcome S3Caller::attempt(const S3Call& call, ExchangeRequest request)
 
 base::Result<S3Answer> S3Caller::call(const S3Call& call) {
     const HttpOptions& http = x_options.http;
-    auto deadline = Clock::now() + (call.though_stopped ? tidying_time : http.deadline);
+    const bool tidying = call.when_stopped == WhenStopped::go_on;
+    auto deadline = Clock::now() + (tidying ? tidying_time : http.deadline);
     if (call.body != nullptr) deadline += std::chrono::seconds(call.body->size() / slowest_upload);
     bool unsure = false;
     bool renewed = false;
     for (unsigned number = 1;; ++number) {
-        if (!call.though_stopped) SF_CHECK(base::check_stop());
+        if (!tidying) SF_CHECK(base::check_stop());
         if (call.download != nullptr && !call.download->progress.may_resume)
             call.download->progress.received = 0;
         SF_TRY(ExchangeRequest request, prepare(call));
         request.deadline = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+        if (call.when_stopped == WhenStopped::finish)
+            request.deadline = std::min<milliseconds>(request.deadline, tidying_time);
         Outcome outcome = attempt(call, std::move(request));
         if (!outcome.failed && outcome.answer.error.code == "ExpiredToken" && !renewed) {
             renewed = true;
@@ -206,7 +209,7 @@ base::Result<S3Answer> S3Caller::call(const S3Call& call) {
             failure.error.frames.push_back(fmt::format("asking {}", x_address.host()));
             return tl::unexpected(std::move(failure.error));
         }
-        if (call.though_stopped) continue;  // at once: somebody waits for the end
+        if (tidying) continue;  // at once: somebody waits for the end
         SF_CHECK(pause(wait));
     }
 }

@@ -39,15 +39,21 @@ struct S3Download {
     Progress progress;
 };
 
+enum class WhenStopped {
+    end,     // the request is broken off
+    finish,  // its answer is awaited, for a while: it names what has to be taken back
+    go_on    // it tidies up
+};
+
 struct S3Call {
     std::string method;  // "GET", "HEAD", "PUT", "POST", "DELETE"
     std::string key;     // "": the bucket itself
     Fields query;
     Fields headers;
     ExchangeBody* body = nullptr;
-    std::string payload;             // the body's SHA-256; empty: that of nothing
-    bool error_in_success = false;   // an answer 200 may hold an error all the same
-    bool though_stopped = false;     // to tidy up
+    std::string payload;            // the body's SHA-256; empty: that of nothing
+    bool error_in_success = false;  // an answer 200 may hold an error all the same
+    WhenStopped when_stopped = WhenStopped::end;
     S3Download* download = nullptr;  // takes a body of 200 and 206
 };
 

@@ -183,7 +183,8 @@ base::Result<S3Outcome> S3Client::put_in_parts(const Upload& upload) {
                        .key = upload.put.key,
                        .query = {{"uploads", ""}},
                        .headers = upload.description(),
-                       .payload = {}};
+                       .payload = {},
+                       .when_stopped = WhenStopped::finish};
     SF_TRY(const S3Answer begun, x_caller.call(begin));
     if (begun.status != 200) return tl::unexpected(x_caller.error_of(begun));
     SF_TRY(const std::string id, parse_upload_id(begun.text));
@@ -265,7 +266,7 @@ std::string S3Client::abort(const Upload& upload, const std::string& id) {
                       .query = {{"uploadId", id}},
                       .headers = {},
                       .payload = {},
-                      .though_stopped = true};
+                      .when_stopped = WhenStopped::go_on};
     const auto answer = x_caller.call(call);
     if (answer && (answer->status == 200 || answer->status == 204 || answer->status == 404))
         return {};

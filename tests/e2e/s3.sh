@@ -15,7 +15,12 @@ conformance=$1
 
 if [ ! -e "$e2e/machines/resolute-ceph/.made" ]; then
     take_over
-    expect 0 sf toolchain prepare "$toolchain"
+    if ! sf toolchain prepare "$toolchain" >"$work/prepare.log" 2>&1; then
+        ! grep -q 'no address of the ubuntu archive is known' "$work/prepare.log" ||
+            not_run "this machine knows no archive of $toolchain"
+        cat "$work/prepare.log"
+        fail "the root of $toolchain cannot be made"
+    fi
 fi
 machine_root resolute-ceph radosgw ceph-common ceph-mon ceph-osd
 machine_start resolute-ceph "$work/machine"
