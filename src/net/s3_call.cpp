@@ -27,7 +27,7 @@ constexpr std::chrono::seconds patience_for_an_answer{300};
 constexpr std::chrono::seconds tidying_time{20};
 // Bytes a second that a large body may take, beyond the time for any request.
 constexpr std::uint64_t slowest_upload = std::uint64_t{512} << 10;
-constexpr std::int64_t largest_skew = 10 * 60;
+constexpr std::int64_t largest_skew = 600;
 
 // Passes a download on, and keeps everything else.
 class AnswerTaker : public ExchangeReceiver {
@@ -144,7 +144,7 @@ S3Caller::Outcome S3Caller::judge(const S3Call& call, S3Answer answer,
     return {std::move(answer), {}, false};
 }
 
-S3Caller::Outcome S3Caller::attempt(const S3Call& call, ExchangeRequest request) const {
+S3Caller::Outcome S3Caller::attempt(const S3Call& call, const ExchangeRequest& request) const {
     const auto failed = [](Failure failure) { return Outcome{{}, std::move(failure), true}; };
     std::optional<BodyTaker> download;
     const bool ranged = !request.range.empty();
@@ -192,7 +192,7 @@ base::Result<S3Answer> S3Caller::call(const S3Call& call) {
         request.deadline = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
         if (call.when_stopped == WhenStopped::finish)
             request.deadline = std::min<milliseconds>(request.deadline, tidying_time);
-        Outcome outcome = attempt(call, std::move(request));
+        Outcome outcome = attempt(call, request);
         if (!outcome.failed && outcome.answer.error.code == "ExpiredToken" && !renewed) {
             renewed = true;
             x_keys->forget();
@@ -252,7 +252,7 @@ Error S3Caller::error_of(const S3Answer& answer) const {
         error.hint = "the file changed while it was sent, or it was damaged on the way";
     } else if (code == "QuotaExceeded" || answer.status == 507) {
         error.code = Code::exhausted;
-    } else if (code == "NoSuchUpload") {
+    } else if (code == "NoSuchUpload" || answer.status < 300) {
         error.code = Code::failed;
     } else if (answer.status == 404) {
         error.code = Code::absent;
@@ -262,8 +262,6 @@ Error S3Caller::error_of(const S3Answer& answer) const {
             "that are not there, too";
     } else if (answer.status >= 500) {
         error.code = Code::unreachable;
-    } else if (answer.status < 300) {
-        error.code = Code::failed;
     }
     return error;
 }

@@ -90,7 +90,7 @@ private:
           x_address(std::move(address)),
           x_pool(std::make_unique<ExchangePool>()) {}
     base::Result<ExchangeRequest> prepare(const S3Call& call) const;
-    Outcome attempt(const S3Call& call, ExchangeRequest request) const;
+    Outcome attempt(const S3Call& call, const ExchangeRequest& request) const;
     Outcome judge(const S3Call& call, S3Answer answer, std::chrono::seconds retry_after) const;
 
     S3Options x_options;

@@ -14,7 +14,7 @@ using base::fail_hint;
 
 namespace {
 
-constexpr std::int64_t renewed_before = 5 * 60;
+constexpr std::int64_t renewed_before = 300;
 constexpr std::int64_t pause_after_failure = 30;
 
 constexpr const char* ways_out =

@@ -139,7 +139,8 @@ std::optional<std::int64_t> parse_utc(std::string_view text) {
                                            std::chrono::day(static_cast<unsigned>(*day))};
     if (!date.ok()) return {};
     const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-    return days * 86400 + *hour * 3600 + *minute * 60 + *second;
+    const std::int64_t minutes = std::int64_t{*hour} * 60 + *minute;
+    return days * 86400 + minutes * 60 + *second;
 }
 
 base::Result<KeysInTime> parse_role(std::string_view json) {

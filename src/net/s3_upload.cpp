@@ -5,14 +5,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
-#include <mutex>
+#include <atomic>
 #include <random>
 #include <unistd.h>
 #include <vector>
 
 #include "base/stop.hpp"
-#include "base/synced.hpp"
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
 #include "net/exchange_body.hpp"
