@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "cache/file_backend.hpp"
 #include "cache/http_backend.hpp"
+#include "cache/s3_backend.hpp"
 #include "net/url.hpp"
 
 namespace sf::cache {
@@ -74,8 +75,8 @@ Opened open_backend(std::string_view address, const net::HttpOptions& options) {
         return open_folder(fs::path(address));
     }
     if (scheme == "s3") {
-        return base::fail_hint(Code::usage, "this slurm-factory cannot use s3:// as a cache",
-                               "name a folder, or read the bucket through https://");
+        SF_TRY(auto bucket, S3Backend::open(address, net::AwsSurroundings::of_process()));
+        return std::unique_ptr<Backend>(std::move(bucket));
     }
     if (!is_ours) {
         return fail(Code::usage, "the address of a cache is {}, not {}", kinds,

@@ -11,7 +11,8 @@
 
 namespace sf::cache {
 
-// A path (a relative one is made absolute), file:///path, http://..., https://...; anything else is
+// A path (a relative one is made absolute), file:///path, http://..., https://...,
+// s3://bucket/prefix with region, endpoint and keys as AWS's own tools find them; anything else is
 // Code::usage. No message shows what stands before "@" or behind "?".
 [[nodiscard]] base::Result<std::unique_ptr<Backend>> open_backend(
     std::string_view address, const net::HttpOptions& options = {});
