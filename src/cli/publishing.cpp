@@ -74,7 +74,7 @@ void add_publish_options(CLI::App& app, PublishRequest& request) {
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "slurm", "deps", "spack", "all"}))
         ->type_name("WHAT");
-    app.add_option("--publish-to", request.to, "The cache: a folder, or file://")
+    app.add_option("--publish-to", request.to, "The cache: a folder, file:// or s3://")
         ->envname("SLURM_FACTORY_PUBLISH_TO")
         ->type_name("PLACE");
     app.add_flag("--allow-older", request.older,

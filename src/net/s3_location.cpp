@@ -44,10 +44,16 @@ bool is_region(std::string_view text) {
 
 base::Result<S3Location> S3Location::parse(std::string_view text) {
     constexpr std::string_view scheme = "s3://";
+    const std::string_view whole = text;
     const auto refuse = [&](const char* why) {
+        // Before a '@' some people write their keys.
+        const std::size_t at = whole.rfind('@');
+        const std::string shown =
+            at == std::string_view::npos
+                ? base::escape_untrusted(whole.substr(0, 200))
+                : "***" + base::escape_untrusted(whole.substr(at).substr(0, 200));
         return base::fail_hint(Code::usage,
-                               fmt::format("'{}' names no place in S3: {}",
-                                           base::escape_untrusted(text.substr(0, 200)), why),
+                               fmt::format("'{}' names no place in S3: {}", shown, why),
                                "write s3://bucket or s3://bucket/prefix");
     };
     if (!text.starts_with(scheme)) return refuse("it does not begin with s3://");

@@ -168,7 +168,9 @@ void add_install(CLI::App& app, Session& session) {
         app.add_subcommand("install", "Install Slurm from a signed cache, with all it needs");
     const auto options = std::make_shared<Options>();
     command->add_option("SPEC", options->spec, "slurm@SERIES or slurm@VERSION")->required();
-    command->add_option("--cache", options->cache, "Where: a folder, file://, http:// or https://")
+    command
+        ->add_option("--cache", options->cache,
+                     "Where: a folder, file://, http://, https:// or s3://")
         ->required()
         ->envname("SLURM_FACTORY_CACHE")
         ->type_name("PLACE");
