@@ -192,6 +192,11 @@ public:
         Build same = added.build;
         same.added = place->added;
         if (*place == same) return {};
+        if (added.renewed && place->identity == same.identity) {
+            *place = std::move(same);
+            x_changed.insert({added.name, added.version});
+            return {};
+        }
         return fail(Code::refused,
                     "{} {} ({}) is published already, with another {}: what was published never "
                     "changes",

@@ -80,11 +80,14 @@ struct NewBuild {
     std::string name;
     std::string version;
     Build build;
+    // Its manifest was not there, and was signed anew: if the index has named one, it was lost.
+    bool renewed = false;
 };
 
 // Adds what is published to what is there, as `added` by the next snapshot. The same build again
 // changes nothing; another identity
-// or manifest under the same hash is Code::refused, because what was published never changes.
+// or manifest under the same hash is Code::refused, because what was published never changes; but
+// for a manifest that was lost.
 [[nodiscard]] base::Result<IndexChange> add_builds(const Snapshot& snapshot, const ReadNode& read,
                                                    const std::vector<NewBuild>& builds);
 

@@ -12,6 +12,7 @@
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/trusted_keys.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
 #include "publish/mirror_push.hpp"
@@ -50,8 +51,8 @@ Result<std::string> assets_archive(const std::vector<publish::BundleAsset>& asse
 
 Status push_one(Session& session, cache::Backend& place, const cache::MirrorName& name,
                 publish::PushRequest request) {
-    SF_TRY(const std::string folder, cache::folder_of(name));
-    cache::SubBackend mirror(place, folder);
+    SF_TRY(request.mirror, cache::folder_of(name));
+    cache::SubBackend mirror(place, request.mirror);
     SF_TRY(const publish::PushReport report, publish::push(mirror, request, session.voice));
     session.voice.line(fmt::format("{}: {} published, {} there already, {} sent, snapshot {}",
                                    mirror.place(), report.added.size(), report.there.size(),
@@ -62,6 +63,24 @@ Status push_one(Session& session, cache::Backend& place, const cache::MirrorName
                                       {"bytes", report.bytes},
                                       {"serial", report.serial},
                                       {"changed", report.changed}});
+    return {};
+}
+
+// Nobody could install a Slurm without them.
+Status dependencies_are_there(cache::Backend& place, const std::string& toolchain,
+                              const publish::PushRequest& push) {
+    SF_TRY(const std::string folder, cache::folder_of({toolchain, ""}));
+    cache::SubBackend mirror(place, folder);
+    for (const publish::PushPackage& each : push.closure) {
+        if (&each == &push.closure.back()) continue;
+        SF_TRY(const std::string key, cache::key_of(cache::BlobName{each.package->run.sha256}));
+        SF_TRY(const auto there, mirror.look(key));
+        if (!there)
+            return base::fail_hint(Code::absent,
+                                   fmt::format("{} has no {}, which Slurm needs", mirror.place(),
+                                               each.package->store_name()),
+                                   "publish what it needs as well: --publish all");
+    }
     return {};
 }
 
@@ -110,11 +129,20 @@ Status publish_build(Session& session, const PublishRequest& request, const buil
     push.libc = root.libc;
     push.work = work.path();
     push.signer = &signer;
-    SF_TRY(push.public_key, keyring_of(session).export_public(signer.fingerprint()));
-    SF_TRY(const trust::TrustedKeys own,
-           trust::trusted_from({{signer.fingerprint(), "this publisher"}}, {push.public_key}));
-    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(own));
+    SF_TRY(const trust::Key key, keyring_of(session).find(signer.fingerprint()));
+    push.primary = key.primary.fingerprint.text();
+    SF_TRY(push.public_key, keyring_of(session).export_public(key.primary.fingerprint));
+    // What others whom this user trusts have published is added to.
+    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
+    std::erase_if(believed.entries, [&](const trust::TrustEntry& entry) {
+        return entry.fingerprint == key.primary.fingerprint;
+    });
+    believed.entries.push_back({key.primary.fingerprint, "this publisher"});
+    SF_TRY(const trust::TrustedKeys all,
+           trust::trusted_from(believed.entries, {believed.keyring, push.public_key}));
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(all));
     push.verifier = &verifier;
+    push.memory = session.state().caches();
     push.now = std::time(nullptr);
 
     // What Slurm is published with is there before Slurm is.
@@ -127,6 +155,7 @@ Status publish_build(Session& session, const PublishRequest& request, const buil
         SF_CHECK(push_one(session, *place, {plan.toolchain, ""}, push));
     }
     if (request.what == "deps") return {};
+    if (request.what == "slurm") SF_CHECK(dependencies_are_there(*place, plan.toolchain, push));
     SF_TRY(const std::string assets, assets_archive(made.assets));
     SF_TRY(const std::string signature, signer.sign_bytes(made.manifest));
     push.items = {{main,

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "base/files.hpp"
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/snapshot_memory.hpp"
 #include "model/cpu_level.hpp"
 
 namespace sf::install {
@@ -35,27 +35,23 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
                                         const ReaderOptions& options, base::Reporter& reporter) {
     SF_TRY(const std::string key, cache::key_of(cache::FixedName::snapshot));
     const std::string place = mirror.place() + '/' + key;
+    const cache::SnapshotMemory memory(options.memory, mirror.place());
+    SF_TRY(auto lock, memory.hold());
     SF_TRY(const auto there, cache::read_object(mirror, key, cache::max_snapshot));
-    if (!there)
+    if (!there) {
+        SF_CHECK(base::during(memory.check_none_seen(), "reading " + place));
         return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
                          "see whether toolchain and series are those that were published");
+    }
     SF_TRY(const trust::SignedText good, verifier.verify_clearsigned(there->text, place));
     SF_TRY(cache::Snapshot snapshot,
            base::during(cache::snapshot_from_text(good.text), "reading " + place));
-    std::optional<cache::SeenSnapshot> seen;
-    SF_TRY(const auto kept, base::read_file_if_exists(options.seen));
-    if (kept) {
-        SF_TRY(seen, base::during(cache::seen_from_json(*kept),
-                                  "reading " + base::escape_untrusted(options.seen.native())));
-    }
-    SF_TRY(const cache::SeenSnapshot next,
-           base::during(cache::accept(snapshot, good.text, seen, options.now), "reading " + place));
-    if (seen != next) {
-        // Before it is gone by: after a crash it cannot be taken back.
-        SF_CHECK(base::make_dirs(options.seen.parent_path()));
-        SF_TRY(const std::string text, cache::to_json(next));
-        SF_CHECK(base::write_file(options.seen, text));
-    }
+    if (snapshot.mirror != options.mirror)
+        return fail(Code::refused, "{} was signed for {}, not for {}", place, snapshot.mirror,
+                    options.mirror);
+    // Before it is gone by: after a crash it cannot be taken back.
+    SF_CHECK(base::during(memory.accept(snapshot, good.text, options.now), "reading " + place));
+    lock.reset();
     const cache::Freshness age = cache::freshness(snapshot, options.now);
     const std::int64_t days = (options.now - snapshot.expires) / 86'400;
     if (age == cache::Freshness::expired && !options.accept_expired)

@@ -41,8 +41,9 @@ struct Resolved {
 };
 
 struct ReaderOptions {
-    std::filesystem::path seen;  // what is remembered of this mirror, a file
-    std::int64_t now = 0;        // seconds since 1970
+    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
+    std::int64_t now = 0;          // seconds since 1970
     bool accept_expired = false;
 };
 

@@ -67,14 +67,18 @@ private:
     // What is below .sf is ours, left by the gate of before if by anybody: see link_dependencies().
     void take_links_out() {
         const std::string top(dependency_links.substr(0, dependency_links.find('/')));
-        for (auto at = x_tree.lower_bound(top); at != x_tree.end();) {
+        const auto take = [&](Tree::iterator at) {
             const auto& [path, entry] = *at;
-            if (path != top && !path.starts_with(top + '/')) break;
             const bool folder = path == top || path == dependency_links;
             if (!folder || entry.type != model::EntryType::directory)
                 x_old_links.emplace(path, entry.target);  // no target: no link
-            at = x_tree.erase(at);
-        }
+            return x_tree.erase(at);
+        };
+        // Other names (".sf+") sort between the folder and what is in it.
+        if (const auto at = x_tree.find(top); at != x_tree.end()) take(at);
+        for (auto at = x_tree.lower_bound(top + '/');
+             at != x_tree.end() && at->first.starts_with(top + '/');)
+            at = take(at);
     }
 
     // The link goes into an archive, whose links lead to declared dependencies only.
@@ -123,7 +127,7 @@ private:
         return {};
     }
     static Status make_folder(const fs::path& path) {
-        if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+        if (::mkdir(path.c_str(), 0755) != 0 && (errno != EEXIST || !base::is_dir(path))) {
             return base::fail_errno(errno, "make folder " + path.native());
         }
         if (::chmod(path.c_str(), 0755) == 0) return {};

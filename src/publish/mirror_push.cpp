@@ -13,7 +13,7 @@
 #include "cache/objects.hpp"
 #include "cache/spack_archive.hpp"
 #include "cache/spec_manifest.hpp"
-#include "pack/compress.hpp"
+#include "publish/gzip_text.hpp"
 #include "publish/mirror_index.hpp"
 
 namespace sf::publish {
@@ -32,23 +32,6 @@ namespace {
 
 constexpr std::uint64_t max_manifest = std::uint64_t{4} << 20;
 constexpr const char* json_type = "application/json";
-
-class TextSink : public base::Sink {
-public:
-    Status write(base::Bytes bytes) override {
-        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        return {};
-    }
-    std::string text;
-};
-
-Result<std::string> gzip(std::string_view text) {
-    TextSink sink;
-    SF_TRY(const auto compressor, pack::Compressor::create(sink, pack::Compression::gzip, 0));
-    SF_CHECK(compressor->write(base::as_bytes(text)));
-    SF_CHECK(compressor->finish());
-    return std::move(sink.text);
-}
 
 BlobRecord record_of(std::string_view media_type, std::string compression, std::string_view bytes) {
     return {std::string(media_type), std::move(compression), bytes.size(), base::sha256(bytes)};
@@ -75,8 +58,16 @@ public:
         for (const PushItem& item : x_request.items)
             SF_CHECK(base::during(add(item), "publishing " + item.store_name));
         SF_CHECK(step("index"));
-        MirrorIndex index(x_mirror, {x_request.signer, x_request.verifier, x_request.public_key,
-                                     x_request.now, x_request.lifetime});
+        IndexAuthority authority;
+        authority.signer = x_request.signer;
+        authority.verifier = x_request.verifier;
+        authority.public_key = x_request.public_key;
+        authority.primary = x_request.primary;
+        authority.mirror = x_request.mirror;
+        authority.memory = x_request.memory;
+        authority.now = x_request.now;
+        authority.lifetime = x_request.lifetime;
+        MirrorIndex index(x_mirror, std::move(authority), x_reporter);
         SF_TRY(const IndexReport written, index.add(x_builds, x_specs));
         x_report.serial = written.serial;
         x_report.bytes += written.bytes;
@@ -102,9 +93,14 @@ private:
         SF_TRY(const PushPackage* const package, find(item.store_name));
         SF_TRY(const cache::SpackSpec spec, x_mapping.spec_of(item.store_name));
         SF_TRY(SpecManifest manifest, cache::manifest_for(*package->package, spec));
+        for (const ExtraBlob& extra : item.extra)
+            manifest.others.push_back(
+                record_of(extra.media_type, extra.compression, extra.content));
+        std::ranges::sort(manifest.others, {}, &BlobRecord::media_type);
         SF_TRY(const std::string key, cache::key_of(manifest));
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
         cache::Ref stored;
+        bool renewed = false;
         if (there) {
             SF_CHECK(base::during(check_there(*there, key, manifest),
                                   "reading " + x_mirror.place() + '/' + key));
@@ -114,11 +110,13 @@ private:
             SF_TRY(stored, upload(item, *package, spec, manifest, key));
             x_report.added.push_back(item.store_name);
             x_report.changed = true;
+            renewed = true;
         }
         const model::Package& its = *package->package;
         x_builds.push_back({its.name,
                             its.version,
-                            {manifest.hash, its.toolchain, its.target, its.identity, stored}});
+                            {manifest.hash, its.toolchain, its.target, its.identity, stored, 0},
+                            renewed});
         const auto mapped = std::ranges::find(x_mapping.packages, item.store_name,
                                               &cache::SpackPackage::store_name);
         if (!mapped->kept_private) x_specs.push_back(spec);
@@ -131,10 +129,26 @@ private:
         SF_TRY(const trust::SignedText good,
                x_request.verifier->verify_clearsigned(there.text, key));
         SF_TRY(const SpecManifest theirs, cache::spec_manifest_from_json(good.text, key));
-        if (theirs.identity == ours.identity && theirs.run.sha256 == ours.run.sha256) return {};
-        return base::fail_hint(
-            Code::refused, "it is published already, with other bytes for the same inputs",
-            "two builds of the same inputs should be the same: compare them, and publish neither");
+        if (theirs.identity != ours.identity || theirs.run.sha256 != ours.run.sha256)
+            return base::fail_hint(
+                Code::refused, "it is published already, with other bytes for the same inputs",
+                "two builds of the same inputs should be the same: compare them, and publish "
+                "neither");
+        // But for the signature, which holds a time.
+        for (const std::string_view kind : {media::bundle, media::assets}) {
+            if (digest_of(theirs, kind) != digest_of(ours, kind))
+                return base::fail_hint(
+                    Code::refused,
+                    "it is published already, with other files of ours (installer, templates, "
+                    "module files)",
+                    "what was published never changes: they come with the next build of Slurm");
+        }
+        return {};
+    }
+    static std::optional<base::Digest> digest_of(const SpecManifest& manifest,
+                                                 std::string_view kind) {
+        const auto found = std::ranges::find(manifest.others, kind, &BlobRecord::media_type);
+        return found == manifest.others.end() ? std::nullopt : std::optional(found->sha256);
     }
 
     Result<cache::Ref> upload(const PushItem& item, const PushPackage& package,
@@ -149,11 +163,6 @@ private:
         manifest.spec = record_of(media::spack_spec, "gzip", spec_blob);
         SF_TRY(const std::string package_text, model::to_json(*package.package));
         manifest.package = record_of(media::package, "none", package_text);
-        for (const ExtraBlob& extra : item.extra)
-            manifest.others.push_back(
-                record_of(extra.media_type, extra.compression, extra.content));
-        std::ranges::sort(manifest.others, {}, &BlobRecord::media_type);
-
         SF_CHECK(step("blobs " + item.store_name));
         SF_CHECK(put_file(x_request.work / install.file, install));
         SF_CHECK(base::remove_file(x_request.work / install.file));
@@ -208,8 +217,8 @@ private:
 
     Status put_blob(const std::string& bytes) {
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{base::sha256(bytes)}));
-        SF_TRY(const auto there, x_mirror.look(key));
-        if (there && there->size == bytes.size()) return {};
+        SF_TRY(const bool there, is_there(key, bytes.size()));
+        if (there) return {};
         SF_TRY(const cache::PutOutcome outcome,
                cache::put_text(x_mirror, key, bytes, "application/octet-stream",
                                {PutCondition::Kind::if_absent, {}}));
@@ -217,10 +226,21 @@ private:
         return {};
     }
 
+    // False: it is to be sent. What has this name has these bytes, or is not whole.
+    [[nodiscard]] Result<bool> is_there(const std::string& key, std::uint64_t size) const {
+        SF_TRY(const auto there, x_mirror.look(key));
+        if (!there) return false;
+        if (there->size == size) return true;
+        return base::fail_hint(
+            Code::corrupt,
+            fmt::format("{}/{} has {} bytes, not {}", x_mirror.place(), key, there->size, size),
+            "remove it, and publish again");
+    }
+
     Status put_file(const fs::path& path, const model::ArchiveRecord& record) {
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{record.sha256}));
-        SF_TRY(const auto there, x_mirror.look(key));
-        if (there && there->size == record.size) return {};
+        SF_TRY(const bool there, is_there(key, record.size));
+        if (there) return {};
         SF_TRY(const base::Fd fd, base::open_file(path, O_RDONLY | O_NOFOLLOW));
         cache::PutRequest put;
         put.key = key;
@@ -235,7 +255,7 @@ private:
 
     cache::Backend& x_mirror;
     const PushRequest& x_request;
-    [[maybe_unused]] base::Reporter& x_reporter;
+    base::Reporter& x_reporter;
     cache::SpackMapping x_mapping;
     std::vector<cache::NewBuild> x_builds;
     std::vector<cache::SpackSpec> x_specs;

@@ -59,13 +59,14 @@ Result<Generation> read_record(const fs::path& folder, std::uint64_t number) {
     return fail(Code::corrupt, "{} is of generation {}", shown(file), generation.number);
 }
 
-// A second name, where the file system has them; else the same bytes.
+// A copy, not a second name: an editor that writes in place would change what is kept as well.
 Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& asset) {
-    if (::link(from.c_str(), to.c_str()) == 0) return {};
     SF_TRY(const base::Fd source, base::open_file(from, O_RDONLY | O_NOFOLLOW));
     SF_TRY(auto target, base::AtomicFile::create(to, asset.mode));
-    SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, asset.size));
-    return target.commit();
+    SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, asset.size + 1));
+    SF_TRY(const base::Digest digest, base::sha256_fd(target.fd()));
+    if (digest == asset.sha256) return target.commit();
+    return fail(Code::refused, "{} was changed meanwhile", shown(from));
 }
 
 }  // namespace
@@ -120,11 +121,20 @@ Result<std::vector<Generation>> list_generations(const fs::path& prefix) {
     for (const std::string& name : names) {
         const auto number = number_of(name);
         if (!number) continue;
-        SF_TRY(Generation generation, read_record(folder / name, *number));
-        list.push_back(std::move(generation));
+        auto generation = read_record(folder / name, *number);
+        if (generation) list.push_back(std::move(*generation));
     }
     std::ranges::sort(list, {}, &Generation::number);
     return list;
+}
+
+Result<std::uint64_t> next_generation(const fs::path& prefix) {
+    const fs::path folder = prefix / generations_folder;
+    std::uint64_t last = 0;
+    if (!base::is_dir(folder)) return last + 1;
+    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    for (const std::string& name : names) last = std::max(last, number_of(name).value_or(0));
+    return last + 1;
 }
 
 // The link says which of several that are the same is meant; what is in place decides. So an end

@@ -38,9 +38,12 @@ struct Generation {
 // Total and strict: a text has one form.
 [[nodiscard]] base::Result<Generation> generation_from_json(std::string_view text);
 
-// Oldest first. Empty where nothing was ever recorded.
+// Oldest first. Empty where nothing was ever recorded; one whose record cannot be read, or is of a
+// newer program, is not among them.
 [[nodiscard]] base::Result<std::vector<Generation>> list_generations(
     const std::filesystem::path& prefix);
+// The number of the one to come: above every folder there is, readable or not.
+[[nodiscard]] base::Result<std::uint64_t> next_generation(const std::filesystem::path& prefix);
 // The one that is meant; nullopt: none, or something else was put in its place since.
 [[nodiscard]] base::Result<std::optional<Generation>> current_generation(
     const std::filesystem::path& prefix);

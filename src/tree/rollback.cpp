@@ -85,7 +85,9 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
     SF_TRY(const std::vector<Generation> all, list_generations(prefix));
     std::uint64_t before = 0;
     for (const Generation& each : all) {
-        if (each.number < current->number) before = each.number;
+        // The same once more is no way back.
+        if (each.number < current->number && each.manifest != current->manifest)
+            before = each.number;
     }
     if (before != 0) return before;
     return base::fail_hint(

@@ -143,7 +143,10 @@ private:
         x_manifest_same =
             holds(model::bundle_manifest_path(bundle.version), x_source.manifest_text) &&
             (x_source.manifest_signature.empty() ||
-             base::exists(x_prefix / model::bundle_manifest_signature_path(bundle.version)));
+             holds(model::bundle_manifest_signature_path(bundle.version),
+                   x_source.manifest_signature));
+        // What cannot be read is told before anything changes.
+        SF_TRY(x_generations, list_generations(x_prefix));
         return {};
     }
 
@@ -321,11 +324,12 @@ private:
     }
 
     Status put_manifest(const fs::path& stage) {
+        if (x_manifest_same) return {};
         const std::string version = x_source.bundle.version;
         const std::string manifest = model::bundle_manifest_path(version);
         const std::string signature = model::bundle_manifest_signature_path(version);
         // An old signature never stands beside a new manifest.
-        if (!x_manifest_same) SF_CHECK(base::remove_file(x_prefix / signature));
+        SF_CHECK(base::remove_file(x_prefix / signature));
         SF_CHECK(base::rename(stage / manifest, x_prefix / manifest));
         if (!x_source.manifest_signature.empty()) {
             SF_CHECK(base::rename(stage / signature, x_prefix / signature));
@@ -346,8 +350,10 @@ private:
         next.made = x_options.record->made;
         SF_TRY(const auto current, current_generation(x_prefix));
         if (current && current->manifest == next.manifest) return current->number;
-        SF_TRY(const std::vector<Generation> all, list_generations(x_prefix));
-        next.number = all.empty() ? 1 : all.back().number + 1;
+        // Ended after it was kept and before it was current: it is this one.
+        if (!x_generations.empty() && x_generations.back().manifest == next.manifest)
+            return x_generations.back().number;
+        SF_TRY(next.number, next_generation(x_prefix));
         SF_CHECK(step("generation"));
         SF_TRY(base::TempDir room, base::TempDir::create(stages, "generation-"));
         SF_CHECK(fill_generation(room.path(), x_prefix, next, bundle, x_source.manifest_text,
@@ -435,6 +441,7 @@ private:
     bool x_view_same = false;
     bool x_assets_same = false;
     bool x_manifest_same = false;
+    std::vector<Generation> x_generations;
 };
 
 }  // namespace

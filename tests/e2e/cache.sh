@@ -131,6 +131,6 @@ flip "$main/_sf/snapshot.json" 200; refused 'a changed snapshot' 'snapshot.json'
 find "$deps/blobs" -type f -size +100k >"$work/blobs"
 while read -r blob; do flip "$blob" 5000; done <"$work/blobs"
 refused 'changed archives' 'is not what it should be'; restore
-rm "$main"/v3/manifests/spec/slurm/*; refused 'a manifest that is gone' 'slurm'; restore
-mv "$main/_sf/snapshot.json" "$work/snapshot"; refused 'no snapshot' 'nothing was published'; restore
+rm "$main"/v3/manifests/spec/slurm/*; refused 'a manifest that is gone' 'spec.manifest.json'; restore
+mv "$main/_sf/snapshot.json" "$work/snapshot"; refused 'no snapshot' 'its snapshot is gone'; restore
 expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$work/never"

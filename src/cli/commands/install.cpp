@@ -14,6 +14,7 @@
 #include "cli/prefix_choice.hpp"
 #include "cli/trusted_keys.hpp"
 #include "install/cache_install.hpp"
+#include "model/bundle_layout.hpp"
 #include "model/cpu_level.hpp"
 #include "model/names.hpp"
 
@@ -41,7 +42,6 @@ Result<install::Query> parse_spec(const std::string& text) {
     install::Query query;
     const std::size_t at = text.find('@');
     query.name = text.substr(0, at);
-    SF_CHECK(model::check_name(query.name, "package name"));
     if (query.name != "slurm")
         return base::fail_hint(
             Code::usage,
@@ -51,16 +51,11 @@ Result<install::Query> parse_spec(const std::string& text) {
         return base::fail_hint(Code::usage, "which Slurm? Say its series or its version",
                                "for instance: slurm@25.11 or slurm@25.11.2");
     query.version = text.substr(at + 1);
-    SF_CHECK(model::check_version(query.version));
-    if (query.version.find('.') != std::string::npos) return query;
+    if (query.version.find('.') != std::string::npos && model::check_version(query.version))
+        return query;
     return base::fail_hint(Code::usage,
                            fmt::format("'{}' is no series", base::escape_untrusted(query.version)),
                            "for instance: slurm@25.11 or slurm@25.11.2");
-}
-
-// A name for what is remembered of a mirror, on this machine.
-std::filesystem::path seen_file(const Session& session, const std::string& place) {
-    return session.options.state_dir / "caches" / (base::sha256(place).short_hex(32) + ".json");
 }
 
 base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
@@ -120,7 +115,8 @@ Status run_install(Session& session, const Options& options) {
     cache::SubBackend main(*place, folder);
     cache::SubBackend dependencies(*place, deps_folder);
     install::ReaderOptions reading;
-    reading.seen = seen_file(session, main.place());
+    reading.mirror = folder;
+    reading.memory = session.state().caches();
     reading.now = std::time(nullptr);
     reading.accept_expired = options.accept_expired;
     SF_TRY(const install::MirrorReader reader,
@@ -133,7 +129,8 @@ Status run_install(Session& session, const Options& options) {
         for (const model::Package& package : found.bundle.packages)
             session.voice.line(fmt::format(
                 "{:<8} {}",
-                base::exists(prefix / "store" / package.store_name()) ? "have" : "fetch",
+                base::exists(prefix / model::bundle_store_path(package.store_name())) ? "have"
+                                                                                      : "fetch",
                 package.store_name()));
         session.voice.event("resolved", std::move(result));
         return {};

@@ -50,8 +50,10 @@ base::Status run_rollback(Session& session, const Options& options) {
 void add_rollback(CLI::App& app, Session& session) {
     CLI::App* command = app.add_subcommand("rollback", "Back to what was installed before");
     const auto options = std::make_shared<Options>();
-    command->add_option("NUMBER", options->number,
-                        "Of the generation (default: the one before the current one)");
+    command
+        ->add_option("NUMBER", options->number,
+                     "Of the generation (default: the one before the current one)")
+        ->check(CLI::PositiveNumber);
     add_prefix_option(*command, options->prefix);
     command->fallthrough();
     command->footer(

@@ -96,6 +96,12 @@ TEST_F(PackageIndexTest, WhatWasPublishedNeverChanges) {
     other.build.manifest.size = 1;
     EXPECT_THAT(publish({other}).error().text(), HasSubstr("with another manifest"));
     EXPECT_THAT(index().versions("munge").value(), IsEmpty());
+    // But a manifest that was lost, and signed anew.
+    other.renewed = true;
+    ASSERT_TRUE(publish({other}).value());
+    EXPECT_EQ(index().builds("slurm", "25.11.2").value()[0].manifest.size, 1U);
+    other.build.identity = base::sha256("something else");
+    EXPECT_FALSE(publish({other}));
 }
 
 TEST_F(PackageIndexTest, OrderDoesNotMatter) {
@@ -160,6 +166,7 @@ TEST_F(PackageIndexTest, StaysSmallInALargeCache) {
                                "1." + std::to_string(i / 50 % 20), std::to_string(i)));
     ASSERT_TRUE(publish(builds).value());
     snapshot.repository = "00112233445566778899aabbccddeeff";
+    snapshot.mirror = "noble/slurm/deps";
     snapshot.serial = 1;
     snapshot.expires = 1;
     EXPECT_LT(to_text(snapshot).value().size(), 8'000U);

@@ -12,6 +12,7 @@
 #include "cache/file_backend.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/spack_index.hpp"
 #include "install/cache_install.hpp"
 #include "publish/bundle.hpp"
 #include "publish/mirror_push.hpp"
@@ -98,16 +99,20 @@ protected:
         push.signer = &*x_signer;
         push.verifier = x_publishers != nullptr ? x_publishers : &*x_verifier;
         push.public_key = x_public;
+        push.primary = x_key->text();
+        push.memory = x_publisher_memory ? at("publisher") : fs::path();
         push.now = when;
+        cache::FileBackend place(cache());
+        cache::SubBackend dependencies(place, "bookworm/slurm/deps");
+        cache::SubBackend main(place, "bookworm/slurm/" + version.substr(0, 5));
+        push.mirror = "bookworm/slurm/deps";
+        push.items = {{built[0].package.store_name(), {}}, {built[1].package.store_name(), {}}};
+        SF_TRY(x_deps_report, publish::push(dependencies, push, x_reporter));
+        push.mirror = "bookworm/slurm/" + version.substr(0, 5);
         push.on_step = [&](std::string_view step) -> base::Status {
             if (end_at.empty() || step.find(end_at) == std::string_view::npos) return {};
             return base::fail(base::Code::interrupted, "here");
         };
-        cache::FileBackend place(cache());
-        cache::SubBackend dependencies(place, "bookworm/slurm/deps");
-        cache::SubBackend main(place, "bookworm/slurm/" + version.substr(0, 5));
-        push.items = {{built[0].package.store_name(), {}}, {built[1].package.store_name(), {}}};
-        SF_TRY(x_deps_report, publish::push(dependencies, push, x_reporter));
         push.items = {{built[2].package.store_name(),
                        {{std::string(cache::media::bundle), "none", manifest},
                         {std::string(cache::media::signature), "none", signature},
@@ -123,7 +128,8 @@ protected:
         cache::FileBackend place(cache());
         cache::SubBackend dependencies(place, "bookworm/slurm/deps");
         cache::SubBackend main(place, "bookworm/slurm/" + version.substr(0, 5));
-        install::ReaderOptions options{at("seen.json"), when, x_accept_expired};
+        install::ReaderOptions options{"bookworm/slurm/" + version.substr(0, 5), at("memory"), when,
+                                       x_accept_expired};
         SF_TRY(const install::MirrorReader reader,
                install::MirrorReader::open(main, *x_verifier, options, x_reporter));
         SF_TRY(const install::Resolved found, reader.resolve({"slurm", version, toolchain, cpu}));
@@ -168,6 +174,7 @@ protected:
     install::FetchReport x_fetched;
     bool x_accept_expired = false;
     std::string x_bytes_of_srun;
+    bool x_publisher_memory = true;
 };
 
 void must(const base::Status& status) { ASSERT_TRUE(status) << status.error().text(); }
@@ -305,7 +312,7 @@ TEST_F(CachePath, ASingleBitAnywhereIsSeen) {
             bent[where] = static_cast<char>(bent[where] ^ 4);
             ASSERT_TRUE(base::write_file(file, bent));
             ASSERT_TRUE(base::remove_tree(at("prefix")));
-            ASSERT_TRUE(base::remove_file(at("seen.json")));
+            ASSERT_TRUE(base::remove_tree(at("memory")));
             const auto report = install("25.11");
             if (report) {
                 // What our client does not read: Spack's own files and blobs.
@@ -349,6 +356,35 @@ TEST_F(CachePath, AnOldSnapshotIsNotTakenAgain) {
     EXPECT_EQ(srun(), "srun 25.11.21");
 }
 
+// Nor signed afresh by the publisher, who would make it good.
+TEST_F(CachePath, APublisherIsNotLedBackEither) {
+    must(publish("25.11.1"));
+    const std::string old = read(snapshot());
+    must(publish("25.11.2"));
+    ASSERT_TRUE(base::write_file(snapshot(), old));
+    const base::Status back = publish("25.11.3");
+    ASSERT_FALSE(back);
+    EXPECT_EQ(back.error().code, base::Code::refused);
+    EXPECT_THAT(back.error().text(), HasSubstr("gone back"));
+    EXPECT_EQ(read(snapshot()), old);
+    ASSERT_TRUE(base::remove_file(snapshot()));
+    const base::Status gone = publish("25.11.3");
+    ASSERT_FALSE(gone);
+    EXPECT_THAT(gone.error().text(), HasSubstr("its snapshot is gone: number 2 was seen"));
+    EXPECT_FALSE(base::exists(snapshot()));
+    ASSERT_TRUE(install("25.11").error().code == base::Code::absent);
+}
+
+TEST_F(CachePath, ASnapshotOfAnotherMirrorIsNotTaken) {
+    must(publish("25.11.2"));
+    must(publish("24.11.5"));
+    ASSERT_TRUE(base::write_file(snapshot(), read(snapshot("24.11"))));
+    EXPECT_THAT(refusal(), HasSubstr("was signed for bookworm/slurm/24.11, not for "));
+    // It was not remembered: the true one is taken still.
+    ASSERT_TRUE(base::remove_file(snapshot()));
+    EXPECT_THAT(refusal(), HasSubstr("nothing was published"));
+}
+
 TEST_F(CachePath, ASnapshotThatExpiredIsSaid) {
     must(publish("25.11.2"));
     const std::int64_t later = now + 31 * 86'400;
@@ -367,6 +403,76 @@ TEST_F(CachePath, OnlyTheTrustedPublisherCounts) {
     const base::Status published = publish("25.11.3");
     ASSERT_FALSE(published);
     EXPECT_EQ(published.error().code, base::Code::refused);
+}
+
+TEST_F(CachePath, ABlobThatIsNotWholeIsNotNamed) {
+    const auto built = test::make_slurm(at("packages"), "25.11.2", "1");
+    const std::string key = cache::key_of(cache::BlobName{built[2].package.run.sha256}).value();
+    const fs::path blob = cache() / "bookworm/slurm/25.11" / key;
+    ASSERT_TRUE(base::make_dirs(blob.parent_path()));
+    ASSERT_TRUE(base::write_file(blob, "cut"));
+    const base::Status refused = publish("25.11.2");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Code::corrupt);
+    EXPECT_THAT(refused.error().text(), HasSubstr("has 3 bytes, not "));
+    EXPECT_FALSE(base::exists(snapshot()));
+    ASSERT_TRUE(base::remove_file(blob));
+    must(publish("25.11.2"));
+    EXPECT_TRUE(install("25.11"));
+}
+
+TEST_F(CachePath, AManifestThatWasLostIsPublishedAgain) {
+    must(publish("25.11.2"));
+    for (const fs::path& file : files("bookworm/slurm/25.11/v3/manifests/spec"))
+        ASSERT_TRUE(base::remove_file(file));
+    EXPECT_THAT(refusal(), HasSubstr("25.11.2"));
+    must(publish("25.11.2"));
+    EXPECT_THAT(x_report.added, SizeIs(1));
+    ASSERT_TRUE(install("25.11"));
+}
+
+// It is not signed, and anybody may have written it: Spack's own update-index, for one.
+TEST_F(CachePath, WhatSpackReadsIsMadeAgain) {
+    must(publish("25.11.1"));
+    const fs::path mirror = cache() / "bookworm/slurm/25.11/v3/manifests";
+    const std::string huge = cache::manifest_of({std::string(cache::media::spack_index), "none",
+                                                 std::uint64_t{1} << 50, base::sha256("x")})
+                                 .value();
+    for (const std::string& text : {std::string("{}"), std::string("not JSON"), huge}) {
+        ASSERT_TRUE(base::write_file(mirror / "index/index.manifest.json", text));
+        ASSERT_TRUE(base::write_file(mirror / "key/keys.manifest.json", text));
+        must(publish("25.11.2"));
+        EXPECT_THAT(x_reporter.text, HasSubstr("is made again"));
+        const auto blob = cache::blob_of_manifest(read(mirror / "index/index.manifest.json"),
+                                                  cache::media::spack_index);
+        ASSERT_TRUE(blob);
+        const std::string key = cache::key_of(cache::BlobName{blob->sha256}).value();
+        const auto index =
+            cache::spack_index_from_json(read(cache() / "bookworm/slurm/25.11" / key)).value();
+        // Both versions of Slurm, from the signed manifests.
+        EXPECT_EQ(std::ranges::count_if(index.entries,
+                                        [](const auto& each) { return each.second.in_buildcache; }),
+                  2);
+    }
+}
+
+TEST_F(CachePath, WhatSomebodyDamagedIsMended) {
+    must(publish("25.11.2"));
+    ASSERT_TRUE(install("25.11"));
+    const auto built = test::make_slurm(at("packages"), "25.11.2", "1");
+    const std::string munge = built[1].package.store_name();
+    ASSERT_TRUE(base::remove_tree(at("prefix") / "store" / munge));
+    const auto report = install("25.11");
+    ASSERT_TRUE(report) << report.error().text();
+    EXPECT_THAT(report->installed, ElementsAre(munge));
+    EXPECT_EQ(x_fetched.archives, 1U);
+    ASSERT_TRUE(base::remove_file(at("prefix") / "views/25.11.2/bin/srun"));
+    ASSERT_TRUE(install("25.11")) << "the view";
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    ASSERT_TRUE(base::remove_file(at("prefix") / "manifests/25.11.2.json.asc"));
+    ASSERT_TRUE(install("25.11")) << "the signature";
+    EXPECT_TRUE(base::exists(at("prefix") / "manifests/25.11.2.json.asc"));
+    EXPECT_THAT(tree::list_generations(at("prefix")).value(), SizeIs(1));
 }
 
 TEST_F(CachePath, WhatIsMissingIsSaid) {

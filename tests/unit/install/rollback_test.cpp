@@ -138,6 +138,57 @@ TEST_F(Rollback, AStrangersSwitchIsSeen) {
     EXPECT_EQ(current(), 1U);
 }
 
+// An editor that writes in place changes what is installed, and nothing else.
+TEST_F(Rollback, WhatIsKeptIsACopy) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    const fs::path asset = "data/slurm_assets/25.11.1/slurm_install.sh";
+    const base::Fd file = base::open_file(prefix() / asset, O_WRONLY | O_APPEND).value();
+    ASSERT_TRUE(base::write_all(file.get(), base::as_bytes("# mine\n"), "it"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(read(prefix() / asset), "#!/bin/sh\n# 25.11.1\n");
+}
+
+TEST_F(Rollback, ADamagedViewIsMadeAgain) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    ASSERT_TRUE(base::remove_file(prefix() / "views/25.11.1/bin/srun"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(srun(), "srun 25.11.11");
+}
+
+TEST_F(Rollback, AGenerationThatCannotBeReadIsInNobodysWay) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_TRUE(base::make_dirs(prefix() / "generations/7"));
+    ASSERT_TRUE(base::make_dirs(prefix() / "generations/x"));
+    EXPECT_EQ(keep(make("25.11.2", "1", {}, "two")), 8U);
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+    EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
+}
+
+// Two builds of one version, ended at any step, are one or the other; and kept once.
+TEST_F(Rollback, AnEndAtAnyStepOfAnInstallationToo) {
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "one")), 1U);
+    const fs::path two = make("25.11.2", "2", {}, "two");
+    for (int end = 0; end < 50; ++end) {
+        int steps = 0;
+        InstallOptions options;
+        options.record = tree::NewGeneration{};
+        options.on_step = [&](std::string_view) -> base::Status {
+            if (steps++ < end) return {};
+            return base::fail(base::Code::interrupted, "here");
+        };
+        const bool done = install(two, prefix(), options).has_value();
+        EXPECT_TRUE(srun() == "srun 25.11.21" || srun() == "srun 25.11.22") << srun();
+        if (!done) continue;
+        EXPECT_EQ(srun(), "srun 25.11.22");
+        EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
+        EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+        return;
+    }
+    FAIL() << "it never ends";
+}
+
 TEST_F(Rollback, AnEndAtAnyStepLeavesOneOfTwo) {
     ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
     ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);

@@ -163,6 +163,16 @@ TEST_F(Gate, LinksToDependenciesAreMadeAndNoOthersTaken) {
     fs::create_directories(temp() / own / ".sf/deps");
     fs::create_symlink("../../../" + own, temp() / own / ".sf/deps/zz");
     EXPECT_THAT(refusal(request()), HasSubstr(": .sf/deps/zz: reserved name"));
+    // With a name beside it that sorts between the folder and what is in it.
+    fs::remove_all(temp() / own / ".sf");
+    put(own + "/.sf.x", "");
+    put(own + "/.sf/evil", "");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/evil: reserved name"));
+    fs::remove_all(temp() / own / ".sf");
+    fs::create_directories(temp() / own / ".sf");
+    fs::create_symlink("../../" + dep + "/lib", temp() / own / ".sf/deps");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/deps: reserved name"));
+    EXPECT_FALSE(fs::exists(fs::symlink_status(temp() / dep / "lib/zz")));
 }
 
 TEST_F(Gate, ALibraryOfAnIndirectDependencyIsRefused) {
