@@ -10,7 +10,6 @@
 
 namespace sf::cli {
 
-using base::Code;
 using base::Result;
 namespace fs = std::filesystem;
 

@@ -37,9 +37,10 @@ if ! (cd / && umask 077 && env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME="$work
 fi
 
 compared=0
-for package in "$state"/packages/munge-* "$state"/packages/slurm-*; do
-    twin=$other/packages/${package##*/}
-    [ -d "$twin" ] || fail "the second build has another identity: no ${package##*/}"
+# Those that were built second: the first state may hold Slurms of other series, too.
+for twin in "$other"/packages/munge-* "$other"/packages/slurm-*; do
+    package=$state/packages/${twin##*/}
+    [ -d "$package" ] || fail "the second build has another identity: ${twin##*/}"
     for archive in "$package"/*.tar.*; do
         cmp "$archive" "$twin/${archive##*/}" || fail "${package##*/}: ${archive##*/} differs"
         compared=$((compared + 1))
