@@ -4,7 +4,7 @@
 // Knows nothing of what objects mean, and believes none of them: whoever asks compares digests. An
 // implementation is thread-safe.
 //
-// The order that callers keep (docs/formats/cache.md): data first, what names it after it, the
+// The order that callers keep (docs/formats/snapshot.md): data first, what names it after it, the
 // snapshot last; what a name that contains a digest names never changes.
 #pragma once
 

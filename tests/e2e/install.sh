@@ -381,6 +381,8 @@ case_no_database() {
 # The units as they are written: systemd finds nothing wrong with them, and each is as confined as it should be.
 case_units() {
     systemd_machine
+    expect 0 in_machine "$installer" --full-init --dry-run --role controller,compute,rest --jwt --without-accounting
+    expect_said '^unit +slurmctld.service' '^file +0644 root:root /etc/systemd/system/slurmd.service'
     expect 0 in_machine "$installer" --full-init --no-start --role all,rest --jwt
     units_are_sound <<BARS
 munge.service 3.0
