@@ -54,6 +54,8 @@ test   cmd:curl                                              curl               
 test   cmd:jq                                                jq                    jq
 test   cmd:man                                               man-db                man-db
 test   cmd:readelf                                           binutils              binutils
+test   cmd:nginx                                             nginx-light           nginx
+test   cmd:openssl                                           openssl               openssl
 test   cmd:mariadbd                                          mariadb-server-core   mariadb-server
 test   cmd:mariadb-install-db                                mariadb-server-core   mariadb-server
 test   cmd:mariadb                                           mariadb-client-core   mariadb

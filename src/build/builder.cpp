@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <fcntl.h>
@@ -288,8 +289,11 @@ private:
         const PackageStore store(x_context.state);
         for (const NodeId dependency : x_context.plan.dag.runtime_closure(x_id)) {
             if (dependency == x_id) continue;
-            const std::string name = x_context.plan.dag.at(dependency).store_name();
-            request.dependencies.push_back({name, store.tree(name)});
+            const model::Spec& spec = x_context.plan.dag.at(dependency);
+            const std::string name = spec.store_name();
+            const bool direct = std::ranges::find(x_spec.link_dependencies, dependency) !=
+                                x_spec.link_dependencies.end();
+            request.dependencies.push_back({spec.name, name, store.tree(name), direct});
         }
         request.root = x_context.root;
         request.host_sonames = x_context.host_libraries;

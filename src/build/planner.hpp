@@ -15,7 +15,7 @@
 namespace sf::build {
 
 // The way packages are made; raised when a change of the engine changes what comes out of it.
-inline constexpr int engine_version = 1;
+inline constexpr int engine_version = 2;
 // SOURCE_DATE_EPOCH of every build: 2023-11-14T22:13:20Z. Any fixed value would do.
 inline constexpr std::int64_t source_date_epoch = 1700000000;
 

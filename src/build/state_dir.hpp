@@ -20,6 +20,8 @@ struct StateDir {
     [[nodiscard]] std::filesystem::path ccache() const { return path / "ccache"; }
     [[nodiscard]] std::filesystem::path keys() const { return path / "keys"; }
     [[nodiscard]] std::filesystem::path locks() const { return path / "locks"; }
+    // What is remembered of each cache (cache/snapshot_memory.hpp).
+    [[nodiscard]] std::filesystem::path caches() const { return path / "caches"; }
 };
 
 }  // namespace sf::build

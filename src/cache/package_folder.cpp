@@ -160,19 +160,19 @@ Result<std::optional<CachedPackage>> PackageFolder::take(const model::Spec& spec
         CachedPackage{std::move(package), std::move(signer), archives, std::move(tree)});
 }
 
-Result<PutOutcome> PackageFolder::put(const model::Package& package, const fs::path& from,
+Result<PackagePut> PackageFolder::put(const model::Package& package, const fs::path& from,
                                       const trust::Signer& signer) const {
     const fs::path packages = x_folder / "packages";
     const fs::path target = package_folder(package.store_name());
-    const auto what_is_there = [&]() -> Result<std::optional<PutOutcome>> {
-        if (!base::exists(target)) return std::optional<PutOutcome>();
+    const auto what_is_there = [&]() -> Result<std::optional<PackagePut>> {
+        if (!base::exists(target)) return std::optional<PackagePut>();
         SF_TRY(const auto text, base::read_regular_file(target / manifest_file));
         const Result<model::Package> other = model::package_from_json(text.value_or(""));
         const bool same =
             other && other->identity == package.identity && other->run.sha256 == package.run.sha256;
-        return std::optional(same ? PutOutcome::there : PutOutcome::different);
+        return std::optional(same ? PackagePut::there : PackagePut::different);
     };
-    SF_TRY(std::optional<PutOutcome> there, what_is_there());
+    SF_TRY(std::optional<PackagePut> there, what_is_there());
     if (there) return *there;
 
     sweep(packages);
@@ -195,7 +195,7 @@ Result<PutOutcome> PackageFolder::put(const model::Package& package, const fs::p
     }
     stage.release();
     SF_CHECK(base::fsync_dir(packages));
-    return PutOutcome::added;
+    return PackagePut::added;
 }
 
 }  // namespace sf::cache

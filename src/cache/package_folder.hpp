@@ -24,7 +24,7 @@ struct CachedPackage {
     std::filesystem::path tree;      // the run and dev parts, unpacked
 };
 
-enum class PutOutcome {
+enum class PackagePut {
     added,
     there,     // these very archives are there already
     different  // other bytes for the same inputs: left as they are
@@ -49,7 +49,7 @@ public:
         const std::filesystem::path& into) const;
 
     // `from` holds the package's archives, whose digests are compared while they are copied.
-    [[nodiscard]] base::Result<PutOutcome> put(const model::Package& package,
+    [[nodiscard]] base::Result<PackagePut> put(const model::Package& package,
                                                const std::filesystem::path& from,
                                                const trust::Signer& signer) const;
 

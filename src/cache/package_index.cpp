@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "cache/layout.hpp"
 #include "cache/ref_json.hpp"
 #include "model/names.hpp"
 
@@ -46,11 +47,9 @@ Status check(const VersionNode& node) {
 }
 
 Json write(const Build& build) {
-    return {{"hash", build.hash},
-            {"toolchain", build.toolchain},
-            {"target", build.target},
-            {"identity", build.identity.hex()},
-            {"manifest", cache::write(build.manifest)}};
+    return {{"hash", build.hash},     {"toolchain", build.toolchain},
+            {"target", build.target}, {"identity", build.identity.hex()},
+            {"added", build.added},   {"manifest", cache::write(build.manifest)}};
 }
 
 Status read_build(const Json& json, Build& build) {
@@ -59,6 +58,7 @@ Status read_build(const Json& json, Build& build) {
     reader.text("toolchain", build.toolchain);
     reader.text("target", build.target);
     reader.digest("identity", build.identity);
+    reader.number("added", build.added);
     read(reader, "manifest", build.manifest);
     return reader.status();
 }
@@ -92,12 +92,6 @@ Result<std::string> read_node(const ReadNode& read, const Ref& ref) {
 Ref ref_of(const std::string& text) { return {base::sha256(text), text.size()}; }
 
 }  // namespace
-
-bool is_dag_hash(std::string_view text) {
-    return text.size() == 32 && std::ranges::all_of(text, [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
-           });
-}
 
 Result<std::string> to_json(const NameNode& node) {
     SF_CHECK(check(node));
@@ -180,7 +174,8 @@ Result<std::vector<Build>> PackageIndex::builds(const std::string& name,
 // Gathers the nodes that change, each read once.
 class IndexUpdate {
 public:
-    IndexUpdate(const Snapshot& snapshot, const ReadNode& read) : x_index(snapshot, read) {}
+    IndexUpdate(const Snapshot& snapshot, const ReadNode& read)
+        : x_index(snapshot, read), x_next(snapshot.serial + 1) {}
 
     Status add(const NewBuild& added) {
         SF_TRY(NameNode* const name, name_of(added.name));
@@ -188,11 +183,20 @@ public:
         auto& builds = version->builds;
         const auto place = std::ranges::lower_bound(builds, added.build.hash, {}, &Build::hash);
         if (place == builds.end() || place->hash != added.build.hash) {
-            builds.insert(place, added.build);
+            Build fresh = added.build;
+            fresh.added = x_next;
+            builds.insert(place, std::move(fresh));
             x_changed.insert({added.name, added.version});
             return {};
         }
-        if (*place == added.build) return {};
+        Build same = added.build;
+        same.added = place->added;
+        if (*place == same) return {};
+        if (added.renewed && place->identity == same.identity) {
+            *place = std::move(same);
+            x_changed.insert({added.name, added.version});
+            return {};
+        }
         return fail(Code::refused,
                     "{} {} ({}) is published already, with another {}: what was published never "
                     "changes",
@@ -237,6 +241,7 @@ private:
     }
 
     PackageIndex x_index;
+    std::uint64_t x_next;
     std::map<std::string, NameNode> x_names;
     std::map<std::pair<std::string, std::string>, VersionNode> x_versions;
     std::set<std::pair<std::string, std::string>> x_changed;

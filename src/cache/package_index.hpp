@@ -24,7 +24,8 @@ struct Build {
     std::string toolchain;
     std::string target;
     base::Digest identity;
-    Ref manifest;  // the signed spec manifest, whole
+    Ref manifest;             // the signed spec manifest, whole
+    std::uint64_t added = 0;  // serial of the first snapshot that named it: the later, the newer
     bool operator==(const Build&) const = default;
 };
 
@@ -46,9 +47,6 @@ inline constexpr std::uint64_t max_index_node = std::uint64_t{4} << 20;
 // Total and strict: a text has one form.
 [[nodiscard]] base::Result<NameNode> name_node_from_json(std::string_view text);
 [[nodiscard]] base::Result<VersionNode> version_node_from_json(std::string_view text);
-
-// Thirty-two letters of Spack's base32.
-[[nodiscard]] bool is_dag_hash(std::string_view text);
 
 // Gives the bytes that a reference names; they are compared with it here.
 using ReadNode = std::function<base::Result<std::string>(const Ref& ref)>;
@@ -82,10 +80,14 @@ struct NewBuild {
     std::string name;
     std::string version;
     Build build;
+    // Its manifest was not there, and was signed anew: if the index has named one, it was lost.
+    bool renewed = false;
 };
 
-// Adds what is published to what is there. The same build again changes nothing; another identity
-// or manifest under the same hash is Code::refused, because what was published never changes.
+// Adds what is published to what is there, as `added` by the next snapshot. The same build again
+// changes nothing; another identity
+// or manifest under the same hash is Code::refused, because what was published never changes; but
+// for a manifest that was lost.
 [[nodiscard]] base::Result<IndexChange> add_builds(const Snapshot& snapshot, const ReadNode& read,
                                                    const std::vector<NewBuild>& builds);
 

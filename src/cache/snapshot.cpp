@@ -45,6 +45,7 @@ bool is_repository_id(std::string_view id) {
 Status check(const Snapshot& snapshot) {
     if (!is_repository_id(snapshot.repository))
         return fail(Code::corrupt, "the snapshot has no proper 'repository'");
+    SF_CHECK(check_key(snapshot.mirror));
     if (snapshot.serial == 0) return fail(Code::corrupt, "the snapshot has serial 0");
     if (snapshot.issued < 0 || snapshot.expires <= snapshot.issued ||
         snapshot.expires > last_second)
@@ -60,6 +61,7 @@ Result<std::string> to_text(const Snapshot& snapshot) {
     SF_CHECK(check(snapshot));
     return text_of({{"schema", schema},
                     {"repository", snapshot.repository},
+                    {"mirror", snapshot.mirror},
                     {"serial", snapshot.serial},
                     {"issued", snapshot.issued},
                     {"expires", snapshot.expires},
@@ -81,6 +83,7 @@ Result<Snapshot> snapshot_from_text(std::string_view text) {
             fmt::format("the snapshot has schema {}, this program reads schema {}", said, schema),
             "use a newer slurm-factory");
     reader.text("repository", snapshot.repository);
+    reader.text("mirror", snapshot.mirror);
     reader.number("serial", snapshot.serial);
     reader.number("issued", snapshot.issued);
     reader.number("expires", snapshot.expires);
@@ -144,7 +147,7 @@ Result<SeenSnapshot> accept(const Snapshot& snapshot, std::string_view text,
         return fail_hint(Code::refused,
                          fmt::format("this is another cache: {}, not {} as before",
                                      snapshot.repository, seen->repository),
-                         "if it was made anew on purpose, remove it and add it again");
+                         "if it was made anew on purpose, remove that file");
     if (snapshot.serial < seen->serial)
         return fail_hint(
             Code::refused,

@@ -28,6 +28,7 @@ struct Snapshot {
     // Chosen at random when the cache is made, 32 lower-case hexadecimal digits: two caches signed
     // by one key are not taken for each other.
     std::string repository;
+    std::string mirror;  // "bookworm/slurm/25.11": one signed for another place is not this one's
     std::uint64_t serial = 0;          // grows with each snapshot, from 1
     std::int64_t issued = 0;           // seconds since 1970, UTC
     std::int64_t expires = 0;          // not inclusive

@@ -155,6 +155,9 @@ void add_commands(CLI::App& app, Session& session) {
     add_versions(app, session);
     add_key(app, session);
     add_bundle(app, session);
+    add_install(app, session);
+    add_list(app, session);
+    add_rollback(app, session);
     add_recipe(app, session);
     add_doctor(app, session);
     add_clean(app, session);

@@ -104,6 +104,9 @@ Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog
     SF_CHECK(check_packages(catalog, roots));
     recipe::ChooseOptions options;
     options.allow_vulnerable = request.allow_vulnerable;
+    options.publishing = request.publishing;
+    options.allow_older = request.publish_older;
+    options.publish_vulnerable = request.publish_vulnerable;
     options.today = base::utc_date(std::time(nullptr));
     const auto can_be_had = [&](const model::SourceFile& source) {
         return sources.store().probe(source, sources.options());

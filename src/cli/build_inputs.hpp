@@ -31,6 +31,9 @@ struct BuildRequest {
     std::vector<std::string> mirrors;
     bool offline = false;
     bool allow_vulnerable = false;
+    bool publishing = false;  // the newest only, and never a vulnerable one; but for:
+    bool publish_older = false;
+    bool publish_vulnerable = false;
     unsigned jobs = 0;  // 0: this machine's processors
 };
 

@@ -99,7 +99,8 @@ Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
                publish::write_bundle(request, session.state().builds(), &signer));
         SF_CHECK(receipt.write());
     }
-    return MadeBundle{receipt.bundle(), receipt.alias(), signer.fingerprint().text(), !there};
+    return MadeBundle{receipt.bundle(), receipt.alias(), signer.fingerprint().text(),
+                      !there,           manifest,        std::move(request.assets)};
 }
 
 void say_bundle(Session& session, const MadeBundle& made) {

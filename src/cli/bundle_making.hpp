@@ -4,6 +4,7 @@
 
 #include "build/engine.hpp"
 #include "cli/session.hpp"
+#include "publish/bundle.hpp"
 #include "trust/signer.hpp"
 
 namespace sf::cli {
@@ -18,6 +19,8 @@ struct MadeBundle {
     std::filesystem::path alias;
     std::string signer;    // fingerprint
     bool written = false;  // false: it was there
+    std::string manifest;  // its text
+    std::vector<publish::BundleAsset> assets;
 };
 
 // Writes builds/<toolchain>/<series>/slurm-<exact>-….tar.gz with .asc and .sha256, and the alias

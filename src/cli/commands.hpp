@@ -16,5 +16,8 @@ void add_bundle(CLI::App& app, Session& session);
 void add_recipe(CLI::App& app, Session& session);
 void add_doctor(CLI::App& app, Session& session);
 void add_clean(CLI::App& app, Session& session);
+void add_install(CLI::App& app, Session& session);
+void add_list(CLI::App& app, Session& session);
+void add_rollback(CLI::App& app, Session& session);
 
 }  // namespace sf::cli

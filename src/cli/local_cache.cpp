@@ -95,11 +95,11 @@ Status put_into_local_cache(Session& session, const build::BuildReport& report,
     for (const build::NodeOutcome& node : report.nodes) {
         if (base::stop_requested()) return base::fail(Code::interrupted, "stopped");
         const std::string name = node.package.store_name();
-        SF_TRY(const cache::PutOutcome outcome,
+        SF_TRY(const cache::PackagePut outcome,
                base::during(cache.put(node.package, store.folder(name), signer),
                             "putting " + name + " into the local cache"));
-        if (outcome == cache::PutOutcome::added) ++added;
-        if (outcome == cache::PutOutcome::different) {
+        if (outcome == cache::PackagePut::added) ++added;
+        if (outcome == cache::PackagePut::different) {
             session.voice.warning(
                 "{}: the local cache holds other bytes for the same inputs; left as they are. If "
                 "they are not to be trusted, delete {}, and the next build puts its own there",

@@ -113,6 +113,15 @@ base::Error usage_error(const CLI::App& app, const CLI::ParseError& error,
     said.code = base::Code::usage;
     said.hint = whole_name(at) + " --help";
     if (const Names left = app.remaining(true); !left.empty()) {
+        // "toolchian list": what comes before the name of a command was meant to be one.
+        const auto place = [&](const std::string& word) { return std::ranges::find(words, word); };
+        const bool before = at.get_parent() == &app && !left.front().starts_with('-') &&
+                            place(left.front()) < place(at.get_name());
+        if (before) {
+            said.hint = whole_name(app) + " --help";
+            said.message = about_leftover(app, left.front());
+            return said;
+        }
         said.message = about_leftover(at, left.front());
         return said;
     }

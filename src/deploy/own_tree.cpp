@@ -218,26 +218,10 @@ Status verify_tree(const OwnTree& own, const fs::path& top, bool owned) {
 }
 
 Result<tree::InstallReport> copy_tree(const OwnTree& own, const fs::path& prefix) {
-    SF_TRY(std::vector<model::FileEntry> all, model::bundle_tree(own.bundle));
-    const auto text_entry = [](std::string path, const std::string& content) {
-        model::FileEntry entry;
-        entry.path = std::move(path);
-        entry.size = content.size();
-        entry.sha256 = base::sha256(content);
-        return entry;
-    };
-    model::FileEntry manifests;
-    manifests.path = model::bundle_manifests_folder;
-    manifests.type = model::EntryType::directory;
-    all.push_back(manifests);
-    all.push_back(text_entry(model::bundle_manifest_path(own.bundle.version), own.manifest_text));
-    if (!own.manifest_signature.empty()) {
-        all.push_back(text_entry(model::bundle_manifest_signature_path(own.bundle.version),
-                                 own.manifest_signature));
-    }
-    // Folders before what is in them.
-    std::ranges::sort(all, {}, &model::FileEntry::path);
-    const auto fill = [&](const fs::path& stage) -> Result<std::vector<model::FileEntry>> {
+    SF_TRY(const std::vector<model::FileEntry> all,
+           tree::whole_tree(own.bundle, own.manifest_text, own.manifest_signature));
+    const auto fill = [&](const fs::path& stage,
+                          const tree::Wanted&) -> Result<std::vector<model::FileEntry>> {
         std::vector<model::FileEntry> made;
         for (const model::FileEntry& entry : all) {
             SF_CHECK(base::check_stop());

@@ -26,7 +26,9 @@ Result<std::vector<model::FileEntry>> unpack_bundle(const VerifiedBundle& verifi
 
 Result<InstallReport> install_bundle(const VerifiedBundle& verified, const fs::path& prefix,
                                      const InstallOptions& options) {
-    const auto fill = [&](const fs::path& stage) { return unpack_bundle(verified, stage); };
+    const auto fill = [&](const fs::path& stage, const tree::Wanted&) {
+        return unpack_bundle(verified, stage);
+    };
     return tree::install_tree({verified.bundle, verified.manifest_text, verified.manifest_signature,
                                verified.tree, verified.file, fill},
                               prefix, options);

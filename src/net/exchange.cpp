@@ -32,6 +32,9 @@ struct Transfer {
     CURL* handle;
     ExchangeReceiver& receiver;
     ExchangeResult& result;
+    ExchangeBody* sending = nullptr;
+    std::uint64_t sent = 0;
+    bool though_stopped = false;
     std::size_t head_bytes = 0;
     std::size_t unwanted_bytes = 0;
     bool head_told = false;
@@ -80,8 +83,31 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
     return size;
 }
 
-int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return base::stop_requested() ? 1 : 0;
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return base::stop_requested() && !static_cast<Transfer*>(user)->though_stopped ? 1 : 0;
+}
+
+std::size_t on_read(char* room, std::size_t, std::size_t size, void* user) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (transfer.sending == nullptr) return 0;
+    const std::uint64_t left = transfer.sending->size() - transfer.sent;
+    const std::size_t wanted = std::min<std::uint64_t>(size, left);
+    if (wanted == 0) return 0;
+    auto count = transfer.sending->read(transfer.sent,
+                                        std::as_writable_bytes(std::span<char>(room, wanted)));
+    if (count) {
+        transfer.sent += *count;
+        return *count;
+    }
+    transfer.result.failure = std::move(count).error();
+    return CURL_READFUNC_ABORT;
+}
+
+int on_seek(void* user, curl_off_t offset, int origin) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+    transfer.sent = static_cast<std::uint64_t>(offset);
+    return CURL_SEEKFUNC_OK;
 }
 
 Trouble trouble_of(CURLcode code, bool connected) {
@@ -195,6 +221,25 @@ void set_limits(CURL* handle, const ExchangeRequest& request) {
     }
 }
 
+// Anything but GET and HEAD.
+void set_method(CURL* handle, const ExchangeRequest& request, Transfer& transfer) {
+    const auto size = static_cast<curl_off_t>(request.body == nullptr ? 0 : request.body->size());
+    transfer.sending = request.body;
+    if (request.method == "PUT") {
+        curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, size);
+    } else if (request.method == "POST") {
+        curl_easy_setopt(handle, CURLOPT_POST, 1L);
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, size);
+    } else {
+        curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    }
+    curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(handle, CURLOPT_READDATA, &transfer);
+    curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(handle, CURLOPT_SEEKDATA, &transfer);
+}
+
 void set_credentials(CURL* handle, const std::string& user) {
     const std::size_t colon = user.find(':');
     const std::string name = percent_decode(user.substr(0, colon));
@@ -215,7 +260,7 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
         return result;
     }
     CURL* const curl = handle.get();
-    Transfer transfer{curl, receiver, result};
+    Transfer transfer{.handle = curl, .receiver = receiver, .result = result};
     char message[CURL_ERROR_SIZE] = "";
     List headers;
     for (const std::string& header : request.headers) {
@@ -227,6 +272,9 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl, CURLOPT_USERAGENT, request.user_agent.c_str());
     if (request.head) curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    if (!request.method.empty()) set_method(curl, request, transfer);
+    if (request.direct) curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    transfer.though_stopped = request.though_stopped;
     if (!request.range.empty()) curl_easy_setopt(curl, CURLOPT_RANGE, request.range.c_str());
     if (!request.user.empty()) set_credentials(curl, request.user);
     set_limits(curl, request);
@@ -237,6 +285,7 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
 
     const CURLcode code = curl_easy_perform(curl);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One request and its one answer, by libcurl: no redirect is followed, nothing is tried twice. The
-// only file that knows libcurl is exchange.cpp. HttpClient makes decisions; this does what it is
-// told. An ExchangePool is thread-safe; connections are kept for reuse.
+// only file that knows libcurl is exchange.cpp. HttpClient and S3Client make decisions; this does
+// what it is told. An ExchangePool is thread-safe; connections are kept for reuse.
 #pragma once
 
 #include <chrono>
@@ -17,6 +17,16 @@
 
 namespace sf::net {
 
+// What is sent with a request. It can be read again from any place: libcurl may have to start over,
+// on a connection that was closed meanwhile or after a redirect by a proxy. One thread.
+class ExchangeBody {
+public:
+    virtual ~ExchangeBody() = default;
+    [[nodiscard]] virtual std::uint64_t size() const = 0;
+    // Fills at most `room` from `offset` on, which is below size(); at least a byte.
+    virtual base::Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> room) = 0;
+};
+
 struct ExchangeRequest {
     Url url;
     bool head = false;  // HEAD instead of GET
@@ -29,6 +39,10 @@ struct ExchangeRequest {
     std::chrono::seconds low_speed_time;
     std::string ca_file;
     std::string user_agent;
+    std::string method = {};       // "PUT", "POST" or "DELETE"; empty: GET, or HEAD
+    ExchangeBody* body = nullptr;  // of PUT and POST; none is an empty one. Borrowed
+    bool direct = false;           // no proxy: what is asked is this machine's own
+    bool though_stopped = false;   // to tidy up after a stop was requested
 };
 
 // The head of an answer. Names in lower case; a name that comes twice holds both, joined by ", ".
@@ -55,14 +69,14 @@ enum class Trouble {
     too_slow,     // below the limits of speed, or past the deadline
     tls,          // the other side is not who it should be
     protocol,     // what came is not HTTP
-    receiver,     // the receiver failed: see `failure`
+    receiver,     // the receiver, or the body, failed: see `failure`
     interrupted,  // a stop was requested
 };
 
 struct ExchangeResult {
     Trouble trouble = Trouble::none;
     std::string message;                 // of the trouble, safe to print
-    std::optional<base::Error> failure;  // of the receiver
+    std::optional<base::Error> failure;  // of the receiver or the body
     ExchangeHead head;
     std::string redirect;  // where a 3xx points, made absolute; not checked yet
     std::chrono::seconds retry_after{0};

@@ -3,17 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <random>
-#include <thread>
 
 #include "base/stop.hpp"
 #include "base/synced.hpp"
 #include "base/text.hpp"
 #include "net/body_taker.hpp"
 #include "net/exchange.hpp"
+#include "net/retry.hpp"
 
 namespace sf::net {
 
@@ -30,30 +28,6 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds dead_host_time{30};
 constexpr unsigned connect_attempts = 2;
 
-std::string reason_of(int status) {
-    static const std::map<int, const char*> reasons = {{400, "Bad Request"},
-                                                       {401, "Unauthorized"},
-                                                       {403, "Forbidden"},
-                                                       {404, "Not Found"},
-                                                       {407, "Proxy Authentication Required"},
-                                                       {408, "Request Timeout"},
-                                                       {410, "Gone"},
-                                                       {416, "Range Not Satisfiable"},
-                                                       {429, "Too Many Requests"},
-                                                       {500, "Internal Server Error"},
-                                                       {502, "Bad Gateway"},
-                                                       {503, "Service Unavailable"},
-                                                       {504, "Gateway Timeout"}};
-    const auto found = reasons.find(status);
-    return found == reasons.end() ? fmt::format("HTTP status {}", status)
-                                  : fmt::format("{} {}", status, found->second);
-}
-
-bool is_temporary(int status) {
-    return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 ||
-           status == 503 || status == 504;
-}
-
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -63,38 +37,20 @@ bool is_conditional(const Request& request) {
                        [](const std::string& each) { return each.starts_with("If-None-Match:"); });
 }
 
-// Pauses in slices, so that a stop request is heard.
-base::Status pause(milliseconds duration) {
-    const auto end = Clock::now() + duration;
-    while (true) {
-        SF_CHECK(base::check_stop());
-        const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-        if (left.count() <= 0) return {};
-        std::this_thread::sleep_for(std::min(left, milliseconds(50)));
-    }
-}
-
 class NoBody : public ExchangeReceiver {
 public:
     base::Result<bool> head(const ExchangeHead&) override { return false; }
     base::Status body(base::Bytes) override { return {}; }
 };
 
-// One attempt's outcome: an answer, or an error with whether another attempt makes sense.
+// One attempt's outcome: an answer, or why there is none.
 struct Attempted {
     std::optional<Response> response;
-    Error error;
-    bool again = false;
-    bool connect = false;  // nobody was reached
-    milliseconds wait{0};  // the server asked for it
+    Failure failure;
 };
 
 Attempted failed(Code code, std::string message, bool again = false) {
-    Attempted attempted;
-    attempted.error.code = code;
-    attempted.error.message = std::move(message);
-    attempted.again = again;
-    return attempted;
+    return {{}, failure_of(code, std::move(message), again)};
 }
 
 }  // namespace
@@ -204,33 +160,13 @@ struct HttpClient::Impl {
 
     // What an exchange without a usable answer means.
     static Attempted judge(const ExchangeResult& result, const Url& url) {
-        switch (result.trouble) {
-            case Trouble::connect: {
-                Attempted attempted = failed(Code::unreachable, result.message, true);
-                attempted.connect = true;
-                return attempted;
-            }
-            case Trouble::cut_off:
-            case Trouble::too_slow: return failed(Code::unreachable, result.message, true);
-            case Trouble::cut_short:
-                return failed(Code::corrupt, "cut short: " + result.message, true);
-            case Trouble::tls: {
-                Attempted attempted = failed(Code::refused, result.message);
-                attempted.error.hint =
-                    "check the clock, and the CA certificates (SSL_CERT_FILE names others)";
-                return attempted;
-            }
-            case Trouble::protocol: return failed(Code::corrupt, result.message, true);
-            case Trouble::receiver: return {{}, *result.failure, false, false, {}};
-            case Trouble::interrupted: return failed(Code::interrupted, "stopped");
-            case Trouble::none: break;
-        }
+        if (result.trouble != Trouble::none) return {{}, failure_of_trouble(result)};
         const int status = result.head.status;
         std::string message = reason_of(status);
         if (status == 404 || status == 410) return failed(Code::absent, std::move(message));
         if (is_temporary(status)) {
             Attempted attempted = failed(Code::unreachable, std::move(message), true);
-            attempted.wait = result.retry_after;
+            attempted.failure.wait = result.retry_after;
             return attempted;
         }
         if (status >= 500) return failed(Code::unreachable, std::move(message));
@@ -253,7 +189,7 @@ struct HttpClient::Impl {
         auto result = follow(request, std::move(exchange), url, deadline, [&]() -> BodyTaker& {
             return taker.emplace(to, progress, request, ranged);
         });
-        if (!result) return {{}, std::move(result).error(), false, false, {}};
+        if (!result) return {{}, {std::move(result).error(), false, false, {}}};
         if (taker->start_over() || result->head.status == 416) {
             const bool again = std::exchange(progress.may_resume, false);
             return failed(Code::corrupt, "the server sends another range than it was asked for",
@@ -281,7 +217,7 @@ struct HttpClient::Impl {
         Url url = request.url;
         NoBody none;
         auto result = follow(request, exchange, url, deadline, [&]() -> NoBody& { return none; });
-        if (!result) return {{}, std::move(result).error(), false, false, {}};
+        if (!result) return {{}, {std::move(result).error(), false, false, {}}};
         const int refused = result->head.status;
         if (result->trouble == Trouble::none &&
             (refused == 400 || refused == 403 || refused == 405 || refused == 501)) {
@@ -290,7 +226,7 @@ struct HttpClient::Impl {
             exchange.range = "0-0";
             url = request.url;
             result = follow(request, exchange, url, deadline, [&]() -> NoBody& { return none; });
-            if (!result) return {{}, std::move(result).error(), false, false, {}};
+            if (!result) return {{}, {std::move(result).error(), false, false, {}}};
         }
         const int status = result->head.status;
         if (result->trouble != Trouble::none || (status != 200 && status != 206)) {
@@ -314,14 +250,6 @@ struct HttpClient::Impl {
         return attempted;
     }
 
-    milliseconds pause_before(unsigned attempt_number, milliseconds asked) const {
-        thread_local std::mt19937 random(std::random_device{}());
-        const auto doubled = options.first_pause.count() << std::min(attempt_number - 1, 16U);
-        const double jitter = std::uniform_real_distribution<double>(0.5, 1.5)(random);
-        const milliseconds own(std::llround(static_cast<double>(doubled) * jitter));
-        return std::min(std::max(own, asked), options.longest_pause);
-    }
-
     template <class Try>
     base::Result<Response> persist(const Request& request, Try attempt_once) {
         const auto frame = [&](Error error) {
@@ -342,13 +270,15 @@ struct HttpClient::Impl {
                 set_dead(request.url, false);
                 return std::move(*attempted.response);
             }
+            Failure& failure = attempted.failure;
             const unsigned allowed =
-                attempted.connect ? std::min(connect_attempts, options.attempts) : options.attempts;
-            const milliseconds wait = pause_before(number, attempted.wait);
-            if (!attempted.again || number >= allowed || Clock::now() + wait >= deadline) {
-                if (attempted.connect) set_dead(request.url, true);
-                if (number > 1) attempted.error.message += fmt::format(" ({} attempts)", number);
-                return frame(std::move(attempted.error));
+                failure.connect ? std::min(connect_attempts, options.attempts) : options.attempts;
+            const milliseconds wait =
+                pause_before(number, options.first_pause, options.longest_pause, failure.wait);
+            if (!failure.again || number >= allowed || Clock::now() + wait >= deadline) {
+                if (failure.connect) set_dead(request.url, true);
+                if (number > 1) failure.error.message += fmt::format(" ({} attempts)", number);
+                return frame(std::move(failure.error));
             }
             if (auto status = pause(wait); !status) return frame(std::move(status).error());
         }

@@ -111,10 +111,27 @@ struct ArchiveWriter::State {
         return put(std::string((tar_block - size % tar_block) % tar_block, '\0'));
     }
 
+    // The rules for `path` without its components that may be reserved ones here.
+    [[nodiscard]] std::string violation(std::string_view path) const {
+        if (options.reserved.empty()) return path_violation(path);
+        std::vector<std::string> components = base::split(path, '/');
+        std::ranges::replace(components, options.reserved, std::string("reserved"));
+        return path_violation(base::join(components, "/"));
+    }
+
+    [[nodiscard]] std::string link_rule(std::string_view path, std::string_view target) const {
+        if (!options.link_root.empty() && target.starts_with(options.link_root + '/'))
+            return path_violation(target.substr(1));
+        // Where it may point to is the reader's policy; form and characters hold everywhere.
+        std::string rule = link_violation("x/" + std::string(path), target, {""});
+        if (rule == "symlink points outside") rule.clear();
+        return rule;
+    }
+
     // Folders above it, the rules, and that it is new.
     Status enter(std::string_view path, bool folder) {
         if (finished) return fail(Code::failed, "the archive is finished");
-        if (auto rule = path_violation(path); !rule.empty()) return bad(path, rule);
+        if (auto rule = violation(path); !rule.empty()) return bad(path, rule);
         if (const auto slash = path.rfind('/'); slash != std::string_view::npos) {
             const auto parent = path.substr(0, slash);
             const auto known = seen.find(parent);
@@ -155,10 +172,7 @@ Result<ArchiveWriter> ArchiveWriter::create(base::Sink& sink, const WriterOption
 Status ArchiveWriter::add_directory(std::string_view path) { return x_state->add_directory(path); }
 
 Status ArchiveWriter::add_symlink(std::string_view path, std::string_view target) {
-    // Where it may point to is the reader's policy; form and characters hold everywhere.
-    if (auto rule = link_violation("x/" + std::string(path), target, {""}); !rule.empty()) {
-        if (rule != "symlink points outside") return bad(path, rule);
-    }
+    if (auto rule = x_state->link_rule(path, target); !rule.empty()) return bad(path, rule);
     SF_CHECK(x_state->enter(path, false));
     model::FileEntry entry;
     entry.path = path;

@@ -24,6 +24,11 @@ struct WriterOptions {
     int level = 0;            // 0: 19 for zstd, 6 for gzip
     std::int64_t mtime = 0;   // of every entry, for instance SOURCE_DATE_EPOCH
     bool hash_files = false;  // entries() then carries each file's SHA-256
+    // For archives that another program unpacks, by rules of its own (Spack): symlinks may be
+    // absolute if they point below this folder, and a folder may have this name, which ours may
+    // not. Our readers refuse both.
+    std::string link_root = {};  // "/__sf__"
+    std::string reserved = {};   // ".spack"
 };
 
 // Called with the path below the folder given to add_tree(); false leaves the entry out, and for a

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pack/gate.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
 #include <map>
 #include <set>
+#include <unistd.h>
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
@@ -46,11 +50,13 @@ public:
         }
         SF_TRY(x_tree, read_tree(x_request.prefix, x_request.store_name, installed_at, siblings,
                                  x_findings));
+        take_links_out();
         SF_CHECK(read_elf_files());
         divide(x_tree, opened_by_name());
         check_expected();
         SF_CHECK(check_links());
         SF_CHECK(check_libraries());
+        SF_CHECK(link_dependencies());
         SF_CHECK(read_contents());
         SF_CHECK(x_findings.status(x_request.store_name));
         list_folders();
@@ -58,6 +64,76 @@ public:
     }
 
 private:
+    // What is below .sf is ours, left by the gate of before if by anybody: see link_dependencies().
+    void take_links_out() {
+        const std::string top(dependency_links.substr(0, dependency_links.find('/')));
+        const auto take = [&](Tree::iterator at) {
+            const auto& [path, entry] = *at;
+            const bool folder = path == top || path == dependency_links;
+            if (!folder || entry.type != model::EntryType::directory)
+                x_old_links.emplace(path, entry.target);  // no target: no link
+            return x_tree.erase(at);
+        };
+        // Other names (".sf+") sort between the folder and what is in it.
+        if (const auto at = x_tree.find(top); at != x_tree.end()) take(at);
+        for (auto at = x_tree.lower_bound(top + '/');
+             at != x_tree.end() && at->first.starts_with(top + '/');)
+            at = take(at);
+    }
+
+    // The link goes into an archive, whose links lead to declared dependencies only.
+    void link(const std::string& path, const std::string& soname, std::size_t index) {
+        const auto& dependency = x_request.dependencies[index];
+        if (!dependency.direct) {
+            x_findings.add(path,
+                           fmt::format("needs {} of {}, which the recipe does not name as a "
+                                       "link dependency",
+                                       base::escape_untrusted(soname), dependency.store_name));
+        }
+        x_linked.insert(index);
+    }
+
+    // Makes the links that RUNPATHs go through. All that is there already has to be these: nothing
+    // is written where upstream's code may have put a link.
+    Status link_dependencies() {
+        std::map<std::string, std::string> wanted;
+        for (const std::size_t each : x_linked) {
+            const auto& dependency = x_request.dependencies[each];
+            // .sf/deps, the package's folder, the store.
+            wanted.emplace(fmt::format("{}/{}", dependency_links, dependency.name),
+                           "../../../" + dependency.store_name);
+        }
+        bool foreign = false;
+        for (const auto& [path, target] : x_old_links) {
+            const auto known = wanted.find(path);
+            if (known != wanted.end() && known->second == target) continue;
+            x_findings.add(path, "reserved name");
+            foreign = true;
+        }
+        if (foreign || wanted.empty()) return {};
+        const fs::path& prefix = x_request.prefix;
+        SF_CHECK(make_folder(prefix / fs::path(dependency_links).parent_path()));
+        SF_CHECK(make_folder(prefix / dependency_links));
+        for (const auto& [path, target] : wanted) {
+            if (!x_old_links.contains(path) &&
+                ::symlink(target.c_str(), (prefix / path).c_str()) != 0) {
+                return base::fail_errno(errno, "make symlink " + (prefix / path).native());
+            }
+            TreeEntry entry;
+            entry.type = model::EntryType::symlink;
+            entry.target = target;
+            x_tree.insert_or_assign(path, std::move(entry));
+        }
+        return {};
+    }
+    static Status make_folder(const fs::path& path) {
+        if (::mkdir(path.c_str(), 0755) != 0 && (errno != EEXIST || !base::is_dir(path))) {
+            return base::fail_errno(errno, "make folder " + path.native());
+        }
+        if (::chmod(path.c_str(), 0755) == 0) return {};
+        return base::fail_errno(errno, "set the mode of " + path.native());
+    }
+
     Status read_elf_files() {
         for (auto& [path, entry] : x_tree) {
             if (entry.type != model::EntryType::file || path.starts_with("lib/debug/")) continue;
@@ -163,6 +239,8 @@ private:
                 if (provider->origin == Origin::host) {
                     host[soname];
                 } else {
+                    if (provider->origin == Origin::dependency)
+                        link(path, soname, provider->dependency);
                     providers.push_back(std::move(*provider));
                 }
             }
@@ -343,6 +421,8 @@ private:
     Tree x_tree;
     Findings x_findings;
     GateReport x_report;
+    std::set<std::size_t> x_linked;                  // dependencies whose libraries are loaded
+    std::map<std::string, std::string> x_old_links;  // below .sf when the gate began
     std::vector<std::byte> x_room;
 };
 

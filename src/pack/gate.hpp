@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The artefact gate: what stands between an installed prefix and an archive that may be signed. It
-// normalises the tree in place (modes, absolute links into the prefix, RUNPATHs), divides it into
+// normalises the tree in place (modes, absolute links into the prefix, RUNPATHs, the links that
+// those go through), divides it into
 // run, dev and dbg, and refuses what a package must not hold. Every finding of a tree is reported
 // in one error, not only the first. Knows nothing of recipes: the engine hands over what they say.
 // No process of the build may be alive. One thread for each tree.
@@ -17,8 +18,10 @@
 namespace sf::pack {
 
 struct GateDependency {
+    std::string name;  // of its link below dependency_links
     std::string store_name;
     std::filesystem::path path;  // its installed, gated tree on this machine
+    bool direct = true;          // the recipe names it: libraries of others may not be asked for
 };
 
 struct GateDlopen {

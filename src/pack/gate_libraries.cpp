@@ -66,10 +66,6 @@ std::string best_folder(const std::set<std::string>& folders) {
     });
 }
 
-std::string below(const std::string& package, const std::string& folder) {
-    return folder.empty() ? package : fmt::format("{}/{}", package, folder);
-}
-
 std::string from_origin(const std::string& folder, const std::string& target) {
     const auto path = fs::path("/" + target).lexically_relative("/" + folder).generic_string();
     return path == "." ? "$ORIGIN" : "$ORIGIN/" + path;
@@ -208,11 +204,11 @@ std::string Resolver::runpath(const std::string& folder,
     for (const auto& provider : providers) {
         if (provider.origin == Origin::own) add(from_origin(folder, provider.folder));
     }
-    const auto& self = x_request.store_name;
     for (const auto& provider : providers) {
         if (provider.origin != Origin::dependency) continue;
-        const auto& name = x_request.dependencies[provider.dependency].store_name;
-        add(from_origin(below(self, folder), below(name, provider.folder)));
+        const auto& name = x_request.dependencies[provider.dependency].name;
+        const auto link = fmt::format("{}/{}", dependency_links, name);
+        add(from_origin(folder, provider.folder.empty() ? link : link + '/' + provider.folder));
     }
     // An empty RUNPATH would mean the working directory.
     return entries.empty() ? "$ORIGIN" : base::join(entries, ":");

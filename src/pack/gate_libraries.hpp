@@ -37,6 +37,11 @@ private:
     std::vector<std::string> x_folders;
 };
 
+// Below a package's prefix: a link to the folder of each dependency whose libraries its files load,
+// by name. RUNPATHs go through them, so that ELF files are the same wherever dependencies lie
+// (docs/formats/package.md).
+inline constexpr std::string_view dependency_links = ".sf/deps";
+
 enum class Origin { own, dependency, host };
 
 struct Provider {

@@ -66,7 +66,7 @@ private:
             text += fmt::format("\n  {}: {} (fixed in {})", each.id, each.summary,
                                 base::join(each.fixed_in, ", "));
         }
-        if (x_options.publishing) {
+        if (x_options.publishing && !x_options.publish_vulnerable) {
             return fail(Code::refused, "{}\na release with a known advisory is never published{}",
                         text, missing);
         }

@@ -18,9 +18,10 @@ namespace sf::recipe {
 using AvailabilityCheck = std::function<base::Result<Availability>(const model::SourceFile&)>;
 
 struct ChooseOptions {
-    bool publishing = false;        // the newest only, and never a vulnerable one
-    bool allow_older = false;       // publish an older one
-    bool allow_vulnerable = false;  // build a version with a known advisory
+    bool publishing = false;          // the newest only, and never a vulnerable one
+    bool allow_older = false;         // publish an older one
+    bool publish_vulnerable = false;  // for a cache of the own site
+    bool allow_vulnerable = false;    // build a version with a known advisory
     std::string today{};  // ISO date: a series whose support has ended by then gets a notice
     unsigned jobs = 4;
 };

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
 #include "tree/prefix.hpp"
+#include "tree/public_folder.hpp"
 #include "tree/tree_matcher.hpp"
 
 namespace sf::tree {
@@ -36,23 +37,6 @@ constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system'
 
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
 
-// 0755 whatever the umask: others run what is installed.
-Status make_public_folder(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0755) == 0) {
-        if (::chmod(path.c_str(), 0755) == 0) return {};
-        return base::fail_errno(errno, "set the mode of " + shown(path));
-    }
-    if (errno != EEXIST) return base::fail_errno(errno, "make folder " + shown(path));
-    if (base::is_dir(path)) return {};
-    return fail(Code::refused, "{} is in the way: it is not a folder", shown(path));
-}
-
-Status make_public_folders(const fs::path& path) {
-    if (base::is_dir(path)) return {};
-    SF_CHECK(make_public_folders(path.parent_path()));
-    return make_public_folder(path);
-}
-
 class Transaction {
 public:
     Transaction(const TreeSource& source, fs::path prefix, const InstallOptions& options)
@@ -66,7 +50,7 @@ public:
         // A folder that is not there yet is not made in vain.
         fs::path there = x_prefix;
         while (!base::exists(there) && there.has_relative_path()) there = there.parent_path();
-        if (there != x_prefix) SF_CHECK(check_space(there));
+        if (there != x_prefix) SF_CHECK(check_space(there, x_source.tree));
         SF_CHECK(make_public_folders(x_prefix));
         // Somebody may have made it, or a folder above it, since it was looked at.
         SF_TRY(const fs::path made, check_prefix(x_prefix));
@@ -79,14 +63,20 @@ public:
         SF_CHECK(remove_leftovers(stages));
         SF_CHECK(look());
         if (!x_missing.empty() || !x_view_same || !x_assets_same || !x_manifest_same) {
-            SF_CHECK(check_space(x_prefix));
+            SF_CHECK(check_space(x_prefix, to_fill()));
             SF_TRY(const base::TempDir stage, base::TempDir::create(stages, "new-"));
             SF_CHECK(unpack(stage.path()));
             SF_CHECK(put_in_place(stage.path()));
             x_report.changed = true;
         }
+        SF_TRY(const std::uint64_t generation, keep_generation(stages));
         SF_CHECK(switch_links(stages));
         SF_CHECK(drop_dead_links());
+        if (generation != 0) {
+            SF_CHECK(switch_link(stages, x_prefix / generations_folder / "current",
+                                 std::to_string(generation)));
+            x_report.generation = generation;
+        }
         return std::move(x_report);
     }
 
@@ -153,7 +143,10 @@ private:
         x_manifest_same =
             holds(model::bundle_manifest_path(bundle.version), x_source.manifest_text) &&
             (x_source.manifest_signature.empty() ||
-             base::exists(x_prefix / model::bundle_manifest_signature_path(bundle.version)));
+             holds(model::bundle_manifest_signature_path(bundle.version),
+                   x_source.manifest_signature));
+        // What cannot be read is told before anything changes.
+        SF_TRY(x_generations, list_generations(x_prefix));
         return {};
     }
 
@@ -190,9 +183,10 @@ private:
         return text && *text && **text == content;
     }
 
-    [[nodiscard]] Status check_space(const fs::path& there) const {
+    [[nodiscard]] Status check_space(const fs::path& there,
+                                     const std::vector<model::FileEntry>& entries) const {
         std::uint64_t needed = slack;
-        for (const model::FileEntry& entry : x_source.tree) {
+        for (const model::FileEntry& entry : entries) {
             needed += (entry.size + block - 1) / block * block + block / 4;
         }
         SF_TRY(const std::uint64_t free, base::free_space(there));
@@ -204,11 +198,20 @@ private:
             "free some there, or choose another folder: --prefix DIR");
     }
 
+    [[nodiscard]] Wanted wanted() const {
+        return {
+            {x_missing.begin(), x_missing.end()}, !x_view_same, !x_assets_same, !x_manifest_same};
+    }
+    [[nodiscard]] std::vector<model::FileEntry> to_fill() const {
+        if (!x_source.partial) return x_source.tree;
+        return wanted_entries(x_source.bundle, x_source.tree, wanted());
+    }
+
     Status unpack(const fs::path& stage) {
         SF_CHECK(step("unpack"));
-        SF_TRY(const std::vector<model::FileEntry> made, x_source.fill(stage));
+        SF_TRY(const std::vector<model::FileEntry> made, x_source.fill(stage, wanted()));
         SF_CHECK(step("compare"));
-        TreeMatcher matcher(x_source.tree);
+        TreeMatcher matcher(to_fill());
         for (const model::FileEntry& entry : made) SF_CHECK(matcher.see(entry));
         SF_CHECK(matcher.finish());
         SF_CHECK(step("sync"));
@@ -321,16 +324,47 @@ private:
     }
 
     Status put_manifest(const fs::path& stage) {
+        if (x_manifest_same) return {};
         const std::string version = x_source.bundle.version;
         const std::string manifest = model::bundle_manifest_path(version);
         const std::string signature = model::bundle_manifest_signature_path(version);
         // An old signature never stands beside a new manifest.
-        if (!x_manifest_same) SF_CHECK(base::remove_file(x_prefix / signature));
+        SF_CHECK(base::remove_file(x_prefix / signature));
         SF_CHECK(base::rename(stage / manifest, x_prefix / manifest));
         if (!x_source.manifest_signature.empty()) {
             SF_CHECK(base::rename(stage / signature, x_prefix / signature));
         }
         return base::fsync_dir(x_prefix / model::bundle_manifests_folder);
+    }
+
+    // The number of the one that this is; 0: none is kept. One that is current stays the same.
+    Result<std::uint64_t> keep_generation(const fs::path& stages) {
+        if (x_options.returns_to != 0) return x_options.returns_to;
+        if (!x_options.record || !x_options.switch_view) return 0;
+        const model::Bundle& bundle = x_source.bundle;
+        Generation next;
+        next.version = bundle.version;
+        next.toolchain = bundle.toolchain;
+        next.manifest = base::sha256(x_source.manifest_text);
+        next.origin = x_options.record->origin;
+        next.made = x_options.record->made;
+        SF_TRY(const auto current, current_generation(x_prefix));
+        if (current && current->manifest == next.manifest) return current->number;
+        // Ended after it was kept and before it was current: it is this one.
+        if (!x_generations.empty() && x_generations.back().manifest == next.manifest)
+            return x_generations.back().number;
+        SF_TRY(next.number, next_generation(x_prefix));
+        SF_CHECK(step("generation"));
+        SF_TRY(base::TempDir room, base::TempDir::create(stages, "generation-"));
+        SF_CHECK(fill_generation(room.path(), x_prefix, next, bundle, x_source.manifest_text,
+                                 x_source.manifest_signature));
+        SF_CHECK(make_public_folder(x_prefix / generations_folder));
+        SF_CHECK(
+            base::rename(room.path(), x_prefix / generations_folder / std::to_string(next.number)));
+        room.release();
+        x_report.changed = true;
+        SF_CHECK(base::fsync_dir(x_prefix / generations_folder));
+        return next.number;
     }
 
     Status switch_links(const fs::path& stages) {
@@ -407,9 +441,64 @@ private:
     bool x_view_same = false;
     bool x_assets_same = false;
     bool x_manifest_same = false;
+    std::vector<Generation> x_generations;
 };
 
 }  // namespace
+
+Result<std::vector<model::FileEntry>> whole_tree(const model::Bundle& bundle,
+                                                 const std::string& manifest_text,
+                                                 const std::string& manifest_signature) {
+    SF_TRY(std::vector<model::FileEntry> all, model::bundle_tree(bundle));
+    const auto add_text = [&](std::string path, const std::string& content) {
+        model::FileEntry entry;
+        entry.path = std::move(path);
+        entry.size = content.size();
+        entry.sha256 = base::sha256(content);
+        all.push_back(std::move(entry));
+    };
+    model::FileEntry manifests;
+    manifests.path = model::bundle_manifests_folder;
+    manifests.type = model::EntryType::directory;
+    all.push_back(manifests);
+    add_text(model::bundle_manifest_path(bundle.version), manifest_text);
+    if (!manifest_signature.empty())
+        add_text(model::bundle_manifest_signature_path(bundle.version), manifest_signature);
+    // Folders before what is in them.
+    std::ranges::sort(all, {}, &model::FileEntry::path);
+    return all;
+}
+
+std::vector<model::FileEntry> wanted_entries(const model::Bundle& bundle,
+                                             const std::vector<model::FileEntry>& tree,
+                                             const Wanted& wanted) {
+    std::set<std::string, std::less<>> tops;
+    for (const std::string& name : wanted.packages) tops.insert(model::bundle_store_path(name));
+    if (wanted.view) tops.insert(model::bundle_view_path(bundle.version));
+    if (wanted.assets && !bundle.assets.empty()) {
+        tops.insert(model::bundle_assets_path(bundle.version));
+        tops.insert(model::bundle_modulefile_path(bundle.version, bundle.toolchain));
+    }
+    if (wanted.manifest) {
+        tops.insert(model::bundle_manifest_path(bundle.version));
+        tops.insert(model::bundle_manifest_signature_path(bundle.version));
+    }
+    std::vector<model::FileEntry> entries;
+    for (const model::FileEntry& entry : tree) {
+        // At a top or below it; or a folder above one.
+        bool wanted_here = false;
+        for (std::size_t end = 0; end != std::string::npos && !wanted_here;) {
+            end = entry.path.find('/', end + 1);
+            wanted_here = tops.contains(std::string_view(entry.path).substr(0, end));
+        }
+        if (!wanted_here && entry.type == model::EntryType::directory) {
+            const auto next = tops.lower_bound(entry.path + '/');
+            wanted_here = next != tops.end() && next->starts_with(entry.path + '/');
+        }
+        if (wanted_here) entries.push_back(entry);
+    }
+    return entries;
+}
 
 Result<InstallReport> install_tree(const TreeSource& source, const fs::path& prefix,
                                    const InstallOptions& options) {

@@ -7,10 +7,19 @@
 
 #include "base/text.hpp"
 #include "trust/armor.hpp"
+#include "trust/clearsign.hpp"
 
 namespace sf::trust {
 
 namespace fs = std::filesystem;
+
+// How gpg is asked, and what its status line must say of the signature.
+struct Signer::Kind {
+    const char* command;
+    const char* letter;
+    const char* signature_class;
+    std::uint64_t limit;  // of what it writes
+};
 
 base::Result<Signer> Signer::create(const Keyring& keyring, const Fingerprint& fingerprint,
                                     Passphrase passphrase) {
@@ -44,8 +53,8 @@ base::Status Signer::rewind_passphrase() const {
     return {};
 }
 
-base::Result<std::string> Signer::sign(int descriptor) const {
-    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+base::Result<std::string> Signer::run_gpg(const Kind& kind, int descriptor,
+                                          std::string_view input) const {
     SF_TRY(GpgSession session, GpgSession::open(x_home));
     const fs::path output = session.room() / "signature.asc";
     std::string user = x_fingerprint.text();
@@ -54,11 +63,11 @@ base::Result<std::string> Signer::sign(int descriptor) const {
     SF_TRY(const base::Finished finished,
            session.run({.arguments = {"--status-fd", "1", "--digest-algo", "SHA512",
                                       "--no-emit-version", "--no-comments", "--local-user", user,
-                                      "--armor", "--output", output.string(), "--detach-sign"},
+                                      "--armor", "--output", output.string(), kind.command},
+                        .input = input,
                         .stdin_fd = descriptor,
                         .passphrase = &x_passphrase,
                         .deadline = std::chrono::minutes(30)}));
-    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
     if (!finished.exit.ok()) {
         if (finished.err.find("Bad passphrase") != std::string::npos ||
             finished.err.find("No passphrase") != std::string::npos) {
@@ -70,19 +79,36 @@ base::Result<std::string> Signer::sign(int descriptor) const {
         return base::fail(base::Code::failed, "gpg could not sign ({}): {}", finished.exit.text(),
                           base::escape_untrusted(base::trim(finished.err)));
     }
-    SF_TRY(std::string signature, base::read_file(output, 2 * max_signature_bytes));
-    // [GNUPG:] SIG_CREATED D <key algorithm> <hash> <class> <time> <fingerprint>
+    // [GNUPG:] SIG_CREATED <letter> <key algorithm> <hash> <class> <time> <fingerprint>
     bool created = false;
     for (const std::string& line : base::split(finished.out, '\n')) {
         const std::vector<std::string> words = base::split(line, ' ');
         if (words.size() == 8 && words[1] == "SIG_CREATED") {
-            created = words[2] == "D" && words[4] == "10" && words[5] == "00" &&
-                      x_key.part(words[7]) != nullptr;
+            created = words[2] == kind.letter && words[4] == "10" &&
+                      words[5] == kind.signature_class && x_key.part(words[7]) != nullptr;
         }
     }
     if (!created) return base::fail(base::Code::failed, "gpg signed otherwise than asked");
-    SF_CHECK(dearmor_signature(signature).map([](const std::string&) {}));
+    return base::read_file(output, kind.limit);
+}
+
+base::Result<std::string> Signer::sign(int descriptor) const {
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+    base::Result<std::string> signature =
+        run_gpg({"--detach-sign", "D", "00", 2 * max_signature_bytes}, descriptor, {});
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
+    if (signature) SF_CHECK(dearmor_signature(*signature).map([](const std::string&) {}));
     return signature;
+}
+
+base::Result<std::string> Signer::clearsign(std::string_view text) const {
+    SF_CHECK(base::during(check_clearsign_text(text), "clearsigning"));
+    SF_TRY(std::string message,
+           run_gpg({"--clear-sign", "C", "01", max_clearsigned_bytes}, -1, text));
+    SF_TRY(const std::string framed, base::during(frame_of_clearsigned(message), "clearsigning"));
+    if (framed != text)
+        return base::fail(base::Code::failed, "gpg signed another text than it was given");
+    return message;
 }
 
 base::Result<std::string> Signer::sign_bytes(std::string_view bytes) const {

@@ -66,6 +66,7 @@ public:
             return {};
         }
         if (keyword == "NODATA") x_status.no_data = true;
+        if (keyword == "PLAINTEXT") ++x_status.texts;
         if (keyword == "UNEXPECTED" || keyword == "BADARMOR") x_status.unexpected = true;
         if (const auto state = state_of(keyword)) return result(*state, words, text);
         if (keyword == "ERRSIG") return error(words, text);

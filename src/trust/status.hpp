@@ -38,6 +38,7 @@ struct GpgStatus {
     std::vector<SignatureStatus> signatures;
     bool no_data = false;     // NODATA: nothing like a signature was found
     bool unexpected = false;  // UNEXPECTED, BADARMOR
+    unsigned texts = 0;       // PLAINTEXT: messages that hold what was signed
 };
 
 [[nodiscard]] base::Result<GpgStatus> parse_status(std::string_view text);

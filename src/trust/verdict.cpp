@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/process.hpp"
 #include "base/text.hpp"
 #include "trust/armor.hpp"
+#include "trust/clearsign.hpp"
 #include "trust/gpg.hpp"
 
 namespace sf::trust {
@@ -33,14 +33,17 @@ const Key* owner_of(std::string_view key, const std::vector<Key>& listed) {
     return nullptr;
 }
 
-Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_t now) {
+unsigned class_of(Signed what) { return what == Signed::file ? 0 : 1; }
+
+Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_t now,
+                   Signed what) {
     const KeyPart* part = key.part(signature.key);
     if (part == nullptr || key.primary.fingerprint.text() != signature.primary) {
         return Finding::unknown_signer;
     }
     if (!strong_enough(*part) || !strong_enough(key.primary)) return Finding::weak_key;
     if (!strong_hash(signature.hash_algorithm)) return Finding::weak_hash;
-    if (signature.signature_class != 0) return Finding::wrong_kind;
+    if (signature.signature_class != class_of(what)) return Finding::wrong_kind;
     if (signature.created > now + clock_tolerance) return Finding::future;
     if (signature.created < part->created || signature.created < key.primary.created) {
         return Finding::uncheckable;
@@ -49,12 +52,12 @@ Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_
 }
 
 Finding judge_one(const SignatureStatus& signature, const std::vector<Key>& listed,
-                  std::int64_t now) {
+                  std::int64_t now, Signed what) {
     const Key* key =
         owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
     if (key == nullptr) return Finding::unknown_signer;
     switch (signature.state) {
-        case SignatureState::good: return judge_good(signature, *key, now);
+        case SignatureState::good: return judge_good(signature, *key, now, what);
         case SignatureState::bad: return Finding::tampered;
         case SignatureState::expired_signature: return Finding::expired_signature;
         case SignatureState::expired_key: return Finding::expired_key;
@@ -76,15 +79,16 @@ constexpr Finding reasons[] = {Finding::weak_key,   Finding::weak_hash,   Findin
 
 }  // namespace
 
-Verdict judge(const GpgStatus& status, const std::vector<Key>& listed, std::int64_t now) {
+Verdict judge(const GpgStatus& status, const std::vector<Key>& listed, std::int64_t now,
+              Signed what) {
     std::vector<Verdict> verdicts;
     for (const SignatureStatus& signature : status.signatures) {
-        const Finding finding = judge_one(signature, listed, now);
+        const Finding finding = judge_one(signature, listed, now, what);
         const Key* key =
             owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
         verdicts.push_back({finding, signature.key,
                             key == nullptr ? std::string() : key->primary.fingerprint.text(),
-                            signature.created});
+                            signature.created, what});
     }
     const auto first = [&](Finding wanted) -> const Verdict* {
         const auto found = std::ranges::find(verdicts, wanted, &Verdict::finding);
@@ -129,8 +133,8 @@ std::string verdict_text(const Verdict& verdict, std::string_view file) {
             return fmt::format("the signature of {} by {} was made in the future: a clock is wrong",
                                name, signer);
         case Finding::wrong_kind:
-            return fmt::format("the signature of {} by {} is not one of a file's bytes", name,
-                               signer);
+            return fmt::format("the signature of {} by {} is not one of {}", name, signer,
+                               verdict.what == Signed::file ? "a file's bytes" : "a text");
         case Finding::uncheckable:
             return fmt::format("the signature of {} by {} cannot be checked", name, signer);
         case Finding::unknown_signer:
@@ -158,34 +162,22 @@ base::Result<Verifier> Verifier::create(const TrustedKeys& trusted, VerifierOpti
     return Verifier(trusted, std::move(options), std::move(room));
 }
 
-base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view armored,
-                                             std::string_view file) const {
-    const std::string name = base::escape_untrusted(file);
-    SF_TRY(const std::string packets,
-           base::during(dearmor_signature(armored), "checking the signature of " + name));
-    // A name per call is not needed: a Verifier serves one thread at a time.
-    const fs::path signature = x_room.path() / "signature";
-    SF_CHECK(base::write_file(signature, packets, 0600));
-    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
-
+base::Command Verifier::gpgv(std::vector<std::string> arguments) const {
     base::Command command;
     const fs::path home = x_room.path() / "home";
-    command.argv = {x_options.gpgv.string(),
-                    "--homedir",
-                    home.string(),
-                    "--keyring",
-                    (x_room.path() / "keyring.gpg").string(),
-                    "--status-fd",
-                    "1",
-                    "--",
-                    signature.string(),
-                    "-"};
+    command.argv = {x_options.gpgv.string(), "--homedir", home.string(), "--keyring",
+                    (x_room.path() / "keyring.gpg").string()};
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
     command.environment = gpg_environment(home);
     command.directory = home;
-    command.stdin_fd = descriptor;
     command.deadline = x_options.deadline;
-    SF_TRY(const base::Finished finished, base::run(command));
-    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
+    return command;
+}
+
+base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
+                                               const base::Result<GpgStatus>& status,
+                                               std::string_view file, Signed what) const {
+    const std::string name = base::escape_untrusted(file);
     if (finished.timed_out) {
         return base::fail(
             base::Code::refused,
@@ -196,10 +188,9 @@ base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view ar
         return base::fail(base::Code::refused, "the signature of {} is not verified: gpgv: {}",
                           name, finished.exit.text());
     }
-    SF_TRY(const GpgStatus status,
-           base::during(parse_status(finished.out), "checking the signature of " + name));
+    SF_TRY(const GpgStatus told, base::during(status, "checking the signature of " + name));
     const std::int64_t now = x_options.now != 0 ? x_options.now : std::time(nullptr);
-    const Verdict verdict = judge(status, x_trusted.keys, now);
+    const Verdict verdict = judge(told, x_trusted.keys, now, what);
     if (verdict.finding != Finding::good) {
         std::string hint;
         if (verdict.finding == Finding::unknown_signer) {
@@ -216,12 +207,55 @@ base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view ar
     return GoodSignature{std::move(primary), std::move(key), std::move(label), verdict.created};
 }
 
+base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view armored,
+                                             std::string_view file) const {
+    const std::string name = base::escape_untrusted(file);
+    SF_TRY(const std::string packets,
+           base::during(dearmor_signature(armored), "checking the signature of " + name));
+    // A name per call is not needed: a Verifier serves one thread at a time.
+    const fs::path signature = x_room.path() / "signature";
+    SF_CHECK(base::write_file(signature, packets, 0600));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
+
+    base::Command command = gpgv({"--status-fd", "1", "--", signature.string(), "-"});
+    command.stdin_fd = descriptor;
+    SF_TRY(const base::Finished finished, base::run(command));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
+    return conclude(finished, parse_status(finished.out), file, Signed::file);
+}
+
 base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::string_view armored,
                                                    std::string_view file) const {
     const fs::path path = x_room.path() / "bytes";
     SF_CHECK(base::write_file(path, bytes, 0600));
     SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY | O_NOFOLLOW));
     return verify(descriptor.get(), armored, file);
+}
+
+base::Result<SignedText> Verifier::verify_clearsigned(std::string_view bytes,
+                                                      std::string_view file) const {
+    const std::string checking = "checking the signature of " + base::escape_untrusted(file);
+    SF_TRY(const std::string framed, base::during(frame_of_clearsigned(bytes), checking));
+    // The text and what is said of it come out by two ways, so that no text can look like a status.
+    const fs::path said = x_room.path() / "status";
+    SF_TRY(const base::Fd status_file, base::open_file(said, O_RDWR | O_CREAT | O_TRUNC, 0600));
+    constexpr int status_fd = 3;
+    base::Command command =
+        gpgv({"--status-fd", std::to_string(status_fd), "--output", "-", "--", "-"});
+    command.pass = {{status_file.get(), status_fd}};
+    SF_TRY(base::Finished finished, base::run(command, bytes));
+    SF_TRY(const std::string lines, base::read_file(said));
+    const base::Result<GpgStatus> status = parse_status(lines);
+    SF_TRY(GoodSignature good, conclude(finished, status, file, Signed::text));
+    // Cannot be, after what frame_of_clearsigned() lets pass; a GnuPG that thinks otherwise is
+    // noticed here.
+    if (status->texts != 1 || finished.out != framed) {
+        return base::during(
+            base::Result<SignedText>(base::fail(
+                base::Code::refused, "gpgv gives out another text than the one that stands there")),
+            checking);
+    }
+    return SignedText{std::move(good), std::move(finished.out)};
 }
 
 }  // namespace sf::trust

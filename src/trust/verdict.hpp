@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/files.hpp"
+#include "base/process.hpp"
 #include "trust/gpg.hpp"
 #include "trust/key.hpp"
 #include "trust/status.hpp"
@@ -30,21 +31,25 @@ enum class Finding {
     weak_key,
     weak_hash,
     future,       // made later than our clock allows
-    wrong_kind,   // of a text or a key, not of a file's bytes
+    wrong_kind,   // of something else than was asked: a text, a file's bytes, a key
     uncheckable,  // by a trusted key, but gpgv cannot check it
     unknown_signer,
 };
+
+// What is asked to be signed.
+enum class Signed { file, text };
 
 struct Verdict {
     Finding finding = Finding::no_signature;
     std::string key;      // fingerprint of the key that signed, or its id if that is all we know
     std::string primary;  // fingerprint of its primary key, if listed
     std::int64_t created = 0;
+    Signed what = Signed::file;
 };
 
 // The rules. Signatures of keys that are not listed count neither for nor against.
 [[nodiscard]] Verdict judge(const GpgStatus& status, const std::vector<Key>& listed,
-                            std::int64_t now);
+                            std::int64_t now, Signed what = Signed::file);
 
 // One line for people; "" for Finding::good.
 [[nodiscard]] std::string verdict_text(const Verdict& verdict, std::string_view file);
@@ -62,6 +67,11 @@ struct GoodSignature {
     std::int64_t created = 0;
 };
 
+struct SignedText {
+    GoodSignature signature;
+    std::string text;
+};
+
 class Verifier {
 public:
     // Code::refused if nobody is trusted at all.
@@ -76,7 +86,19 @@ public:
                                                            std::string_view armored,
                                                            std::string_view file) const;
 
+    // Of one clearsigned text and nothing around it (clearsign.hpp). The text is what gpgv gave
+    // out, and also what stands there: where the two differ, it is refused.
+    [[nodiscard]] base::Result<SignedText> verify_clearsigned(std::string_view bytes,
+                                                              std::string_view file) const;
+
 private:
+    // gpgv with our keys and an empty home; what it is to look at is added at the end.
+    [[nodiscard]] base::Command gpgv(std::vector<std::string> arguments) const;
+    // What gpgv's end and its status lines mean.
+    [[nodiscard]] base::Result<GoodSignature> conclude(const base::Finished& finished,
+                                                       const base::Result<GpgStatus>& status,
+                                                       std::string_view file, Signed what) const;
+
     Verifier(TrustedKeys trusted, VerifierOptions options, base::TempDir room)
         : x_trusted(std::move(trusted)), x_options(std::move(options)), x_room(std::move(room)) {}
     TrustedKeys x_trusted;

@@ -2,6 +2,7 @@
 // What a cache says it holds: snapshots and nodes of the index. What is read has one text form.
 #include "cache/snapshot.hpp"
 
+#include "cache/layout.hpp"
 #include "cache/package_index.hpp"
 #include "fuzz/fuzz.hpp"
 

@@ -21,6 +21,7 @@
 #include "cli/local_cache.hpp"
 #include "cli/module_hierarchy.hpp"
 #include "cli/progress.hpp"
+#include "cli/publishing.hpp"
 #include "cli/root_preparation.hpp"
 #include "cli/signing_key.hpp"
 #include "sandbox/bwrap_runner.hpp"
@@ -36,6 +37,7 @@ namespace {
 struct Options {
     BuildRequest request;
     SigningRequest signing;
+    PublishRequest publish;
     bool keep_going = false;
     bool keep_failed = false;
     bool no_cache = false;
@@ -118,6 +120,7 @@ Status check_wishes(const Options& options) {
         return {};
     for (const auto& [said, name] : {std::pair{options.verify, "--verify"},
                                      {options.wishes.gpu, "--gpu"},
+                                     {options.publish.wanted(), "--publish"},
                                      {options.wishes.hierarchy, "--enable-hierarchy"}})
         if (said)
             return base::fail_hint(
@@ -129,6 +132,7 @@ Status check_wishes(const Options& options) {
 
 Status run_build(Session& session, const Options& options) {
     SF_CHECK(check_wishes(options));
+    SF_CHECK(check_publish_request(options.publish));
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
@@ -165,11 +169,15 @@ Status run_build(Session& session, const Options& options) {
     if (with_bundle) {
         SF_TRY(const MadeBundle made, make_signed_bundle(session, plan, report, *toolchain,
                                                          root.record, signer, options.wishes));
-        if (options.verify) {
+        // Nothing is published that was not proven in this run.
+        if (options.verify || options.publish.wanted()) {
             const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
             SF_CHECK(prove_bundle(session, {made, root.tree, run, options.wishes.gpu}, *runner));
         }
         say_bundle(session, made);
+        if (options.publish.wanted())
+            SF_CHECK(
+                publish_build(session, options.publish, plan, report, root.record, made, signer));
     }
     // After the bundle: what others share does not keep this machine waiting for its own, and only
     // what was proven, if that was asked for, is shared.
@@ -186,6 +194,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
     const auto options = std::make_shared<Options>();
     add_build_options(*command, options->request);
     add_signing_options(*command, options->signing);
+    add_publish_options(*command, options->publish);
     command->add_flag("-k,--keep-going", options->keep_going,
                       "After a failure, build what does not depend on it");
     command->add_flag("--keep-failed", options->keep_failed,
@@ -223,6 +232,9 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
         "  slurm-factory build-slurm --package munge --offline");
     command->callback([&session, options] {
+        options->request.publishing = options->publish.wanted();
+        options->request.publish_older = options->publish.older;
+        options->request.publish_vulnerable = options->publish.vulnerable;
         session.action = [&session, options] { return run_build(session, *options); };
     });
 }

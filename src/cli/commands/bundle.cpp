@@ -2,17 +2,14 @@
 // bundle verify|install: is this bundle what somebody trusted signed, and put it into a folder.
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <optional>
 
-#include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/command_group.hpp"
 #include "cli/commands.hpp"
-#include "cli/signing_key.hpp"
+#include "cli/trusted_keys.hpp"
 #include "install/bundle_install.hpp"
 #include "install/bundle_verify.hpp"
-#include "trust/trust_store.hpp"
 
 namespace sf::cli {
 
@@ -20,8 +17,7 @@ namespace {
 
 struct VerifyOptions {
     std::string file;
-    std::string key;        // only this one, whoever else is trusted
-    std::string trust_dir;  // instead of this user's and the site's lists
+    TrustChoice trust;
     std::string signature;
     std::string sha256;
     bool accept_unsigned = false;
@@ -33,41 +29,8 @@ struct InstallOptions {
     bool keep_view = false;
 };
 
-base::Result<trust::TrustedKeys> lists(Session& session, const VerifyOptions& options) {
-    if (!options.trust_dir.empty()) {  // a named folder that is not there is a slip, not "nobody"
-        if (base::exists(options.trust_dir)) return trust::load_trusted({options.trust_dir});
-        return base::fail(base::Code::absent, "there is no folder {} (--trust-dir)",
-                          base::escape_untrusted(options.trust_dir));
-    }
-    return trust::load_trusted({trust_folder(session), trust::system_trust_folder});
-}
-
-// --key: the person vouches for the fingerprint; its public part is in the keyring or in a list.
-base::Result<trust::TrustedKeys> only_key(Session& session, const VerifyOptions& options) {
-    SF_TRY(const trust::Fingerprint fingerprint, trust::Fingerprint::from_person(options.key));
-    const trust::Keyring keyring = keyring_of(session);
-    SF_TRY(const std::vector<trust::Key> keys, keyring.list());
-    const auto is_it = [&](const trust::Key& key) {
-        return key.primary.fingerprint == fingerprint;
-    };
-    if (std::any_of(keys.begin(), keys.end(), is_it)) {
-        SF_TRY(const std::string text, keyring.export_public(fingerprint));
-        return trust::trusted_from({{fingerprint, ""}}, {text});
-    }
-    SF_TRY(trust::TrustedKeys trusted, lists(session, options));
-    std::erase_if(trusted.keys, [&](const trust::Key& key) { return !is_it(key); });
-    std::erase_if(trusted.entries,
-                  [&](const trust::TrustEntry& entry) { return entry.fingerprint != fingerprint; });
-    if (!trusted.keys.empty()) return trusted;
-    return base::fail_hint(base::Code::absent,
-                           fmt::format("the public key {} is not here", fingerprint.text()),
-                           "slurm-factory key import FILE");
-}
-
 base::Result<install::VerifiedBundle> verify(Session& session, const VerifyOptions& options) {
-    SF_TRY(trust::TrustedKeys trusted,
-           options.key.empty() ? lists(session, options) : only_key(session, options));
-    for (const std::string& warning : trusted.warnings) session.voice.warning("{}", warning);
+    SF_TRY(trust::TrustedKeys trusted, trusted_keys(session, options.trust));
     install::BundlePolicy policy;
     std::optional<trust::Verifier> verifier;
     if (!trusted.entries.empty()) {
@@ -112,13 +75,6 @@ base::Json bundle_json(const install::VerifiedBundle& verified) {
                             {"label", verified.signer->label}};
     }
     return object;
-}
-
-std::string signer_text(const trust::GoodSignature& signer) {
-    const std::string& name = signer.primary.text();
-    return signer.label.empty()
-               ? name
-               : fmt::format("{} ({})", base::escape_untrusted(signer.label), name);
 }
 
 base::Status run_verify(Session& session, const VerifyOptions& options) {
@@ -181,12 +137,7 @@ base::Status run_install(Session& session, const InstallOptions& options) {
 void add_verify_options(CLI::App& sub, VerifyOptions& options) {
     sub.add_option("FILE", options.file, "The bundle: slurm-VERSION-TOOLCHAIN-ARCH-software.tar.gz")
         ->required();
-    sub.add_option("--key", options.key,
-                   "Only this key's signature counts; its full fingerprint, which you vouch for")
-        ->type_name("FINGERPRINT");
-    sub.add_option("--trust-dir", options.trust_dir,
-                   "Whom to trust, instead of your own list and /etc/slurm-factory/trust")
-        ->type_name("DIR");
+    add_trust_options(sub, options.trust);
     sub.add_option("--signature", options.signature, "The signature (default: FILE.asc)")
         ->type_name("FILE");
     sub.add_option("--sha256", options.sha256, "The digest it must have, from another source")

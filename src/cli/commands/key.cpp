@@ -276,7 +276,7 @@ void add_create(CLI::App& group, Session& session) {
     });
 }
 
-void add_list(CLI::App& group, Session& session) {
+void add_key_list(CLI::App& group, Session& session) {
     CLI::App* sub = group.add_subcommand("list", "The keys known here, and which are trusted");
     sub->fallthrough();
     sub->footer("Examples:\n  slurm-factory key list\n  slurm-factory key list --json");
@@ -335,7 +335,7 @@ void add_key(CLI::App& app, Session& session) {
     CLI::App* group =
         add_command_group(app, "key", "The keys that sign here, and whose signatures count here");
     add_create(*group, session);
-    add_list(*group, session);
+    add_key_list(*group, session);
     add_export(*group, session);
     add_import(*group, session);
     add_trust(*group, session);

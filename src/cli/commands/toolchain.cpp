@@ -145,7 +145,7 @@ base::Status run_remove(Session& session, const RemoveOptions& options) {
     return {};
 }
 
-void add_list(CLI::App& group, Session& session) {
+void add_toolchain_list(CLI::App& group, Session& session) {
     CLI::App* sub = group.add_subcommand("list", "The toolchains, and which have a root here");
     sub->fallthrough();
     sub->footer("Examples:\n  slurm-factory toolchain list\n  slurm-factory toolchain list --json");
@@ -215,7 +215,7 @@ void add_remove(CLI::App& group, Session& session) {
 void add_toolchain(CLI::App& app, Session& session) {
     CLI::App* group = add_command_group(
         app, "toolchain", "The distributions that are built for, and their roots on this machine");
-    add_list(*group, session);
+    add_toolchain_list(*group, session);
     add_prepare(*group, session);
     add_shell(*group, session);
     add_remove(*group, session);

@@ -28,6 +28,33 @@ TEST(Json, DepthIsBounded) {
     EXPECT_FALSE(parse_json(std::string(1'000'000, '[')));
 }
 
+TEST(Json, ReadsEveryKindOfValue) {
+    const std::string text =
+        R"({"a":[],"b":{},"c":[null,true,false,-1,18446744073709551615,1.5,"x",[[1],{"d":{"e":2}}]]})";
+    EXPECT_EQ(*canonical_json(*parse_json(text)), text);
+    for (const char* scalar : {"null", "true", "-7", "7", "\"x\"", "[]", "{}"})
+        EXPECT_EQ(*canonical_json(*parse_json(scalar)), scalar);
+    for (const char* bad :
+         {"[1,]", "{\"a\"}", "[1e999]", "01", "'a'", "[1 2]", "{\"a\":1,}", "nul"})
+        EXPECT_FALSE(parse_json(bad)) << bad;
+    EXPECT_TRUE(parse_json("[[1]]", 2));
+    EXPECT_FALSE(parse_json("[[1]]", 1));
+    EXPECT_TRUE(parse_json("[[]]", 1));
+    EXPECT_FALSE(parse_json(R"({"a":{"b":1}})", 1));
+}
+
+// Twice as much takes twice as long: with anything worse this runs into the time limit of tests.
+TEST(Json, ManyObjectsTakeNoLongerThanTheyAre) {
+    std::string list = "[";
+    std::string object = "{";
+    for (int i = 0; i < 200'000; ++i) {
+        list += "{},";
+        object += fmt::format("\"{}\":{{}},", i);
+    }
+    EXPECT_EQ(parse_json(list + "1]")->size(), 200'001U);
+    EXPECT_EQ(parse_json(object + "\"x\":[]}")->size(), 200'001U);
+}
+
 TEST(Json, CanonicalFormHasSortedKeysAndNoSpace) {
     EXPECT_EQ(*canonical_json(*parse_json(R"( { "b" : 1 , "a" : [ "ü" ] } )")),
               R"({"a":["ü"],"b":1})");

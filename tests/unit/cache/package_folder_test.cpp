@@ -82,8 +82,8 @@ TEST_F(PackageFolders, WhatIsPutIsTaken) {
     ASSERT_TRUE(absent) << absent.error().text();
     EXPECT_FALSE(*absent);
 
-    EXPECT_EQ(x_cache.put(x_built->package, x_built->folder, anna).value(), PutOutcome::added);
-    EXPECT_EQ(x_cache.put(x_built->package, x_built->folder, anna).value(), PutOutcome::there);
+    EXPECT_EQ(x_cache.put(x_built->package, x_built->folder, anna).value(), PackagePut::added);
+    EXPECT_EQ(x_cache.put(x_built->package, x_built->folder, anna).value(), PackagePut::there);
     const auto taken = take("anna");
     ASSERT_TRUE(taken) << taken.error().text();
     ASSERT_TRUE(*taken);
@@ -153,7 +153,7 @@ TEST_F(PackageFolders, NothingIsReplaced) {
     const test::BuiltPackage again =
         test::make_package(at("again"), "zlib", "1.3.1", {{"lib/libz.so.1", "other", true}});
     ASSERT_EQ(again.package.identity, x_built->package.identity);
-    EXPECT_EQ(x_cache.put(again.package, again.folder, anna).value(), PutOutcome::different);
+    EXPECT_EQ(x_cache.put(again.package, again.folder, anna).value(), PackagePut::different);
     EXPECT_EQ(take("anna").value()->package.run.sha256, x_built->package.run.sha256);
 }
 

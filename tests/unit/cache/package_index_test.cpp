@@ -41,7 +41,8 @@ protected:
                       toolchain,
                       "x86_64_v3",
                       base::sha256(all),
-                      {base::sha256("manifest of " + all), 1500}}};
+                      {base::sha256("manifest of " + all), 1500},
+                      0}};
     }
     base::Result<bool> publish(const std::vector<NewBuild>& builds) {
         SF_TRY(const IndexChange change, add_builds(snapshot, read, builds));
@@ -50,6 +51,7 @@ protected:
             nodes[base::sha256(text)] = text;
         }
         snapshot.names = change.names;
+        ++snapshot.serial;
         return change.changed;
     }
     [[nodiscard]] PackageIndex index() const { return {snapshot, read}; }
@@ -64,7 +66,9 @@ TEST_F(PackageIndexTest, FindsWhatWasPublished) {
     const auto builds = index().builds("slurm", "25.11.2").value();
     ASSERT_THAT(builds, SizeIs(2));
     EXPECT_LT(builds[0].hash, builds[1].hash);
-    EXPECT_TRUE(builds[0] == one.build || builds[1] == one.build);
+    EXPECT_TRUE(builds[0].hash == one.build.hash || builds[1].hash == one.build.hash);
+    // The later one says so.
+    for (const Build& each : builds) EXPECT_EQ(each.added, each.hash == one.build.hash ? 1U : 2U);
     EXPECT_THAT(index().versions("zlib").value(), IsEmpty());
     EXPECT_THAT(index().builds("slurm", "25.11.3").value(), IsEmpty());
     EXPECT_THAT(index().builds("zlib", "1").value(), IsEmpty());
@@ -92,6 +96,12 @@ TEST_F(PackageIndexTest, WhatWasPublishedNeverChanges) {
     other.build.manifest.size = 1;
     EXPECT_THAT(publish({other}).error().text(), HasSubstr("with another manifest"));
     EXPECT_THAT(index().versions("munge").value(), IsEmpty());
+    // But a manifest that was lost, and signed anew.
+    other.renewed = true;
+    ASSERT_TRUE(publish({other}).value());
+    EXPECT_EQ(index().builds("slurm", "25.11.2").value()[0].manifest.size, 1U);
+    other.build.identity = base::sha256("something else");
+    EXPECT_FALSE(publish({other}));
 }
 
 TEST_F(PackageIndexTest, OrderDoesNotMatter) {
@@ -103,7 +113,10 @@ TEST_F(PackageIndexTest, OrderDoesNotMatter) {
     const auto names = snapshot.names;
     snapshot = {};
     std::ranges::reverse(builds);
-    for (const NewBuild& each : builds) ASSERT_TRUE(publish({each}).value());
+    for (const NewBuild& each : builds) {
+        snapshot.serial = 0;
+        ASSERT_TRUE(publish({each}).value());
+    }
     EXPECT_EQ(snapshot.names, names);
 }
 
@@ -153,6 +166,7 @@ TEST_F(PackageIndexTest, StaysSmallInALargeCache) {
                                "1." + std::to_string(i / 50 % 20), std::to_string(i)));
     ASSERT_TRUE(publish(builds).value());
     snapshot.repository = "00112233445566778899aabbccddeeff";
+    snapshot.mirror = "noble/slurm/deps";
     snapshot.serial = 1;
     snapshot.expires = 1;
     EXPECT_LT(to_text(snapshot).value().size(), 8'000U);

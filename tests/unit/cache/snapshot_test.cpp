@@ -16,6 +16,7 @@ constexpr std::int64_t now = 1'790'000'000;
 Snapshot example() {
     Snapshot snapshot;
     snapshot.repository = "00112233445566778899aabbccddeeff";
+    snapshot.mirror = "noble/slurm/25.11";
     snapshot.serial = 7;
     snapshot.issued = now;
     snapshot.expires = now + snapshot_lifetime.count();

@@ -60,8 +60,10 @@ public:
 
     struct Request {
         std::string text;  // the whole head
+        std::string body;
         std::string path;  // "/x?y"
         int number = 0;    // of all requests, from 1
+        [[nodiscard]] std::string method() const { return text.substr(0, text.find(' ')); }
         [[nodiscard]] bool is_head() const { return text.starts_with("HEAD "); }
         // The value of a field, "" if absent; names as the client writes them.
         [[nodiscard]] std::string field(const std::string& name) const {
@@ -129,13 +131,16 @@ private:
     void serve(int socket) {
         Request request;
         while (request.text.find("\r\n\r\n") == std::string::npos) {
-            pollfd waiting{socket, POLLIN, 0};
-            if (x_stopping) return;
-            if (::poll(&waiting, 1, 20) <= 0) continue;
-            char buffer[4096];
-            const ssize_t got = ::recv(socket, buffer, sizeof buffer, 0);
-            if (got <= 0) return;
-            request.text.append(buffer, static_cast<std::size_t>(got));
+            if (!receive(socket, request.text)) return;
+        }
+        const std::size_t end = request.text.find("\r\n\r\n") + 4;
+        request.body = request.text.substr(end);
+        request.text.resize(end);
+        Connection connection(socket, x_stopping);
+        if (!request.field("Expect").empty()) connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+        const std::string length = request.field("Content-Length");
+        while (!length.empty() && request.body.size() < std::stoul(length)) {
+            if (!receive(socket, request.body)) return;
         }
         const std::size_t begin = request.text.find(' ') + 1;
         request.path = request.text.substr(begin, request.text.find(' ', begin) - begin);
@@ -144,8 +149,21 @@ private:
             const std::lock_guard lock(x_mutex);
             x_seen.push_back(request);
         }
-        Connection connection(socket, x_stopping);
         x_handler(request, connection);
+    }
+
+    // Appends what comes; false at the end.
+    bool receive(int socket, std::string& to) {
+        while (!x_stopping) {
+            pollfd waiting{socket, POLLIN, 0};
+            if (::poll(&waiting, 1, 20) <= 0) continue;
+            char buffer[65536];
+            const ssize_t got = ::recv(socket, buffer, sizeof buffer, 0);
+            if (got <= 0) return false;
+            to.append(buffer, static_cast<std::size_t>(got));
+            return true;
+        }
+        return false;
     }
 
     Handler x_handler;

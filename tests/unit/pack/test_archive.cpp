@@ -196,6 +196,30 @@ TEST_F(Archive, WriterRefusesWhatTheReaderWould) {
     EXPECT_FALSE(writer->add_directory("late").has_value());
 }
 
+// For Spack, which has its own rules: one folder of links that are absolute, one name more.
+TEST_F(Archive, WriterTakesWhatAnotherProgramAsksFor) {
+    StringSink out;
+    WriterOptions options;
+    options.link_root = "/store";
+    options.reserved = ".spack";
+    options.compression = Compression::none;
+    auto writer = ArchiveWriter::create(out, options);
+    ASSERT_TRUE(writer.has_value());
+    EXPECT_TRUE(writer->add_symlink("a/link", "/store/zlib-1").has_value());
+    EXPECT_TRUE(writer->add_memory("a/.spack/spec.json", "{}").has_value());
+    for (const char* target :
+         {"/etc", "/store", "/store/", "/store/../etc", "/storehouse/x", "/store//x", "x/../../y"})
+        EXPECT_FALSE(writer->add_symlink("b", target).has_value()) << target;
+    for (const char* path : {"a/.spack-x", "a/.sf-ok", ".spack/../x", "/.spack"})
+        EXPECT_FALSE(writer->add_memory(path, "{}").has_value()) << path;
+    ASSERT_TRUE(writer->finish("x.tar").has_value());
+    const auto fd = memory_file(out.text);
+    EXPECT_FALSE(sf::pack::read_archive({fd.get(), "x.tar"}, {},
+                                        [](const auto&, auto&) { return sf::base::Status{}; })
+                     .has_value())
+        << "our own reader takes neither";
+}
+
 TEST_F(Archive, VerifyTellsSizeFromDigest) {
     const auto fd = memory_file("12345");
     sf::model::ArchiveRecord record;

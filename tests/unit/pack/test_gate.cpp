@@ -63,7 +63,7 @@ protected:
         GateRequest result;
         result.prefix = temp() / own;
         result.store_name = own;
-        result.dependencies = {{dep, temp() / dep}};
+        result.dependencies = {{"zz", dep, temp() / dep}};
         result.root = "/";
         result.expected = {"bin/tool", "lib/plugins/*.so"};
         return result;
@@ -90,10 +90,10 @@ protected:
 
 TEST_F(Gate, DividesTheTree) {
     const auto report = pass(request());
-    EXPECT_THAT(paths(report.run),
-                ElementsAre("bin", "bin/tool", "lib", "lib/libown-sf.so.2", "lib/libown-sf.so.2.0",
-                            "lib/plugins", "lib/plugins/plug.so", "share", "share/empty",
-                            "share/own", "share/own/data"));
+    EXPECT_THAT(paths(report.run), ElementsAre(".sf", ".sf/deps", ".sf/deps/zz", "bin", "bin/tool",
+                                               "lib", "lib/libown-sf.so.2", "lib/libown-sf.so.2.0",
+                                               "lib/plugins", "lib/plugins/plug.so", "share",
+                                               "share/empty", "share/own", "share/own/data"));
     EXPECT_THAT(paths(report.dev),
                 ElementsAre("include", "include/own.h", "lib", "lib/libown.a", "lib/libown.so",
                             "lib/pkgconfig", "lib/pkgconfig/own.pc"));
@@ -117,8 +117,8 @@ TEST_F(Gate, DividesTheTree) {
 TEST_F(Gate, RunpathsAreRelativeAndMinimal) {
     const auto report = pass(request());
     EXPECT_EQ(runpath(own + "/bin/tool"), "$ORIGIN/../lib");
-    EXPECT_EQ(runpath(own + "/lib/libown-sf.so.2.0"), "$ORIGIN/../../" + dep + "/lib");
-    EXPECT_EQ(runpath(own + "/lib/plugins/plug.so"), "$ORIGIN/../../../" + dep + "/lib");
+    EXPECT_EQ(runpath(own + "/lib/libown-sf.so.2.0"), "$ORIGIN/../.sf/deps/zz/lib");
+    EXPECT_EQ(runpath(own + "/lib/plugins/plug.so"), "$ORIGIN/../../.sf/deps/zz/lib");
     EXPECT_THAT(report.rewritten, Contains("bin/tool: $ORIGIN/../lib"));
     // Moved as a whole, the program runs.
     fs::create_directories(temp() / "a much deeper/st\xc3\xb6re");
@@ -139,6 +139,48 @@ TEST_F(Gate, RunsTwice) {
     for (std::size_t i = 0; i < first.run.size(); ++i) {
         EXPECT_EQ(first.run[i].sha256, second.run[i].sha256) << first.run[i].path;
     }
+}
+
+// The links are ours: upstream's code brings none, and nothing is written through one of its own.
+TEST_F(Gate, LinksToDependenciesAreMadeAndNoOthersTaken) {
+    const auto report = pass(request());
+    EXPECT_EQ(fs::read_symlink(temp() / own / ".sf/deps/zz"), "../../../" + dep);
+    for (const auto& entry : report.run) {
+        if (entry.path == ".sf/deps/zz") EXPECT_EQ(entry.target, "../../../" + dep);
+    }
+    fs::remove_all(temp() / own / ".sf");
+    fs::create_directories(temp() / own / "share/elsewhere");
+    fs::create_symlink("share/elsewhere", temp() / own / ".sf");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf: reserved name"));
+    EXPECT_TRUE(fs::is_empty(temp() / own / "share/elsewhere"));
+    fs::remove(temp() / own / ".sf");
+    put(own + "/.sf/deps/zz", "");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/deps/zz: reserved name"));
+    fs::remove_all(temp() / own / ".sf");
+    put(own + "/.sf/more", "");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/more: reserved name"));
+    fs::remove_all(temp() / own / ".sf");
+    fs::create_directories(temp() / own / ".sf/deps");
+    fs::create_symlink("../../../" + own, temp() / own / ".sf/deps/zz");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/deps/zz: reserved name"));
+    // With a name beside it that sorts between the folder and what is in it.
+    fs::remove_all(temp() / own / ".sf");
+    put(own + "/.sf.x", "");
+    put(own + "/.sf/evil", "");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/evil: reserved name"));
+    fs::remove_all(temp() / own / ".sf");
+    fs::create_directories(temp() / own / ".sf");
+    fs::create_symlink("../../" + dep + "/lib", temp() / own / ".sf/deps");
+    EXPECT_THAT(refusal(request()), HasSubstr(": .sf/deps: reserved name"));
+    EXPECT_FALSE(fs::exists(fs::symlink_status(temp() / dep / "lib/zz")));
+}
+
+TEST_F(Gate, ALibraryOfAnIndirectDependencyIsRefused) {
+    auto indirect = request();
+    indirect.dependencies[0].direct = false;
+    EXPECT_THAT(refusal(indirect), HasSubstr("lib/plugins/plug.so: needs libzz-sf.so.1 of " + dep +
+                                             ", which the "
+                                             "recipe does not name as a link dependency"));
 }
 
 TEST_F(Gate, NothingNeededGivesOrigin) {
@@ -213,7 +255,7 @@ TEST_F(Gate, Dlopens) {
     auto with = request();
     with.dlopens = {{"bin/tool", {"libzz-sf.so.1", "libm.so.6"}}};
     const auto report = pass(with);
-    EXPECT_EQ(runpath(own + "/bin/tool"), "$ORIGIN/../lib:$ORIGIN/../../" + dep + "/lib");
+    EXPECT_EQ(runpath(own + "/bin/tool"), "$ORIGIN/../lib:$ORIGIN/../.sf/deps/zz/lib");
     EXPECT_EQ(report.host_requirements.size(), 2U);
     with.dlopens = {{"bin/nothing", {"libzz-sf.so.1"}}, {"bin/tool", {"libnone.so.7"}}};
     EXPECT_THAT(refusal(with), AllOf(HasSubstr("dlopens: no ELF file matches bin/nothing"),
@@ -229,7 +271,7 @@ TEST_F(Gate, LinkersNameOpenedAtRunTimeStays) {
 TEST_F(Gate, TwoProviders) {
     library("y-3-cccccccc/lib/libzz-sf.so.1", "libzz-sf.so.1", "int zz(void) { return 1; }");
     auto both = request();
-    both.dependencies.push_back({"y-3-cccccccc", temp() / "y-3-cccccccc"});
+    both.dependencies.push_back({"y", "y-3-cccccccc", temp() / "y-3-cccccccc"});
     EXPECT_THAT(refusal(both),
                 HasSubstr("needs libzz-sf.so.1, which " + dep + " and y-3-cccccccc provide"));
 }

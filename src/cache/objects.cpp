@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/objects.hpp"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace sf::cache {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+// Into a file; where the body begins again, what was beyond is void.
+class FileReceiver : public net::Receiver {
+public:
+    explicit FileReceiver(int descriptor) : x_descriptor(descriptor) {}
+    Status begin(std::uint64_t offset) override {
+        const auto at = static_cast<off_t>(offset);
+        if (::ftruncate(x_descriptor, at) != 0 || ::lseek(x_descriptor, at, SEEK_SET) != at)
+            return base::fail_errno(errno, "begin a download again");
+        return {};
+    }
+    Status write(base::Bytes bytes) override {
+        return base::write_all(x_descriptor, bytes, "a download");
+    }
+
+private:
+    int x_descriptor;
+};
+
+std::string named(const Backend& backend, const std::string& key) {
+    return backend.place() + '/' + key;
+}
+
+}  // namespace
+
+Result<std::optional<StoredText>> read_object(Backend& backend, const std::string& key,
+                                              std::uint64_t limit) {
+    SF_CHECK(check_key(key));
+    net::TextReceiver receiver;
+    GetOptions options;
+    options.max_length = limit;
+    auto got = backend.get(key, options, receiver);
+    if (!got && got.error().code == Code::absent) return std::optional<StoredText>();
+    if (!got) return tl::unexpected(std::move(got).error());
+    return std::optional(StoredText{receiver.take(), got->object.etag});
+}
+
+Result<std::string> read_ref(Backend& backend, const std::string& key, const Ref& ref) {
+    SF_CHECK(check_key(key));
+    net::TextReceiver receiver;
+    GetOptions options;
+    options.length = ref.size;
+    SF_CHECK(backend.get(key, options, receiver).map([](const Got&) {}));
+    std::string text = receiver.take();
+    if (text.size() == ref.size && base::sha256(text) == ref.sha256) return text;
+    return fail(Code::corrupt, "{} is not what it should be: its SHA-256 is {}, not {}",
+                named(backend, key), base::sha256(text).hex(), ref.sha256.hex());
+}
+
+Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref, int descriptor) {
+    SF_CHECK(check_key(key));
+    FileReceiver receiver(descriptor);
+    GetOptions options;
+    options.length = ref.size;
+    SF_CHECK(backend.get(key, options, receiver).map([](const Got&) {}));
+    SF_TRY(const base::Digest got, base::sha256_fd(descriptor));
+    if (::lseek(descriptor, 0, SEEK_CUR) != static_cast<off_t>(ref.size) || got != ref.sha256)
+        return fail(Code::corrupt, "{} is not what it should be: its SHA-256 is {}, not {}",
+                    named(backend, key), got.hex(), ref.sha256.hex());
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a download");
+    return {};
+}
+
+Result<PutOutcome> put_text(Backend& backend, const std::string& key, std::string_view text,
+                            std::string content_type, PutCondition condition) {
+    SF_CHECK(check_key(key));
+    const base::Fd memory(::memfd_create("object", MFD_CLOEXEC));
+    if (!memory.valid()) return base::fail_errno(errno, "hold an object in memory");
+    SF_CHECK(base::write_all(memory.get(), base::as_bytes(text), "memory"));
+    PutRequest request;
+    request.key = key;
+    request.descriptor = memory.get();
+    request.size = text.size();
+    request.sha256 = base::sha256(text);
+    request.content_type = std::move(content_type);
+    request.condition = std::move(condition);
+    return backend.put(request);
+}
+
+std::string SubBackend::place() const {
+    return x_whole.place() + '/' + x_front.substr(0, x_front.size() - 1);
+}
+
+ObjectInfo SubBackend::below(ObjectInfo object) const {
+    if (object.key.starts_with(x_front)) object.key.erase(0, x_front.size());
+    return object;
+}
+
+Result<Got> SubBackend::get(const std::string& key, const GetOptions& options, net::Receiver& to) {
+    SF_TRY(Got got, x_whole.get(x_front + key, options, to));
+    got.object = below(std::move(got.object));
+    return got;
+}
+
+Result<std::optional<ObjectInfo>> SubBackend::look(const std::string& key) {
+    SF_TRY(auto object, x_whole.look(x_front + key));
+    if (object) object = below(std::move(*object));
+    return object;
+}
+
+Status SubBackend::list(const std::string& prefix, const Visitor& visit) {
+    return x_whole.list(x_front + prefix,
+                        [&](const ObjectInfo& object) { return visit(below(object)); });
+}
+
+Result<PutOutcome> SubBackend::put(const PutRequest& request) {
+    PutRequest whole = request;
+    whole.key = x_front + request.key;
+    return x_whole.put(whole);
+}
+
+}  // namespace sf::cache

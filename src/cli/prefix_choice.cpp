@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/prefix_choice.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <unistd.h>
+
+namespace sf::cli {
+
+namespace fs = std::filesystem;
+
+void add_prefix_option(CLI::App& app, std::string& prefix) {
+    app.add_option("--prefix", prefix,
+                   "The folder (default: /opt/slurm-factory, or ~/.local/share/slurm-factory for "
+                   "ordinary users)")
+        ->type_name("DIR");
+}
+
+base::Result<fs::path> prefix_of(const std::string& said) {
+    if (!said.empty()) {
+        std::error_code error;
+        fs::path path = fs::absolute(said, error);
+        if (error) return base::fail_errno(error.value(), "find the working directory");
+        return path;
+    }
+    if (::geteuid() == 0) return fs::path("/opt/slurm-factory");
+    for (const auto& [variable, below] :
+         {std::pair{"XDG_DATA_HOME", ""}, {"HOME", ".local/share"}}) {
+        const char* const value = std::getenv(variable);
+        if (value != nullptr && value[0] == '/') return fs::path(value) / below / "slurm-factory";
+    }
+    return base::fail_hint(base::Code::usage, "neither HOME nor XDG_DATA_HOME names a folder",
+                           "say where: --prefix DIR");
+}
+
+}  // namespace sf::cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// --publish and --publish-to of build-slurm: what was built and proven in this run goes into a
+// cache. One thread.
+#pragma once
+
+#include <string>
+
+#include "build/engine.hpp"
+#include "cli/bundle_making.hpp"
+#include "cli/session.hpp"
+#include "model/toolchain.hpp"
+#include "trust/signer.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace sf::cli {
+
+struct PublishRequest {
+    std::string what = "none";  // none | slurm | deps | spack | all
+    std::string to;
+    bool older = false;       // not the newest release of its series, all the same
+    bool vulnerable = false;  // a release with a known advisory, all the same
+
+    [[nodiscard]] bool wanted() const { return what != "none"; }
+};
+
+void add_publish_options(CLI::App& app, PublishRequest& request);
+
+// Before anything is built: the words fit each other, and the place can be written to.
+[[nodiscard]] base::Status check_publish_request(const PublishRequest& request);
+
+[[nodiscard]] base::Status publish_build(Session& session, const PublishRequest& request,
+                                         const build::Plan& plan, const build::BuildReport& report,
+                                         const model::RootRecord& root, const MadeBundle& made,
+                                         const trust::Signer& signer);
+
+}  // namespace sf::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/trusted_keys.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "cli/signing_key.hpp"
+
+namespace sf::cli {
+
+namespace {
+
+base::Result<trust::TrustedKeys> lists(Session& session, const TrustChoice& choice) {
+    if (!choice.trust_dir.empty()) {  // a named folder that is not there is a slip, not "nobody"
+        if (base::exists(choice.trust_dir)) return trust::load_trusted({choice.trust_dir});
+        return base::fail(base::Code::absent, "there is no folder {} (--trust-dir)",
+                          base::escape_untrusted(choice.trust_dir));
+    }
+    return trust::load_trusted({trust_folder(session), trust::system_trust_folder});
+}
+
+// --key: the person vouches for the fingerprint; its public part is in the keyring or in a list.
+base::Result<trust::TrustedKeys> only_key(Session& session, const TrustChoice& choice) {
+    SF_TRY(const trust::Fingerprint fingerprint, trust::Fingerprint::from_person(choice.key));
+    const trust::Keyring keyring = keyring_of(session);
+    SF_TRY(const std::vector<trust::Key> keys, keyring.list());
+    const auto is_it = [&](const trust::Key& key) {
+        return key.primary.fingerprint == fingerprint;
+    };
+    if (std::any_of(keys.begin(), keys.end(), is_it)) {
+        SF_TRY(const std::string text, keyring.export_public(fingerprint));
+        return trust::trusted_from({{fingerprint, ""}}, {text});
+    }
+    SF_TRY(trust::TrustedKeys trusted, lists(session, choice));
+    std::erase_if(trusted.keys, [&](const trust::Key& key) { return !is_it(key); });
+    std::erase_if(trusted.entries,
+                  [&](const trust::TrustEntry& entry) { return entry.fingerprint != fingerprint; });
+    if (!trusted.keys.empty()) return trusted;
+    return base::fail_hint(base::Code::absent,
+                           fmt::format("the public key {} is not here", fingerprint.text()),
+                           "slurm-factory key import FILE");
+}
+
+}  // namespace
+
+void add_trust_options(CLI::App& app, TrustChoice& choice) {
+    app.add_option("--key", choice.key,
+                   "Only this key's signature counts; its full fingerprint, which you vouch for")
+        ->type_name("FINGERPRINT");
+    app.add_option("--trust-dir", choice.trust_dir,
+                   "Whom to trust, instead of your own list and /etc/slurm-factory/trust")
+        ->type_name("DIR");
+}
+
+base::Result<trust::TrustedKeys> trusted_keys(Session& session, const TrustChoice& choice) {
+    SF_TRY(trust::TrustedKeys trusted,
+           choice.key.empty() ? lists(session, choice) : only_key(session, choice));
+    for (const std::string& warning : trusted.warnings) session.voice.warning("{}", warning);
+    return trusted;
+}
+
+base::Result<trust::Verifier> verifier_of(Session& session, const TrustChoice& choice) {
+    SF_TRY(trust::TrustedKeys trusted, trusted_keys(session, choice));
+    if (!trusted.entries.empty()) return trust::Verifier::create(trusted);
+    return base::fail_hint(base::Code::refused,
+                           "no key is trusted on this machine, so nothing can be believed",
+                           "get the fingerprint of who publishes from two places, then: "
+                           "slurm-factory key import FILE; slurm-factory key trust FINGERPRINT");
+}
+
+std::string signer_text(const trust::GoodSignature& signer) {
+    const std::string& name = signer.primary.text();
+    return signer.label.empty()
+               ? name
+               : fmt::format("{} ({})", base::escape_untrusted(signer.label), name);
+}
+
+}  // namespace sf::cli

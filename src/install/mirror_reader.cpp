@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "install/mirror_reader.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "cache/layout.hpp"
+#include "cache/objects.hpp"
+#include "cache/snapshot_memory.hpp"
+#include "model/cpu_level.hpp"
+
+namespace sf::install {
+
+namespace media = cache::media;
+using base::Code;
+using base::fail;
+using base::fail_hint;
+using base::Result;
+
+namespace {
+
+bool allows(const std::string& wanted, const std::string& version) {
+    return version == wanted || version.starts_with(wanted + '.');
+}
+
+// Better ones first: a level that uses more of the processor, then what was published later.
+bool better(const cache::Build& left, const cache::Build& right) {
+    if (left.target != right.target) return model::cpu_runs(left.target, right.target);
+    return left.added > right.added;
+}
+
+}  // namespace
+
+Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
+                                        const ReaderOptions& options, base::Reporter& reporter) {
+    SF_TRY(const std::string key, cache::key_of(cache::FixedName::snapshot));
+    const std::string place = mirror.place() + '/' + key;
+    const cache::SnapshotMemory memory(options.memory, mirror.place());
+    SF_TRY(auto lock, memory.hold());
+    SF_TRY(const auto there, cache::read_object(mirror, key, cache::max_snapshot));
+    if (!there) {
+        SF_CHECK(base::during(memory.check_none_seen(), "reading " + place));
+        return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
+                         "see whether toolchain and series are those that were published");
+    }
+    SF_TRY(const trust::SignedText good, verifier.verify_clearsigned(there->text, place));
+    SF_TRY(cache::Snapshot snapshot,
+           base::during(cache::snapshot_from_text(good.text), "reading " + place));
+    if (snapshot.mirror != options.mirror)
+        return fail(Code::refused, "{} was signed for {}, not for {}", place, snapshot.mirror,
+                    options.mirror);
+    // Before it is gone by: after a crash it cannot be taken back.
+    SF_CHECK(base::during(memory.accept(snapshot, good.text, options.now), "reading " + place));
+    lock.reset();
+    const cache::Freshness age = cache::freshness(snapshot, options.now);
+    const std::int64_t days = (options.now - snapshot.expires) / 86'400;
+    if (age == cache::Freshness::expired && !options.accept_expired)
+        return fail_hint(Code::refused,
+                         fmt::format("the snapshot of {} expired {} days ago: newer packages may "
+                                     "be held back",
+                                     mirror.place(), days),
+                         "whoever publishes it signs it afresh by publishing again; "
+                         "--accept-expired takes what is there");
+    if (age == cache::Freshness::expired)
+        reporter.warning("the snapshot of {} expired {} days ago", mirror.place(), days);
+    if (age == cache::Freshness::ageing)
+        reporter.notice("the snapshot of {} expires in {} days: it should be signed afresh",
+                        mirror.place(), -days);
+    return MirrorReader(mirror, verifier, std::move(snapshot));
+}
+
+cache::PackageIndex MirrorReader::index() const {
+    return {x_snapshot, [this](const cache::Ref& ref) -> Result<std::string> {
+                if (const auto known = x_nodes.find(ref.sha256); known != x_nodes.end())
+                    return known->second;
+                SF_TRY(const std::string key, cache::key_of(cache::IndexNodeName{ref.sha256}));
+                SF_TRY(std::string node, cache::read_ref(*x_mirror, key, ref));
+                return x_nodes.emplace(ref.sha256, std::move(node)).first->second;
+            }};
+}
+
+Result<std::vector<std::string>> MirrorReader::versions(const std::string& name) const {
+    SF_TRY(std::vector<std::string> list, index().versions(name));
+    std::ranges::sort(list, [](const std::string& left, const std::string& right) {
+        return base::compare_versions(left, right) < 0;
+    });
+    return list;
+}
+
+Result<Resolved> MirrorReader::resolve(const Query& query) const {
+    SF_TRY(const std::vector<std::string> all, versions(query.name));
+    std::vector<std::string> unfit;  // what there is, and is not for this machine
+    for (auto version = all.rbegin(); version != all.rend(); ++version) {
+        if (!allows(query.version, *version)) continue;
+        SF_TRY(std::vector<cache::Build> builds, index().builds(query.name, *version));
+        for (const cache::Build& build : builds)
+            unfit.push_back(fmt::format("{} for {}, {}", *version, build.toolchain, build.target));
+        std::erase_if(builds, [&](const cache::Build& build) {
+            return build.toolchain != query.toolchain || !model::cpu_runs(query.cpu, build.target);
+        });
+        if (builds.empty()) continue;
+        std::ranges::sort(builds, better);
+        return base::during(read(query, *version, builds.front()),
+                            fmt::format("looking at {} {}", query.name, *version));
+    }
+    if (!unfit.empty())
+        return fail_hint(Code::absent,
+                         fmt::format("{} has no {} {} for {} on a {} processor", x_mirror->place(),
+                                     query.name, query.version, query.toolchain, query.cpu),
+                         "there is: " + base::join(unfit, "; "));
+    return fail_hint(Code::absent,
+                     fmt::format("{} has no {} {}", x_mirror->place(), query.name, query.version),
+                     all.empty() ? "" : "there is: " + base::join(all, ", "));
+}
+
+Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
+                                       std::string_view media_type) const {
+    const auto found =
+        std::ranges::find(manifest.others, media_type, &cache::BlobRecord::media_type);
+    if (found == manifest.others.end())
+        return fail_hint(Code::absent,
+                         fmt::format("{} {} was published without its {}", manifest.name,
+                                     manifest.version, media_type),
+                         "only Slurm is installed by name; what it needs comes with it");
+    SF_TRY(const std::string key, cache::key_of(cache::BlobName{found->sha256}));
+    return cache::read_ref(*x_mirror, key, {found->sha256, found->size});
+}
+
+Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
+                                    const cache::Build& build) const {
+    Resolved found;
+    found.build = build;
+    found.repository = x_snapshot.repository;
+    found.serial = x_snapshot.serial;
+    SF_TRY(const std::string key,
+           cache::key_of(cache::SpecManifestName{query.name, version, build.hash}));
+    SF_TRY(const std::string signed_text, cache::read_ref(*x_mirror, key, build.manifest));
+    SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
+    found.signer = std::move(good.signature);
+    SF_TRY(found.manifest, cache::spec_manifest_from_json(good.text, key));
+    const cache::SpecManifest& manifest = found.manifest;
+    if (manifest.identity != build.identity || manifest.toolchain != build.toolchain ||
+        manifest.target != build.target)
+        return fail(Code::corrupt, "{} is of another build than the index says", key);
+
+    SF_TRY(found.bundle_text, blob(manifest, media::bundle));
+    SF_TRY(found.bundle_signature, blob(manifest, media::signature));
+    SF_TRY(found.bundle, model::bundle_from_json(found.bundle_text));
+    const model::Bundle& bundle = found.bundle;
+    if (bundle.packages.empty() || bundle.name != query.name || bundle.version != version ||
+        bundle.toolchain != build.toolchain || bundle.target != build.target)
+        return fail(Code::corrupt, "the bundle's manifest is of another package");
+    SF_CHECK(cache::check_same(manifest, bundle.packages.back()));
+    SF_CHECK(x_verifier
+                 ->verify_bytes(found.bundle_text, found.bundle_signature,
+                                "the manifest of " + query.name + ' ' + version)
+                 .map([](const trust::GoodSignature&) {}));
+    const auto assets =
+        std::ranges::find(manifest.others, media::assets, &cache::BlobRecord::media_type);
+    if (assets == manifest.others.end())
+        return fail(Code::corrupt, "{} names no files of ours", key);
+    found.assets = {assets->sha256, assets->size};
+    return found;
+}
+
+}  // namespace sf::install

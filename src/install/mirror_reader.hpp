@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a mirror of a cache offers, as far as somebody trusted says so: its snapshot, the index
+// below it, and one package of it with everything that its installation needs to know. Nothing that
+// is not covered by a signature, through digests, is believed. Installs nothing. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "cache/backend.hpp"
+#include "cache/package_index.hpp"
+#include "cache/spec_manifest.hpp"
+#include "model/manifest.hpp"
+#include "trust/verdict.hpp"
+
+namespace sf::install {
+
+struct Query {
+    std::string name = "slurm";
+    std::string version;  // "25.11": the newest of the series; "25.11.2": this one
+    std::string toolchain;
+    std::string cpu;  // the level of this machine's (model/cpu_level.hpp)
+};
+
+// A package and what is installed with it.
+struct Resolved {
+    cache::Build build;
+    cache::SpecManifest manifest;
+    model::Bundle bundle;  // the closure, the view, the files of ours
+    std::string bundle_text;
+    std::string bundle_signature;
+    cache::Ref assets;
+    std::string repository;
+    std::uint64_t serial = 0;
+    std::optional<trust::GoodSignature> signer;
+};
+
+struct ReaderOptions {
+    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
+    std::int64_t now = 0;          // seconds since 1970
+    bool accept_expired = false;
+};
+
+class MirrorReader {
+public:
+    // The snapshot, judged, remembered, then believed. Code::absent: nothing was published there.
+    // Code::refused: not signed by anybody trusted, older than one seen before, or expired. All
+    // borrowed.
+    [[nodiscard]] static base::Result<MirrorReader> open(cache::Backend& mirror,
+                                                         const trust::Verifier& verifier,
+                                                         const ReaderOptions& options,
+                                                         base::Reporter& reporter);
+
+    [[nodiscard]] const cache::Snapshot& snapshot() const { return x_snapshot; }
+    [[nodiscard]] base::Result<std::vector<std::string>> versions(const std::string& name) const;
+    // The newest version that the query allows, built for its toolchain, for the highest level that
+    // its processor runs; of several builds the one published last.
+    [[nodiscard]] base::Result<Resolved> resolve(const Query& query) const;
+
+private:
+    MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot)
+        : x_mirror(&mirror), x_verifier(&verifier), x_snapshot(std::move(snapshot)) {}
+    [[nodiscard]] cache::PackageIndex index() const;
+    [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
+                                              const cache::Build& build) const;
+    [[nodiscard]] base::Result<std::string> blob(const cache::SpecManifest& manifest,
+                                                 std::string_view media_type) const;
+
+    cache::Backend* x_mirror;
+    const trust::Verifier* x_verifier;
+    cache::Snapshot x_snapshot;
+    mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
+};
+
+}  // namespace sf::install

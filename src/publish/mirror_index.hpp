@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What names the packages of a mirror: our index and snapshot, which are signed, then Spack's index
+// and keys, which are not and can be made again. Each is read, added to and written on the
+// condition that nobody has changed it meanwhile; else it begins again. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "cache/backend.hpp"
+#include "cache/blob_record.hpp"
+#include "cache/package_index.hpp"
+#include "cache/spack_index.hpp"
+#include "cache/spack_spec.hpp"
+#include "trust/signer.hpp"
+#include "trust/verdict.hpp"
+
+namespace sf::publish {
+
+struct IndexAuthority {
+    const trust::Signer* signer = nullptr;
+    const trust::Verifier* verifier = nullptr;
+    std::string public_key;        // of the signer's primary key, armoured
+    std::string primary;           // its fingerprint
+    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
+    std::int64_t now = 0;
+    std::chrono::seconds lifetime = cache::snapshot_lifetime;
+};
+
+struct IndexReport {
+    std::uint64_t serial = 0;
+    std::uint64_t bytes = 0;
+    bool changed = false;
+};
+
+class MirrorIndex {
+public:
+    MirrorIndex(cache::Backend& mirror, IndexAuthority authority, base::Reporter& reporter)
+        : x_mirror(mirror), x_authority(std::move(authority)), x_reporter(reporter) {}
+
+    // Names `builds`, whose manifests and blobs are there already. A snapshot that has half its
+    // time behind it is signed afresh even if nothing is new.
+    [[nodiscard]] base::Result<IndexReport> add(const std::vector<cache::NewBuild>& builds,
+                                                const std::vector<cache::SpackSpec>& specs);
+
+private:
+    [[nodiscard]] base::Result<bool> try_snapshot(const std::vector<cache::NewBuild>& builds);
+    [[nodiscard]] base::Result<bool> try_spack_index(const std::vector<cache::SpackSpec>& specs);
+    [[nodiscard]] base::Result<cache::SpackIndex> read_spack_index(
+        const std::string& manifest) const;
+    [[nodiscard]] base::Result<cache::SpackIndex> remake_spack_index() const;
+    [[nodiscard]] base::Result<cache::SpackSpec> read_spec(const std::string& package,
+                                                           const std::string& version,
+                                                           const cache::Build& build) const;
+    [[nodiscard]] base::Result<std::vector<std::string>> read_keys(
+        const std::string& manifest) const;
+    [[nodiscard]] base::Result<std::string> read_unsigned(const cache::BlobRecord& blob,
+                                                          std::uint64_t most) const;
+    [[nodiscard]] base::Status put_keys();
+    [[nodiscard]] base::Status put(const std::string& key, const std::string& text);
+    [[nodiscard]] base::Status put_blob(const std::string& text);
+
+    cache::Backend& x_mirror;
+    IndexAuthority x_authority;
+    base::Reporter& x_reporter;
+    IndexReport x_report;
+};
+
+}  // namespace sf::publish

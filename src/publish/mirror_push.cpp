@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publish/mirror_push.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/atomic_file.hpp"
+#include "base/files.hpp"
+#include "base/stop.hpp"
+#include "base/text.hpp"
+#include "cache/layout.hpp"
+#include "cache/objects.hpp"
+#include "cache/spack_archive.hpp"
+#include "cache/spec_manifest.hpp"
+#include "publish/gzip_text.hpp"
+#include "publish/mirror_index.hpp"
+
+namespace sf::publish {
+
+namespace fs = std::filesystem;
+namespace media = cache::media;
+using base::Code;
+using base::fail;
+using base::Result;
+using base::Status;
+using cache::BlobRecord;
+using cache::PutCondition;
+using cache::SpecManifest;
+
+namespace {
+
+constexpr std::uint64_t max_manifest = std::uint64_t{4} << 20;
+constexpr const char* json_type = "application/json";
+
+BlobRecord record_of(std::string_view media_type, std::string compression, std::string_view bytes) {
+    return {std::string(media_type), std::move(compression), bytes.size(), base::sha256(bytes)};
+}
+
+class Push {
+public:
+    Push(cache::Backend& mirror, const PushRequest& request, base::Reporter& reporter)
+        : x_mirror(mirror), x_request(request), x_reporter(reporter) {}
+
+    Result<PushReport> run() {
+        SF_CHECK(step("look"));
+        SF_TRY(const bool kept, x_mirror.keeps_conditions());
+        if (!kept)
+            return base::fail_hint(
+                Code::refused,
+                x_mirror.place() +
+                    " does not keep conditions: it writes over what another "
+                    "publisher wrote in the same moment",
+                "use a server that knows If-None-Match and If-Match for writing");
+        std::vector<model::Package> closure;
+        for (const PushPackage& each : x_request.closure) closure.push_back(*each.package);
+        SF_TRY(x_mapping, cache::map_to_spack(closure, x_request.libc));
+        for (const PushItem& item : x_request.items)
+            SF_CHECK(base::during(add(item), "publishing " + item.store_name));
+        SF_CHECK(step("index"));
+        IndexAuthority authority;
+        authority.signer = x_request.signer;
+        authority.verifier = x_request.verifier;
+        authority.public_key = x_request.public_key;
+        authority.primary = x_request.primary;
+        authority.mirror = x_request.mirror;
+        authority.memory = x_request.memory;
+        authority.now = x_request.now;
+        authority.lifetime = x_request.lifetime;
+        MirrorIndex index(x_mirror, std::move(authority), x_reporter);
+        SF_TRY(const IndexReport written, index.add(x_builds, x_specs));
+        x_report.serial = written.serial;
+        x_report.bytes += written.bytes;
+        x_report.changed = x_report.changed || written.changed;
+        return std::move(x_report);
+    }
+
+private:
+    Status step(std::string_view name) {
+        SF_CHECK(base::check_stop());
+        return x_request.on_step ? x_request.on_step(name) : Status();
+    }
+
+    Result<const PushPackage*> find(const std::string& store_name) const {
+        const auto found = std::ranges::find_if(x_request.closure, [&](const PushPackage& each) {
+            return each.package->store_name() == store_name;
+        });
+        if (found != x_request.closure.end()) return &*found;
+        return fail(Code::absent, "{} is not among what is published", store_name);
+    }
+
+    Status add(const PushItem& item) {
+        SF_TRY(const PushPackage* const package, find(item.store_name));
+        SF_TRY(const cache::SpackSpec spec, x_mapping.spec_of(item.store_name));
+        SF_TRY(SpecManifest manifest, cache::manifest_for(*package->package, spec));
+        for (const ExtraBlob& extra : item.extra)
+            manifest.others.push_back(
+                record_of(extra.media_type, extra.compression, extra.content));
+        std::ranges::sort(manifest.others, {}, &BlobRecord::media_type);
+        SF_TRY(const std::string key, cache::key_of(manifest));
+        SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
+        cache::Ref stored;
+        bool renewed = false;
+        if (there) {
+            SF_CHECK(base::during(check_there(*there, key, manifest),
+                                  "reading " + x_mirror.place() + '/' + key));
+            stored = {base::sha256(there->text), there->text.size()};
+            x_report.there.push_back(item.store_name);
+        } else {
+            SF_TRY(stored, upload(item, *package, spec, manifest, key));
+            x_report.added.push_back(item.store_name);
+            x_report.changed = true;
+            renewed = true;
+        }
+        const model::Package& its = *package->package;
+        x_builds.push_back({its.name,
+                            its.version,
+                            {manifest.hash, its.toolchain, its.target, its.identity, stored, 0},
+                            renewed});
+        const auto mapped = std::ranges::find(x_mapping.packages, item.store_name,
+                                              &cache::SpackPackage::store_name);
+        if (!mapped->kept_private) x_specs.push_back(spec);
+        return {};
+    }
+
+    // What another push put there is what ours would be, or nothing is done.
+    Status check_there(const cache::StoredText& there, const std::string& key,
+                       const SpecManifest& ours) const {
+        SF_TRY(const trust::SignedText good,
+               x_request.verifier->verify_clearsigned(there.text, key));
+        SF_TRY(const SpecManifest theirs, cache::spec_manifest_from_json(good.text, key));
+        if (theirs.identity != ours.identity || theirs.run.sha256 != ours.run.sha256)
+            return base::fail_hint(
+                Code::refused, "it is published already, with other bytes for the same inputs",
+                "two builds of the same inputs should be the same: compare them, and publish "
+                "neither");
+        // But for the signature, which holds a time.
+        for (const std::string_view kind : {media::bundle, media::assets}) {
+            if (digest_of(theirs, kind) != digest_of(ours, kind))
+                return base::fail_hint(
+                    Code::refused,
+                    "it is published already, with other files of ours (installer, templates, "
+                    "module files)",
+                    "what was published never changes: they come with the next build of Slurm");
+        }
+        return {};
+    }
+    static std::optional<base::Digest> digest_of(const SpecManifest& manifest,
+                                                 std::string_view kind) {
+        const auto found = std::ranges::find(manifest.others, kind, &BlobRecord::media_type);
+        return found == manifest.others.end() ? std::nullopt : std::optional(found->sha256);
+    }
+
+    Result<cache::Ref> upload(const PushItem& item, const PushPackage& package,
+                              const cache::SpackSpec& spec, SpecManifest& manifest,
+                              const std::string& key) {
+        SF_CHECK(step("archive " + item.store_name));
+        SF_TRY(const model::ArchiveRecord install, spack_archive(package, spec));
+        manifest.install = {std::string(media::spack_install), "gzip", install.size,
+                            install.sha256};
+        SF_TRY(const std::string spec_text, cache::to_json(spec));
+        SF_TRY(const std::string spec_blob, gzip(spec_text));
+        manifest.spec = record_of(media::spack_spec, "gzip", spec_blob);
+        SF_TRY(const std::string package_text, model::to_json(*package.package));
+        manifest.package = record_of(media::package, "none", package_text);
+        SF_CHECK(step("blobs " + item.store_name));
+        SF_CHECK(put_file(x_request.work / install.file, install));
+        SF_CHECK(base::remove_file(x_request.work / install.file));
+        SF_CHECK(put_blob(spec_blob));
+        SF_CHECK(put_blob(package_text));
+        SF_CHECK(put_file(package.folder / manifest.run.file, manifest.run));
+        if (manifest.dev) SF_CHECK(put_file(package.folder / manifest.dev->file, *manifest.dev));
+        if (manifest.dbg) SF_CHECK(put_file(package.folder / manifest.dbg->file, *manifest.dbg));
+        for (const ExtraBlob& extra : item.extra) SF_CHECK(put_blob(extra.content));
+
+        SF_CHECK(step("manifest " + item.store_name));
+        SF_TRY(const std::string text, cache::to_json(manifest));
+        SF_TRY(const std::string signed_text, x_request.signer->clearsign(text));
+        SF_TRY(const cache::PutOutcome outcome,
+               cache::put_text(x_mirror, key, signed_text, json_type,
+                               {PutCondition::Kind::if_absent, {}}));
+        if (outcome == cache::PutOutcome::written) {
+            x_report.bytes += signed_text.size();
+            return cache::Ref{base::sha256(signed_text), signed_text.size()};
+        }
+        // Somebody was faster: theirs is the one that counts.
+        SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
+        if (!there) return fail(Code::failed, "{} was there, and is there no more", key);
+        SF_CHECK(check_there(*there, key, manifest));
+        return cache::Ref{base::sha256(there->text), there->text.size()};
+    }
+
+    Result<model::ArchiveRecord> spack_archive(const PushPackage& package,
+                                               const cache::SpackSpec& spec) {
+        std::vector<base::Fd> open;
+        const auto part = [&](const PushPackage& each) -> Result<cache::SpackArchivePart> {
+            const fs::path file = each.folder / each.package->run.file;
+            SF_TRY(base::Fd fd, base::open_file(file, O_RDONLY | O_NOFOLLOW));
+            open.push_back(std::move(fd));
+            return cache::SpackArchivePart{each.package, {open.back().get(), file.native()}};
+        };
+        cache::SpackArchiveRequest request;
+        request.spec = spec;
+        SF_TRY(request.package, part(package));
+        const auto mapped = std::ranges::find(x_mapping.packages, package.package->store_name(),
+                                              &cache::SpackPackage::store_name);
+        for (const std::string& name : mapped->bundled) {
+            SF_TRY(const PushPackage* const inside, find(name));
+            SF_TRY(cache::SpackArchivePart one, part(*inside));
+            request.bundled.push_back(std::move(one));
+        }
+        SF_TRY(auto file, base::AtomicFile::create(x_request.work / "install.tar.gz"));
+        SF_TRY(const model::ArchiveRecord record, cache::write_spack_archive(file, request));
+        SF_CHECK(file.commit());
+        return record;
+    }
+
+    Status put_blob(const std::string& bytes) {
+        SF_TRY(const std::string key, cache::key_of(cache::BlobName{base::sha256(bytes)}));
+        SF_TRY(const bool there, is_there(key, bytes.size()));
+        if (there) return {};
+        SF_TRY(const cache::PutOutcome outcome,
+               cache::put_text(x_mirror, key, bytes, "application/octet-stream",
+                               {PutCondition::Kind::if_absent, {}}));
+        if (outcome == cache::PutOutcome::written) x_report.bytes += bytes.size();
+        return {};
+    }
+
+    // False: it is to be sent. What has this name has these bytes, or is not whole.
+    [[nodiscard]] Result<bool> is_there(const std::string& key, std::uint64_t size) const {
+        SF_TRY(const auto there, x_mirror.look(key));
+        if (!there) return false;
+        if (there->size == size) return true;
+        return base::fail_hint(
+            Code::corrupt,
+            fmt::format("{}/{} has {} bytes, not {}", x_mirror.place(), key, there->size, size),
+            "remove it, and publish again");
+    }
+
+    Status put_file(const fs::path& path, const model::ArchiveRecord& record) {
+        SF_TRY(const std::string key, cache::key_of(cache::BlobName{record.sha256}));
+        SF_TRY(const bool there, is_there(key, record.size));
+        if (there) return {};
+        SF_TRY(const base::Fd fd, base::open_file(path, O_RDONLY | O_NOFOLLOW));
+        cache::PutRequest put;
+        put.key = key;
+        put.descriptor = fd.get();
+        put.size = record.size;
+        put.sha256 = record.sha256;
+        put.condition = {PutCondition::Kind::if_absent, {}};
+        SF_TRY(const cache::PutOutcome outcome, x_mirror.put(put));
+        if (outcome == cache::PutOutcome::written) x_report.bytes += record.size;
+        return {};
+    }
+
+    cache::Backend& x_mirror;
+    const PushRequest& x_request;
+    base::Reporter& x_reporter;
+    cache::SpackMapping x_mapping;
+    std::vector<cache::NewBuild> x_builds;
+    std::vector<cache::SpackSpec> x_specs;
+    PushReport x_report;
+};
+
+}  // namespace
+
+Result<PushReport> push(cache::Backend& mirror, const PushRequest& request,
+                        base::Reporter& reporter) {
+    return base::during(Push(mirror, request, reporter).run(), "publishing to " + mirror.place());
+}
+
+}  // namespace sf::publish

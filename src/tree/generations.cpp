@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/generations.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/atomic_file.hpp"
+#include "base/files.hpp"
+#include "base/json_reader.hpp"
+#include "base/text.hpp"
+#include "model/bundle_layout.hpp"
+#include "model/names.hpp"
+#include "tree/public_folder.hpp"
+
+namespace sf::tree {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+using base::Json;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr int schema = 1;
+constexpr const char* record_file = "generation.json";
+constexpr const char* manifest_file = "manifest.json";
+constexpr const char* signature_file = "manifest.json.asc";
+constexpr const char* assets_folder = "assets";
+constexpr const char* current_link = "current";
+
+std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
+
+std::optional<std::uint64_t> number_of(std::string_view name) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    const bool plain = error == std::errc() && end == name.data() + name.size() && number > 0;
+    return plain && std::to_string(number) == name ? std::optional(number) : std::nullopt;
+}
+
+Status check(const Generation& generation) {
+    if (generation.number == 0) return fail(Code::corrupt, "a generation has number 0");
+    SF_CHECK(model::check_version(generation.version));
+    return model::check_name(generation.toolchain, "toolchain name");
+}
+
+Result<Generation> read_record(const fs::path& folder, std::uint64_t number) {
+    const fs::path file = folder / record_file;
+    SF_TRY(const std::string text, base::read_file(file));
+    SF_TRY(Generation generation,
+           base::during(generation_from_json(text), "reading " + shown(file)));
+    if (generation.number == number) return generation;
+    return fail(Code::corrupt, "{} is of generation {}", shown(file), generation.number);
+}
+
+// A copy, not a second name: an editor that writes in place would change what is kept as well.
+Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& asset) {
+    SF_TRY(const base::Fd source, base::open_file(from, O_RDONLY | O_NOFOLLOW));
+    SF_TRY(auto target, base::AtomicFile::create(to, asset.mode));
+    SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, asset.size + 1));
+    SF_TRY(const base::Digest digest, base::sha256_fd(target.fd()));
+    if (digest == asset.sha256) return target.commit();
+    return fail(Code::refused, "{} was changed meanwhile", shown(from));
+}
+
+}  // namespace
+
+Result<std::string> to_json(const Generation& generation) {
+    SF_CHECK(check(generation));
+    Json origin = Json::object();
+    for (const auto& [name, value] : generation.origin) origin[name] = value;
+    return base::canonical_json({{"schema", schema},
+                                 {"number", generation.number},
+                                 {"made", generation.made},
+                                 {"version", generation.version},
+                                 {"toolchain", generation.toolchain},
+                                 {"manifest", generation.manifest.hex()},
+                                 {"origin", std::move(origin)}});
+}
+
+Result<Generation> generation_from_json(std::string_view text) {
+    SF_TRY(const Json json, base::parse_json(text));
+    base::JsonReader reader(json, "the record of a generation");
+    int said = 0;
+    Generation generation;
+    reader.number("schema", said);
+    reader.number("number", generation.number);
+    reader.number("made", generation.made);
+    reader.text("version", generation.version);
+    reader.text("toolchain", generation.toolchain);
+    reader.digest("manifest", generation.manifest);
+    if (const Json* origin = reader.member("origin")) {
+        for (const auto& [name, value] : origin->items()) {
+            if (origin->is_object() && value.is_string())
+                generation.origin.emplace(name, value.get<std::string>());
+        }
+    }
+    SF_CHECK(reader.status());
+    if (said != schema)
+        return base::fail_hint(
+            Code::corrupt,
+            fmt::format("the record of a generation has schema {}, this program reads schema {}",
+                        said, schema),
+            "use a newer slurm-factory");
+    SF_TRY(const std::string again, to_json(generation));
+    if (again == text) return generation;
+    return fail(Code::corrupt, "the record of a generation is not in its one text form");
+}
+
+Result<std::vector<Generation>> list_generations(const fs::path& prefix) {
+    const fs::path folder = prefix / generations_folder;
+    std::vector<Generation> list;
+    if (!base::is_dir(folder)) return list;
+    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    for (const std::string& name : names) {
+        const auto number = number_of(name);
+        if (!number) continue;
+        auto generation = read_record(folder / name, *number);
+        if (generation) list.push_back(std::move(*generation));
+    }
+    std::ranges::sort(list, {}, &Generation::number);
+    return list;
+}
+
+Result<std::uint64_t> next_generation(const fs::path& prefix) {
+    const fs::path folder = prefix / generations_folder;
+    std::uint64_t last = 0;
+    if (!base::is_dir(folder)) return last + 1;
+    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    for (const std::string& name : names) last = std::max(last, number_of(name).value_or(0));
+    return last + 1;
+}
+
+// The link says which of several that are the same is meant; what is in place decides. So an end
+// between the two switches leaves an answer, and what was put in place by other means is none.
+Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
+    SF_TRY(std::vector<Generation> all, list_generations(prefix));
+    std::erase_if(all, [&](const Generation& each) {
+        std::error_code error;
+        const fs::path view = fs::read_symlink(prefix / model::bundle_view_link, error);
+        return error || view != model::bundle_view_path(each.version);
+    });
+    if (all.empty()) return std::optional<Generation>();
+    SF_TRY(const auto manifest,
+           base::read_file_if_exists(prefix / model::bundle_manifest_path(all.front().version)));
+    if (!manifest) return std::optional<Generation>();
+    const base::Digest digest = base::sha256(*manifest);
+    std::erase_if(all, [&](const Generation& each) { return each.manifest != digest; });
+    if (all.empty()) return std::optional<Generation>();
+    std::error_code error;
+    const auto said =
+        number_of(fs::read_symlink(prefix / generations_folder / current_link, error).native());
+    for (Generation& each : all) {
+        if (said == each.number) return std::optional(std::move(each));
+    }
+    return std::optional(std::move(all.back()));
+}
+
+Result<KeptGeneration> read_generation(const fs::path& prefix, std::uint64_t number) {
+    KeptGeneration kept;
+    kept.folder = prefix / generations_folder / std::to_string(number);
+    if (!base::is_dir(kept.folder))
+        return base::fail_hint(Code::absent,
+                               fmt::format("{} has no generation {}", shown(prefix), number),
+                               "slurm-factory list shows those there are");
+    SF_TRY(kept.generation, read_record(kept.folder, number));
+    SF_TRY(kept.manifest_text, base::read_file(kept.folder / manifest_file));
+    if (base::sha256(kept.manifest_text) != kept.generation.manifest)
+        return fail(Code::corrupt, "{} is not the manifest that was installed",
+                    shown(kept.folder / manifest_file));
+    SF_TRY(auto signature, base::read_file_if_exists(kept.folder / signature_file));
+    kept.manifest_signature = signature.value_or("");
+    SF_TRY(kept.bundle, base::during(model::bundle_from_json(kept.manifest_text),
+                                     "reading " + shown(kept.folder / manifest_file)));
+    if (kept.bundle.version != kept.generation.version)
+        return fail(Code::corrupt, "{} is of version {}", shown(kept.folder / manifest_file),
+                    kept.bundle.version);
+    kept.folder /= assets_folder;
+    return kept;
+}
+
+Status fill_generation(const fs::path& stage, const fs::path& prefix, const Generation& generation,
+                       const model::Bundle& bundle, const std::string& manifest_text,
+                       const std::string& manifest_signature) {
+    SF_TRY(const std::string record, to_json(generation));
+    SF_CHECK(base::write_file(stage / record_file, record));
+    SF_CHECK(base::write_file(stage / manifest_file, manifest_text));
+    if (!manifest_signature.empty())
+        SF_CHECK(base::write_file(stage / signature_file, manifest_signature));
+    SF_CHECK(make_public_folder(stage / assets_folder));
+    for (const model::FileEntry& asset : bundle.assets) {
+        const fs::path to = stage / assets_folder / asset.path;
+        SF_CHECK(make_public_folders(to.parent_path()));
+        SF_CHECK(keep(prefix / asset.path, to, asset));
+    }
+    if (::chmod(stage.c_str(), 0755) != 0)
+        return base::fail_errno(errno, "set the mode of " + shown(stage));
+    return base::fsync_tree(stage);
+}
+
+}  // namespace sf::tree

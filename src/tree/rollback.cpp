@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/rollback.hpp"
+
+#include <fcntl.h>
+
+#include "base/atomic_file.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "model/bundle_layout.hpp"
+#include "tree/prefix.hpp"
+#include "tree/public_folder.hpp"
+#include "tree/refill.hpp"
+#include "tree/tree_matcher.hpp"
+
+namespace sf::tree {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::Result;
+using base::Status;
+
+namespace {
+
+std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
+
+class Refill {
+public:
+    Refill(const KeptGeneration& kept, const fs::path& stage) : x_kept(kept), x_stage(stage) {}
+
+    Status package_is_gone(const std::string& name) const {
+        return base::fail_hint(Code::absent,
+                               fmt::format("package {} of generation {} is there no more", name,
+                                           x_kept.generation.number),
+                               "install that version again: its packages are fetched");
+    }
+
+    Result<std::vector<model::FileEntry>> run(const Wanted& wanted,
+                                              const std::vector<model::FileEntry>& tree) {
+        if (!wanted.packages.empty())
+            return tl::unexpected(package_is_gone(*wanted.packages.begin()).error());
+        std::vector<model::FileEntry> made;
+        for (const model::FileEntry& entry : wanted_entries(x_kept.bundle, tree, wanted)) {
+            SF_TRY(model::FileEntry found, put(entry));
+            made.push_back(std::move(found));
+        }
+        return made;
+    }
+
+private:
+    Result<model::FileEntry> put(const model::FileEntry& entry) const {
+        const std::string& version = x_kept.bundle.version;
+        if (entry.path == model::bundle_manifest_path(version))
+            return refill(x_stage, entry, x_kept.manifest_text);
+        if (entry.path == model::bundle_manifest_signature_path(version))
+            return refill(x_stage, entry, x_kept.manifest_signature);
+        if (entry.type != model::EntryType::file) return refill(x_stage, entry, {});
+        const fs::path to = x_stage / entry.path;
+        SF_CHECK(make_public_folders(to.parent_path()));
+        SF_CHECK(copy(x_kept.folder / entry.path, to, entry));
+        return read_entry(x_stage, entry.path);
+    }
+
+    static Status copy(const fs::path& from, const fs::path& to, const model::FileEntry& entry) {
+        SF_TRY(const base::Fd source, base::open_file(from, O_RDONLY | O_NOFOLLOW));
+        SF_TRY(auto target, base::AtomicFile::create(to, entry.mode));
+        // One byte more than it should have is enough to see that it is another file.
+        SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, entry.size + 1));
+        return target.commit();
+    }
+
+    const KeptGeneration& x_kept;
+    fs::path x_stage;
+};
+
+}  // namespace
+
+Result<std::uint64_t> generation_before(const fs::path& prefix) {
+    SF_TRY(const auto current, current_generation(prefix));
+    if (!current)
+        return base::fail_hint(
+            Code::absent,
+            fmt::format("what is in {} was not put there by install, or was changed since",
+                        shown(prefix)),
+            "say which generation is meant: rollback NUMBER; slurm-factory list shows them");
+    SF_TRY(const std::vector<Generation> all, list_generations(prefix));
+    std::uint64_t before = 0;
+    for (const Generation& each : all) {
+        // The same once more is no way back.
+        if (each.number < current->number && each.manifest != current->manifest)
+            before = each.number;
+    }
+    if (before != 0) return before;
+    return base::fail_hint(
+        Code::absent,
+        fmt::format("generation {} is the first one that {} keeps", current->number, shown(prefix)),
+        "slurm-factory list shows those there are");
+}
+
+Result<InstallReport> return_to_generation(const fs::path& prefix, std::uint64_t number,
+                                           InstallOptions options) {
+    SF_TRY(const fs::path resolved, check_prefix(prefix));
+    SF_TRY(const KeptGeneration kept, read_generation(resolved, number));
+    SF_TRY(const std::vector<model::FileEntry> tree,
+           whole_tree(kept.bundle, kept.manifest_text, kept.manifest_signature));
+    const auto fill = [&](const fs::path& stage, const Wanted& wanted) {
+        return Refill(kept, stage).run(wanted, tree);
+    };
+    options.switch_view = true;
+    options.record.reset();
+    options.returns_to = number;
+    const std::string name = fmt::format("generation {}", number);
+    return install_tree(
+        {kept.bundle, kept.manifest_text, kept.manifest_signature, tree, name, fill, true},
+        resolved, options);
+}
+
+}  // namespace sf::tree

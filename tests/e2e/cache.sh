@@ -1,0 +1,136 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The stack that build.sh built, published to a folder, installed from there and through a real nginx, by a user of this
+# machine who trusts its signer: daemons run from it, a job goes on while what was installed is switched back and forth.
+test_name=e2e.cache
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/cluster.sh"
+is_root || not_run 'starting the daemons in a network namespace of their own needs root'
+bundle='' version='' key='' placeholder=''
+# shellcheck source=/dev/null
+. "$facts"
+PATH=$PATH:/usr/sbin
+cache=$work/cache
+prefix=$work/installed
+own=$work/state
+mkdir "$own" "$work/client"
+for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+publish() {
+    env SLURM_FACTORY_CACHE_DIR="$own" "$program" --json build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        $vulnerable --signing-key "$key" --publish all --publish-to "$cache" "$@"
+}
+client() { env SLURM_FACTORY_CACHE_DIR="$work/client" "$program" "$@"; }
+published() { jq -s -c 'map(select(.event == "published"))' "$work/out"; }
+
+say '== publish'
+expect 1 publish
+expect_said 'publishing takes the newest only'
+expect 1 publish --allow-older
+expect_said 'advisory|CVE'
+[ ! -e "$cache" ] || fail 'a release with a known advisory leaves something in the cache'
+expect 0 publish --allow-older --publish-vulnerable
+[ "$(published | jq 'map(.added | length) | add')" -gt 15 ] || fail "published: $(published)"
+find "$cache" -type f -printf '%P %s %T@\n' | sort >"$work/before"
+say "the cache holds $(wc -l <"$work/before") objects, $(du -sk "$cache" | cut -f 1) KiB"
+expect 0 publish --allow-older --publish-vulnerable
+[ "$(published | jq -c 'map(.bytes, .changed) | unique')" = '[false,0]' ] || fail "a second publish sends: $(published)"
+find "$cache" -type f -printf '%P %s %T@\n' | sort | diff "$work/before" - || fail 'a second publish changes the cache'
+
+say '== nobody is trusted'
+expect 1 client install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache" --prefix "$prefix"
+expect_said 'no key is trusted' 'key import'
+[ ! -e "$prefix" ] || fail 'something was installed'
+sf key export "$key" --output "$work/public.asc"
+expect 0 client key import "$work/public.asc"
+expect 0 client key trust "$key"
+
+say '== install, from the folder'
+begin=$(now_ms)
+expect 0 client install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache" --prefix "$prefix"
+say "installed after $(($(now_ms) - begin)) ms"
+expect_said "slurm $version is in $prefix: [0-9]+ packages installed, 0 kept"
+libraries_are_found "$prefix"
+expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "file://$cache" --prefix "$prefix"
+expect_said 'already'
+# The same tree as that of the bundle: file for file.
+expect 0 sf bundle install "$bundle" --prefix "$work/bundled"
+(cd "$work/bundled/store" && find . -type f -exec sha256sum {} +) | sort >"$work/bundled.list"
+(cd "$prefix/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||
+    fail 'a package from the cache differs from that in the bundle'
+
+say '== jobs from it, and from where it is moved'
+[ ! -e "$placeholder" ] || fail "the build prefix $placeholder exists on this machine"
+cluster_start "$prefix/view" "$work/one"
+cluster_jobs "$prefix"
+# What is current is switched while a job runs.
+in_cluster sbatch --output=/dev/null --chdir=/ --wrap 'sleep 300' >"$work/out"
+job_runs() { in_cluster squeue -h -t R -o %i | grep -q .; }
+wait_for 30 'the job to run' job_runs
+job=$(in_cluster squeue -h -t R -o %i)
+expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$prefix"
+# The bundle's own manifest names other files of ours: another build of the version, to the store.
+expect 0 sf bundle install "$bundle" --prefix "$prefix"
+expect 0 client rollback 1 --prefix "$prefix"
+expect_said 'generation 1'
+expect 0 client list --prefix "$prefix"
+expect_said "^\* +1 +slurm $version"
+[ "$(in_cluster squeue -h -t R -o %i)" = "$job" ] || fail 'the job did not live through it'
+in_cluster scancel "$job"
+cluster_stop
+mv "$prefix" "$work/moved here"
+cluster_start "$work/moved here/view" "$work/two"
+cluster_jobs "$work/moved here"
+cluster_stop
+
+say '== through nginx'
+mkdir "$work/nginx"
+show_logs_of "$work/nginx"
+cat >"$work/nginx/nginx.conf" <<CONF
+daemon off;
+pid $work/nginx/pid;
+error_log $work/nginx/error.log;
+events {}
+http {
+    access_log $work/nginx/access.log;
+    default_type application/octet-stream;
+    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
+    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
+    server { listen 127.0.0.1:8080; root $cache; location ~ /\\.sf- { return 404; } }
+}
+CONF
+# In a network of its own: the port is free there, and nothing else is.
+# shellcheck disable=SC2016  # for the inner shell
+unshare --net sh -c 'ip link set lo up && exec nginx -c "$1" -e "$2"' sh "$work/nginx/nginx.conf" "$work/nginx/error.log" \
+    >"$work/nginx/out.log" 2>&1 &
+nginx=$!
+keep_pid "$nginx"
+wait_for 20 'nginx to start' test -s "$work/nginx/pid"
+nearby() { nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" "$program" "$@"; }
+expect 0 nearby install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$work/by http"
+expect_said 'packages installed'
+(cd "$work/by http/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||
+    fail 'a package through nginx differs from that in the bundle'
+requests=$(wc -l <"$work/nginx/access.log")
+say "$requests requests"
+expect 0 nearby install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$work/by http"
+[ "$(tail -n +$((requests + 1)) "$work/nginx/access.log" | grep -c '/blobs/.* 200 [0-9]\{7,\}')" = 0 ] || fail 'archives are fetched again'
+
+say '== an attacker who can write to the cache, but cannot sign'
+main=$cache/$toolchain/slurm/${version%.*}
+deps=$cache/$toolchain/slurm/deps
+flip() { printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+refused() {  # refused WHAT PATTERN
+    expect 1 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$work/never"
+    expect_said "$2"
+    if [ -e "$work/never/view" ] || [ -e "$work/never/views" ]; then fail "installed all the same: $1"; fi
+    say "refused: $1"
+}
+cp -a "$cache" "$work/good"
+restore() { rm -rf "$cache" && cp -a "$work/good" "$cache"; }
+flip "$main/_sf/snapshot.json" 200; refused 'a changed snapshot' 'snapshot.json'; restore
+find "$deps/blobs" -type f -size +100k >"$work/blobs"
+while read -r blob; do flip "$blob" 5000; done <"$work/blobs"
+refused 'changed archives' 'is not what it should be'; restore
+rm "$main"/v3/manifests/spec/slurm/*; refused 'a manifest that is gone' 'spec.manifest.json'; restore
+mv "$main/_sf/snapshot.json" "$work/snapshot"; refused 'no snapshot' 'its snapshot is gone'; restore
+expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$work/never"

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signed manifests: what is written is read, through a real gpg too; nothing else is.
+#include "cache/spec_manifest.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/text.hpp"
+#include "support/gnupg.hpp"
+
+namespace sf::cache {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string hash = "fcekcbg6irko6kq4wskqjg7xvqrjis57";
+const std::string key = "v3/manifests/spec/slurm/slurm-25.11.2-" + hash + ".spec.manifest.json";
+
+model::ArchiveRecord archive(const std::string& file, std::uint64_t size) {
+    return {file, base::sha256(file), size, 10 * size, size / 10};
+}
+
+SpecManifest example() {
+    SpecManifest manifest;
+    manifest.name = "slurm";
+    manifest.version = "25.11.2";
+    manifest.hash = hash;
+    manifest.target = "x86_64_v3";
+    manifest.toolchain = "bookworm";
+    manifest.identity = base::sha256("identity");
+    manifest.install = {std::string(media::spack_install), "gzip", 508004, base::sha256("i")};
+    manifest.spec = {std::string(media::spack_spec), "gzip", 1033, base::sha256("s")};
+    manifest.package = {std::string(media::package), "none", 4711, base::sha256("p")};
+    manifest.run = archive("run.tar.zst", 400'000);
+    manifest.dbg = archive("dbg.tar.zst", 900'000);
+    manifest.others = {{std::string(media::sbom), "none", 17, base::sha256("b")},
+                       {std::string(media::provenance), "none", 18, base::sha256("v")}};
+    return manifest;
+}
+
+TEST(SpecManifest, SaysOneThingALine) {
+    const std::string text = to_json(example()).value();
+    EXPECT_TRUE(
+        text.starts_with("{\n\"version\": 3,\n\"data\": [\n{\n\"contentLength\": 508004,\n"
+                         "\"mediaType\": \"application/vnd.spack.install.v2.tar+gzip\",\n"
+                         "\"compression\": \"gzip\",\n\"checksumAlgorithm\": \"sha256\",\n"
+                         "\"checksum\": \""))
+        << text;
+    EXPECT_TRUE(
+        text.ends_with("\"sizes\": {\n\"run\": {\n\"unpacked\": 4000000,\n"
+                       "\"entries\": 40000\n},\n\"dbg\": {\n\"unpacked\": 9000000,\n"
+                       "\"entries\": 90000\n}\n}\n}\n}\n"))
+        << text;
+    EXPECT_THAT(text, HasSubstr("\"slurmFactory\": {\n\"name\": \"slurm\",\n"
+                                "\"version\": \"25.11.2\",\n\"hash\": \"" +
+                                hash +
+                                "\",\n\"target\": \"x86_64_v3\",\n"
+                                "\"toolchain\": \"bookworm\",\n\"identity\": \""));
+    // A line that begins with a dash, or ends with a blank, is another one in a clear signature.
+    for (const std::string& line : base::split(text, '\n')) {
+        EXPECT_FALSE(line.starts_with('-')) << line;
+        EXPECT_EQ(base::trim(line), line);
+        EXPECT_LE(line.size(), 19'995U);
+    }
+}
+
+TEST(SpecManifest, WhatIsWrittenIsRead) {
+    const SpecManifest manifest = example();
+    const std::string text = to_json(manifest).value();
+    const auto read = spec_manifest_from_json(text, key);
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->identity, manifest.identity);
+    EXPECT_EQ(read->blobs(), manifest.blobs());
+    EXPECT_EQ(read->blobs().size(), 7U);
+    EXPECT_EQ(read->dbg->entries, 90'000U);
+    EXPECT_FALSE(read->dev);
+    EXPECT_EQ(to_json(*read).value(), text);
+}
+
+TEST(SpecManifest, ComesThroughGnupgAsItWas) {
+    test::Gnupg gnupg;
+    const std::string who = gnupg.make_key("cache <cache@example.org>");
+    const std::string text = to_json(example()).value();
+    const std::string signature = gnupg.run({"--local-user", who, "--clearsign"}, text);
+    EXPECT_EQ(gnupg.run({"--decrypt"}, signature), text);
+}
+
+TEST(SpecManifest, EveryByteCounts) {
+    const std::string text = to_json(example()).value();
+    std::size_t taken = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        std::string changed = text;
+        changed[at] = static_cast<char>(changed[at] ^ 1);
+        const auto read = spec_manifest_from_json(changed, key);
+        if (!read) continue;
+        // A digit became another one: the text still has one reading, which is not the old one.
+        ++taken;
+        EXPECT_EQ(to_json(*read).value(), changed);
+        EXPECT_NE(to_json(*read).value(), text);
+    }
+    EXPECT_GT(taken, 0U);
+    EXPECT_LT(taken, 1000U) << "digits of lengths, digests, kinds, target and toolchain";
+    for (const std::string& other : {text + "\n", text + "{}", " " + text, std::string("{}"),
+                                     std::string(), text.substr(0, text.size() - 1)})
+        EXPECT_FALSE(spec_manifest_from_json(other, key));
+}
+
+TEST(SpecManifest, IsOfThePackageItsNameSays) {
+    const std::string text = to_json(example()).value();
+    for (const std::string& name :
+         {base::replace_all(key, "25.11.2", "25.11.3"), base::replace_all(key, "slurm", "munge"),
+          base::replace_all(key, "fcek", "fcel"), "x/" + key, std::string()}) {
+        const auto read = spec_manifest_from_json(text, name);
+        ASSERT_FALSE(read) << name;
+        EXPECT_EQ(read.error().code, base::Code::corrupt);
+        EXPECT_THAT(read.error().text(), HasSubstr("another package"));
+    }
+}
+
+TEST(SpecManifest, RefusesWhatIsNotOurs) {
+    const std::string text = to_json(example()).value();
+    const auto refused = [&](std::string_view from, std::string_view to) {
+        const std::string changed = base::replace_all(text, from, to);
+        EXPECT_NE(changed, text) << from;
+        return !spec_manifest_from_json(changed, key);
+    };
+    const std::string digest = base::sha256("i").hex();
+    EXPECT_TRUE(refused(digest, digest.substr(1)));
+    EXPECT_TRUE(refused(digest, digest + "0"));
+    EXPECT_TRUE(refused(digest, "../" + digest.substr(3)));
+    std::string upper = digest;
+    for (char& c : upper) c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+    EXPECT_TRUE(refused(digest, upper));
+    EXPECT_TRUE(refused("sha256\"", "sha1\""));
+    EXPECT_TRUE(refused("sha256\"", "md5\""));
+    EXPECT_TRUE(refused("508004", "0"));
+    EXPECT_TRUE(refused("508004", "-508004"));
+    EXPECT_TRUE(refused("508004", "508004.0"));
+    EXPECT_TRUE(refused("508004", "5e5"));
+    EXPECT_TRUE(refused("508004", "\"508004\""));
+    EXPECT_TRUE(refused("508004", "18446744073709551616"));
+    EXPECT_TRUE(refused("508004", "9007199254740992"));
+    EXPECT_TRUE(refused("\"gzip\"", "\"xz\""));
+    EXPECT_TRUE(refused("\"version\": 3", "\"version\": 2"));
+    EXPECT_TRUE(refused("\"version\": 3", "\"version\": 3,\n\"version\": 3"));
+    EXPECT_TRUE(refused("\"version\": 3", "\"version\": 3,\n\"surplus\": 1"));
+    EXPECT_TRUE(refused("\"slurmFactory\"", "\"slurmfactory\""));
+    EXPECT_TRUE(refused("application/spdx+json", "application/vnd.slurm-factory.run.v1.tar+zstd"));
+    EXPECT_TRUE(refused("application/spdx+json", "application/vnd.in-toto+json"));
+    EXPECT_TRUE(refused("application/spdx+json", "application/vnd.zzz+json")) << "not sorted";
+    EXPECT_TRUE(refused("application/spdx+json", "spdx"));
+    EXPECT_TRUE(refused("application/spdx+json", std::string(200, 'a') + "/b"));
+    EXPECT_TRUE(refused("vnd.spack.install", "vnd.spack.other")) << "no archive";
+    EXPECT_TRUE(refused("\"dbg\": {", "\"dev\": {")) << "the size of another part";
+    // Deeper than anything of ours, and far deeper than a stack.
+    EXPECT_FALSE(spec_manifest_from_json(std::string(100'000, '['), key));
+
+    SpecManifest manifest = example();
+    std::swap(manifest.others[0], manifest.others[1]);
+    EXPECT_FALSE(to_json(manifest));
+    manifest = example();
+    manifest.run.file = "../run.tar.zst";
+    EXPECT_FALSE(to_json(manifest));
+    manifest = example();
+    manifest.name = "../slurm";
+    EXPECT_FALSE(to_json(manifest));
+    manifest = example();
+    std::swap(manifest.install, manifest.spec);
+    EXPECT_FALSE(to_json(manifest));
+}
+
+TEST(SpecManifest, FitsItsBlobsOrNot) {
+    model::Package package;
+    package.name = "slurm";
+    package.version = "25.11.2";
+    package.target = "x86_64_v3";
+    package.toolchain = "bookworm";
+    package.identity = base::sha256("identity");
+    package.run = archive("run.tar.zst", 400'000);
+    SpackNode node;
+    node.name = package.name;
+    node.version = package.version;
+    node.platform_os = "debian12";
+    node.target = package.target;
+    node.identity = package.identity;
+    const SpackSpec spec{{seal(node).value()}};
+    const SpecManifest manifest = manifest_for(package, spec).value();
+    EXPECT_EQ(manifest.hash, spec.root().hash);
+    EXPECT_TRUE(check_same(manifest, spec));
+    EXPECT_TRUE(check_same(manifest, package));
+
+    const auto other_spec = [&](auto change) {
+        SpackNode changed = node;
+        change(changed);
+        return !check_same(manifest, SpackSpec{{seal(changed).value()}});
+    };
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.name = "munge"; }));
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.version = "25.11.3"; }));
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.platform_os = "debian13"; }));
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.target = "x86_64_v4"; }));
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.identity = base::sha256("x"); }));
+    EXPECT_TRUE(other_spec([](SpackNode& n) { n.parameters["pam"] = true; }));
+
+    const auto other_package = [&](auto change) {
+        model::Package changed = package;
+        change(changed);
+        return !check_same(manifest, changed);
+    };
+    EXPECT_TRUE(other_package([](model::Package& p) { p.name = "munge"; }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.version = "25.11.3"; }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.target = "x86_64_v4"; }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.toolchain = "noble"; }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.identity = base::sha256("x"); }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.run.entries += 1; }));
+    EXPECT_TRUE(other_package([](model::Package& p) { p.dev = p.run; }));
+}
+
+}  // namespace
+}  // namespace sf::cache

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generations of a prefix: what is kept, the way back and forth, and that an end at any step leaves
+// one of two states.
+#include "tree/rollback.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/text.hpp"
+#include "unit/install/bundle_maker.hpp"
+
+namespace sf::install {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class Rollback : public BundleTest {
+protected:
+    // Installs and keeps a generation; its number.
+    std::uint64_t keep(const fs::path& bundle, std::int64_t made = 1'790'000'000) {
+        InstallOptions options;
+        options.record = tree::NewGeneration{{{"cache", "https://cache.example.org"}}, made};
+        const auto report = install(bundle, prefix(), options);
+        EXPECT_TRUE(report) << report.error().text();
+        return report ? report->generation : 0;
+    }
+    base::Result<InstallReport> back(std::uint64_t number, const InstallOptions& options = {}) {
+        return tree::return_to_generation(prefix(), number, options);
+    }
+    [[nodiscard]] std::uint64_t current() const {
+        const auto generation = tree::current_generation(prefix()).value();
+        return generation ? generation->number : 0;
+    }
+    [[nodiscard]] std::string srun() const { return read(prefix() / "view/bin/srun"); }
+};
+
+TEST_F(Rollback, ToAnotherVersionAndForthAgain) {
+    EXPECT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    EXPECT_EQ(keep(make("25.11.2", "1", {}, "two"), 1'790'000'001), 2U);
+    const auto all = tree::list_generations(prefix()).value();
+    ASSERT_THAT(all, SizeIs(2));
+    EXPECT_EQ(all[1].version, "25.11.2");
+    EXPECT_EQ(all[1].made, 1'790'000'001);
+    EXPECT_EQ(all[1].origin.at("cache"), "https://cache.example.org");
+    EXPECT_EQ(srun(), "srun 25.11.21");
+
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+    const auto report = back(1);
+    ASSERT_TRUE(report) << report.error().text();
+    EXPECT_TRUE(report->changed);
+    EXPECT_EQ(report->generation, 1U);
+    EXPECT_THAT(report->installed, IsEmpty());
+    EXPECT_EQ(srun(), "srun 25.11.11");
+    EXPECT_EQ(current(), 1U);
+    EXPECT_FALSE(back(1)->changed);
+    EXPECT_EQ(tree::generation_before(prefix()).error().code, base::Code::absent);
+
+    ASSERT_TRUE(back(2));
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    EXPECT_EQ(current(), 2U);
+}
+
+// Views, manifests and our files of one version are at one path: the other build's come back.
+TEST_F(Rollback, ToAnotherBuildOfTheSameVersion) {
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "one")), 1U);
+    const std::string manifest = read(prefix() / "manifests/25.11.2.json");
+    const std::string signature = read(prefix() / "manifests/25.11.2.json.asc");
+    ASSERT_EQ(keep(make("25.11.2", "2", {}, "two")), 2U);
+    EXPECT_EQ(srun(), "srun 25.11.22");
+    const auto report = back(1);
+    ASSERT_TRUE(report) << report.error().text();
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    EXPECT_EQ(read(prefix() / "manifests/25.11.2.json"), manifest);
+    EXPECT_EQ(read(prefix() / "manifests/25.11.2.json.asc"), signature);
+    EXPECT_EQ(current(), 1U);
+}
+
+TEST_F(Rollback, TheSameAgainIsNoNewGeneration) {
+    const fs::path bundle = make();
+    ASSERT_EQ(keep(bundle), 1U);
+    InstallOptions options;
+    options.record = tree::NewGeneration{};
+    const auto again = install(bundle, prefix(), options);
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->changed);
+    EXPECT_EQ(again->generation, 1U);
+    EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(1));
+    // Back at an older one, the newer is installed again: one more.
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 2U);
+    EXPECT_EQ(keep(bundle), 3U);
+}
+
+TEST_F(Rollback, WhatIsGoneIsSaid) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    EXPECT_THAT(back(7).error().text(), HasSubstr("has no generation 7"));
+    const auto kept = tree::read_generation(prefix(), 1).value();
+    const std::string slurm = kept.bundle.packages.back().store_name();
+    ASSERT_TRUE(base::remove_tree(prefix() / "store" / slurm));
+    const auto refused = back(1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Code::absent);
+    EXPECT_THAT(refused.error().text(), HasSubstr("package " + slurm + " of generation 1"));
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    EXPECT_EQ(current(), 2U);
+}
+
+TEST_F(Rollback, WhatWasChangedIsNotBroughtBack) {
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "2", {}, "two")), 2U);
+    const fs::path folder = prefix() / "generations/1";
+    const std::string record = read(folder / "generation.json");
+    ASSERT_TRUE(base::write_file(folder / "generation.json",
+                                 base::replace_all(record, "\"number\":1", "\"number\":2")));
+    EXPECT_THAT(back(1).error().text(), HasSubstr("is of generation 2"));
+    ASSERT_TRUE(base::write_file(folder / "generation.json", record));
+    ASSERT_TRUE(base::write_file(folder / "manifest.json", read(folder / "manifest.json") + ' '));
+    EXPECT_THAT(back(1).error().text(), HasSubstr("is not the manifest that was installed"));
+    EXPECT_EQ(srun(), "srun 25.11.22");
+    // An asset that somebody changed: the transaction compares what it is filled with.
+    const auto kept = tree::read_generation(prefix(), 2).value();
+    ASSERT_TRUE(base::remove_file(kept.folder / "data/slurm_assets/25.11.2/modulerc.lua"));
+    ASSERT_TRUE(base::write_file(kept.folder / "data/slurm_assets/25.11.2/modulerc.lua", "bad"));
+    ASSERT_TRUE(base::write_file(prefix() / "data/slurm_assets/25.11.2/modulerc.lua", "worse"));
+    EXPECT_THAT(back(2).error().text(), HasSubstr("modulerc.lua"));
+}
+
+// By other means than install, or by hand: there is no current one until it is said.
+TEST_F(Rollback, AStrangersSwitchIsSeen) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    ASSERT_TRUE(install(make("25.11.3", "1", {}, "three"), prefix()));
+    EXPECT_EQ(current(), 0U);
+    EXPECT_THAT(tree::generation_before(prefix()).error().text(),
+                HasSubstr("was not put there by install"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(current(), 1U);
+}
+
+// An editor that writes in place changes what is installed, and nothing else.
+TEST_F(Rollback, WhatIsKeptIsACopy) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    const fs::path asset = "data/slurm_assets/25.11.1/slurm_install.sh";
+    const base::Fd file = base::open_file(prefix() / asset, O_WRONLY | O_APPEND).value();
+    ASSERT_TRUE(base::write_all(file.get(), base::as_bytes("# mine\n"), "it"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(read(prefix() / asset), "#!/bin/sh\n# 25.11.1\n");
+}
+
+TEST_F(Rollback, ADamagedViewIsMadeAgain) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    ASSERT_TRUE(base::remove_file(prefix() / "views/25.11.1/bin/srun"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(srun(), "srun 25.11.11");
+}
+
+TEST_F(Rollback, AGenerationThatCannotBeReadIsInNobodysWay) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_TRUE(base::make_dirs(prefix() / "generations/7"));
+    ASSERT_TRUE(base::make_dirs(prefix() / "generations/x"));
+    EXPECT_EQ(keep(make("25.11.2", "1", {}, "two")), 8U);
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+    EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
+}
+
+// Two builds of one version, ended at any step, are one or the other; and kept once.
+TEST_F(Rollback, AnEndAtAnyStepOfAnInstallationToo) {
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "one")), 1U);
+    const fs::path two = make("25.11.2", "2", {}, "two");
+    for (int end = 0; end < 50; ++end) {
+        int steps = 0;
+        InstallOptions options;
+        options.record = tree::NewGeneration{};
+        options.on_step = [&](std::string_view) -> base::Status {
+            if (steps++ < end) return {};
+            return base::fail(base::Code::interrupted, "here");
+        };
+        const bool done = install(two, prefix(), options).has_value();
+        EXPECT_TRUE(srun() == "srun 25.11.21" || srun() == "srun 25.11.22") << srun();
+        if (!done) continue;
+        EXPECT_EQ(srun(), "srun 25.11.22");
+        EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
+        EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+        return;
+    }
+    FAIL() << "it never ends";
+}
+
+TEST_F(Rollback, AnEndAtAnyStepLeavesOneOfTwo) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    for (int end = 0; end < 50; ++end) {
+        int steps = 0;
+        InstallOptions options;
+        options.on_step = [&](std::string_view) -> base::Status {
+            if (steps++ < end) return {};
+            return base::fail(base::Code::interrupted, "here");
+        };
+        const bool done = back(1, options).has_value();
+        const bool switched = srun() == "srun 25.11.11";
+        EXPECT_TRUE(switched || srun() == "srun 25.11.21") << srun();
+        EXPECT_EQ(current(), switched ? 1U : 2U) << end;
+        if (!done) continue;
+        EXPECT_TRUE(switched);
+        EXPECT_GT(end, 1);
+        EXPECT_EQ(current(), 1U);
+        return;
+    }
+    FAIL() << "it never ends";
+}
+
+TEST(Generation, HasOneText) {
+    tree::Generation generation;
+    generation.number = 12;
+    generation.made = 1'790'000'000;
+    generation.version = "25.11.2";
+    generation.toolchain = "noble";
+    generation.origin = {{"cache", "s3://bucket/x"}, {"serial", "7"}};
+    const std::string text = tree::to_json(generation).value();
+    EXPECT_EQ(tree::to_json(tree::generation_from_json(text).value()).value(), text);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        EXPECT_FALSE(tree::generation_from_json(text.substr(0, i)));
+        std::string bent = text;
+        bent[i] = static_cast<char>(bent[i] ^ 0x15);
+        if (const auto read = tree::generation_from_json(bent))
+            EXPECT_EQ(tree::to_json(*read).value(), bent);
+    }
+    EXPECT_FALSE(tree::generation_from_json(base::replace_all(text, ":12,", ":0,")));
+    EXPECT_FALSE(tree::generation_from_json(base::replace_all(text, "\"7\"", "7")));
+}
+
+}  // namespace
+}  // namespace sf::install
