@@ -81,3 +81,35 @@ result() {
           machine: {cpu: $cpu, cores: $cores, kernel: $kernel, load_before: $load}, figures: $figures}' |
         tee "$results/$measure.json"
 }
+# published_cache: a cache in $cache with what the end-to-end tests built, published by the program of this
+# commit; its signer is trusted by the client whose state folder is $client.
+published_cache() {
+    version='' key=''
+    # shellcheck source=/dev/null
+    . "$(dirname "$from")/built.env"
+    cache=$work/cache
+    client=$work/client
+    own=$work/publisher
+    mkdir "$own" "$client"
+    for x_folder in roots sources store packages keys; do ln -s "$from/$x_folder" "$own/$x_folder"; done
+    publish >"$work/published"
+    publisher key export "$key" --output "$work/public.asc"
+    installer key import "$work/public.asc"
+    installer key trust "$key"
+}
+publisher() { SLURM_FACTORY_CACHE_DIR=$own sf "$@" 2>>"$work/log" </dev/null; }
+installer() { SLURM_FACTORY_CACHE_DIR=$client sf "$@" 2>>"$work/log" </dev/null; }
+publish() {
+    publisher --json build-slurm --slurm-version "$version" --toolchain "$toolchain" --allow-vulnerable \
+        --signing-key "$key" --publish all --publish-to "$cache" --allow-older --publish-vulnerable
+}
+# timed NAME COMMAND...: its time in milliseconds and its largest resident set in KiB, as JSON, in $work/NAME.times.
+timed() {
+    x_times=$work/$1.times
+    shift
+    x_begin=$(now_ms)
+    command time -f %M -o "$work/rss" "$@"
+    printf '{"ms": %s, "rss_kib": %s}\n' "$(($(now_ms) - x_begin))" "$(cat "$work/rss")" >>"$x_times"
+}
+# median NAME: of the times, in milliseconds.
+median() { jq -s 'map(.ms) | sort | .[length / 2 | floor]' "$work/$1.times"; }
