@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 BOOTSTRAP := sh tools/bootstrap.sh
 
-.PHONY: help build test long toolchains full asan tsan tidy format fuzz acceptance nightly bench clean
+.PHONY: help build portable test long toolchains full asan tsan tidy format fuzz acceptance nightly bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,9 @@ format: ## lay the sources out with clang-format
 fuzz: ## the libFuzzer targets, each for a short while
 	@$(BOOTSTRAP) build test fuzz
 	@cmake --workflow --preset fuzz
+
+portable: ## the program with its libraries as one archive, for other machines, in build/portable
+	@sh tools/portable.sh
 
 acceptance: ## a fresh clone, both README commands, docs/evidence/*.json
 	@sh tools/acceptance.sh

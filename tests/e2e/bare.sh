@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016,SC2154  # for inner shells; variables of machine.sh
+# A cache published here is installed on bare machines of its distribution, which have nothing of ours and nothing
+# but the distribution's own ordinary tools: the portable program is unpacked there, the site's trust folder is put
+# there, `install` takes Slurm from a folder, from a web server over HTTP and from a real S3 server, a new machine for
+# each; slurm_install.sh of what was installed brings a node up, and jobs run.
+test_name=e2e.bare
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/machine.sh"
+. "$(dirname "$0")/ceph.sh"
+is_root || not_run 'a machine in namespaces of its own needs root'
+version='' key=''
+# shellcheck source=/dev/null
+. "$facts"
+PATH=$PATH:/usr/sbin
+
+say '== the program, to be taken along'
+sh "$repository/tools/portable.sh" "$work/portable" >"$work/portable.log" 2>&1 ||
+    { cat "$work/portable.log"; fail 'the portable program is not made'; }
+portable=$(tail -n 1 "$work/portable.log")
+say "$(basename "$portable"): $(du -k "$portable" | cut -f 1) KiB"
+(cd "$work/portable" && sha256sum --check --quiet ./*.sha256) || fail 'its digest is wrong'
+
+say '== publish to a folder and to S3'
+machine_root "$toolchain-bare"
+ceph_root
+machine_network
+ceph_start "$work/ceph" ceph 10.9.9.20
+own=$work/state
+mkdir "$own"
+for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+publish() {
+    env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        "$vulnerable" --allow-older --publish-vulnerable --signing-key "$key" --publish all --publish-to "$1"
+}
+cache=$work/cache
+expect 0 publish "$cache"
+# A bucket is the site's to make.
+jq -r '.keys[0] | "user = \"\(.access_key):\(.secret_key)\""' "$work/user.json" >"$work/curl"
+expect 0 in_network curl -sS --fail --config "$work/curl" --aws-sigv4 aws:amz:us-east-1:s3 --request PUT \
+    --noproxy '*' http://10.9.9.20:9106/slurm
+s3_environment="AWS_ENDPOINT_URL_S3=http://10.9.9.20:9106 AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true"
+# shellcheck disable=SC2086  # words
+publish_to_s3() {
+    in_network env -u http_proxy -u https_proxy -u all_proxy $s3_environment "AWS_SHARED_CREDENTIALS_FILE=$work/credentials" \
+        SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        "$vulnerable" --allow-older --publish-vulnerable --signing-key "$key" --publish all --publish-to s3://slurm/site
+}
+expect 0 publish_to_s3
+cat "$work/out"
+sf key export "$key" --output "$work/public.asc"
+
+# bare_install WAY PLACE [ENVIRONMENT...]: a machine of its own, by its name, from PLACE.
+number=1
+bare_install() {
+    way=$1
+    place=$2
+    shift 2
+    say "== $way: $place"
+    number=$((number + 1))
+    mkdir "$work/$way"
+    machine_start "$toolchain-bare" "$work/$way" "$way" "10.9.9.$number"
+    echo "10.9.9.$number $way" >>"$machine/etc/hosts"
+    tar -xzf "$portable" -C "$machine/opt"
+    tool=$(echo "$machine"/opt/slurm-factory-*/bin/slurm-factory)
+    tool=${tool#"$machine"}
+    in_machine sh -c 'for tool in gpg curl wget python3 jq zstd; do if command -v "$tool"; then exit 1; fi; done' ||
+        fail 'the machine is not bare'
+    # What a site's configuration management puts there.
+    mkdir -p "$machine/etc/slurm-factory/trust"
+    cp "$work/public.asc" "$machine/etc/slurm-factory/trust/$key.asc"
+    jq -n --arg key "$key" '{trust: 1, keys: [{fingerprint: $key, label: "the site"}]}' \
+        >"$machine/etc/slurm-factory/trust/trust.json"
+    if [ "$way" = folder ]; then cp -a "$cache" "$machine/srv/cache"; fi
+    if [ "$way" = s3 ]; then
+        mkdir -m 700 "$machine/root/.aws"
+        install -m 600 "$work/credentials" "$machine/root/.aws/credentials"
+    fi
+    begin=$(now_ms)
+    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" --prefix /opt/site
+    cat "$work/out"
+    expect_said "slurm $version is in /opt/site: [0-9]+ packages installed, 0 kept"
+    say "$way: installed after $(($(now_ms) - begin)) ms"
+    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" --prefix /opt/site
+    expect_said 'already'
+    expect 0 in_machine "$tool" list --prefix /opt/site
+    expect_said "^\* +1 +slurm $version"
+    (cd "$machine/opt/site/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$way.list"
+    expect 0 in_machine /opt/site/data/slurm_assets/slurm_install.sh --full-init --without-accounting
+    expect_said 'proved: munge' 'proved: srun hostname, as nobody: ' 'proved: sbatch --array'
+    machine_stop
+}
+bare_install folder /srv/cache
+# shellcheck disable=SC2086  # words
+bare_install s3 s3://slurm/site $s3_environment
+diff "$work/folder.list" "$work/s3.list" || fail 'what came from S3 differs from what came from the folder'
+
+mkdir "$work/nginx"
+show_logs_of "$work/nginx"
+cat >"$work/nginx/nginx.conf" <<CONF
+daemon off;
+pid $work/nginx/pid;
+error_log $work/nginx/error.log;
+events {}
+http {
+    access_log $work/nginx/access.log;
+    default_type application/octet-stream;
+    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
+    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
+    server { listen 10.9.9.20:8080; root $cache; location ~ /\\.sf- { return 404; } }
+}
+CONF
+machine_use ceph
+in_network nginx -c "$work/nginx/nginx.conf" -e "$work/nginx/error.log" >"$work/nginx/out.log" 2>&1 &
+keep_pid $!
+wait_for 20 'nginx to start' test -s "$work/nginx/pid"
+bare_install http http://10.9.9.20:8080
+diff "$work/folder.list" "$work/http.list" || fail 'what came by HTTP differs from what came from the folder'
+grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'
+machine_use ceph
+machine_stop
