@@ -8,6 +8,9 @@
 
 namespace sf::tree {
 
+// That it is one, or a link to one; Code::refused: something else is in the way.
+[[nodiscard]] base::Status check_folder(const std::filesystem::path& path);
+
 // 0755. One that is there stays as it is; Code::refused: something else is in the way.
 [[nodiscard]] base::Status make_public_folder(const std::filesystem::path& path);
 // With those above it that are missing.

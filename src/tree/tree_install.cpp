@@ -97,8 +97,7 @@ private:
         if (::mkdir(stages.c_str(), 0700) != 0 && errno != EEXIST) {
             return base::fail_errno(errno, "make folder " + shown(stages));
         }
-        if (base::is_dir(stages)) return {};
-        return fail(Code::refused, "{} is in the way: it is not a folder", shown(stages));
+        return check_folder(stages);
     }
 
     // Whoever held the lock before is gone: what they left is nobody's, but for folders that
@@ -416,6 +415,8 @@ private:
     Status switch_link(const fs::path& stages, const fs::path& link, const fs::path& target) {
         std::error_code error;
         const fs::file_status status = fs::symlink_status(link, error);
+        if (status.type() == fs::file_type::none)
+            return base::fail_errno(error.value(), "look at " + shown(link));
         if (status.type() == fs::file_type::symlink && fs::read_symlink(link, error) == target) {
             return {};
         }

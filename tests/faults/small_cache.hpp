@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A signed cache of three small packages, a publisher and a client, all below one folder: what the
+// tests with faults do things to, each thing in a process of its own. Real GnuPG. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace sf::test {
+
+class SmallCache {
+public:
+    explicit SmallCache(std::filesystem::path folder) : x_folder(std::move(folder)) {}
+    [[nodiscard]] const std::filesystem::path& folder() const { return x_folder; }
+    [[nodiscard]] std::filesystem::path prefix() const { return x_folder / "prefix"; }
+    [[nodiscard]] std::filesystem::path cache() const { return x_folder / "cache"; }
+
+    // Makes the publisher's key.
+    [[nodiscard]] base::Status make() const;
+    // `ready` is called when the packages to be published are there.
+    [[nodiscard]] base::Status publish(
+        const std::string& version, const std::function<void()>& ready = [] {}) const;
+    // `memory`: the folder of what the client remembers, by name below this one.
+    [[nodiscard]] base::Status install(const std::string& version,
+                                       const std::filesystem::path& prefix,
+                                       const std::string& memory = "client") const;
+    [[nodiscard]] base::Status rollback() const;
+
+private:
+    std::filesystem::path x_folder;
+};
+
+}  // namespace sf::test
