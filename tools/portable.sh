@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program as one archive that runs where nothing of it is installed: with its data, its manual page, and the
 # libraries it needs but glibc's, each with its licence. Machines with this machine's glibc or a newer one, amd64,
-# can use it; for verifying signatures they need gpgv, which apt needs as well.
+# can use it; for verifying signatures they need GnuPG (gpg and gpgv).
 #
 #   tools/portable.sh [FOLDER]     default: build/portable; prints the archive's path
 set -eu

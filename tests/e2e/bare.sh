@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2154  # for inner shells; variables of machine.sh
-# A cache published here is installed on bare machines of its distribution, which have nothing of ours and nothing
-# but the distribution's own ordinary tools: the portable program is unpacked there, the site's trust folder is put
+# A cache published here is installed on bare machines of its distribution, which have nothing of ours and, but for
+# GnuPG, nothing but what the distribution cannot do without: the portable program is unpacked there, the site's trust folder is put
 # there, `install` takes Slurm from a folder, from a web server over HTTP and from a real S3 server, a new machine for
 # each; slurm_install.sh of what was installed brings a node up, and jobs run.
 test_name=e2e.bare
@@ -23,7 +23,8 @@ say "$(basename "$portable"): $(du -k "$portable" | cut -f 1) KiB"
 (cd "$work/portable" && sha256sum --check --quiet ./*.sha256) || fail 'its digest is wrong'
 
 say '== publish to a folder and to S3'
-machine_root "$toolchain-bare"
+# Signatures are judged by GnuPG, the one thing that has to be there.
+machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
 ceph_root
 machine_network
 ceph_start "$work/ceph" ceph 10.9.9.20
@@ -64,12 +65,12 @@ bare_install() {
     say "== $way: $place"
     number=$((number + 1))
     mkdir "$work/$way"
-    machine_start "$toolchain-bare" "$work/$way" "$way" "10.9.9.$number"
+    machine_start "$toolchain-gpg" "$work/$way" "$way" "10.9.9.$number"
     echo "10.9.9.$number $way" >>"$machine/etc/hosts"
     tar -xzf "$portable" -C "$machine/opt"
     tool=$(echo "$machine"/opt/slurm-factory-*/bin/slurm-factory)
     tool=${tool#"$machine"}
-    in_machine sh -c 'for tool in gpg curl wget python3 jq zstd; do if command -v "$tool"; then exit 1; fi; done' ||
+    in_machine sh -c 'for tool in curl wget python3 jq zstd ssh; do if command -v "$tool"; then exit 1; fi; done' ||
         fail 'the machine is not bare'
     # What a site's configuration management puts there.
     mkdir -p "$machine/etc/slurm-factory/trust"
