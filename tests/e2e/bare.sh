@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2154  # for inner shells; variables of machine.sh
 # A cache published here is installed on bare machines of its distribution, which have nothing of ours and, but for
-# GnuPG, nothing but what the distribution cannot do without: the portable program is unpacked there, the site's trust folder is put
-# there, `install` takes Slurm from a folder, from a web server over HTTP and from a real S3 server, a new machine for
-# each; slurm_install.sh of what was installed brings a node up, and jobs run.
+# GnuPG, nothing but what the distribution cannot do without: the portable program is unpacked there, the site's trust
+# folder is put there, `install` takes Slurm from a folder, from a real S3 server and from a web server over HTTP, a
+# new machine for each; slurm_install.sh of what was installed brings a node up, and jobs run.
 test_name=e2e.bare
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
@@ -123,5 +123,3 @@ wait_for 20 'nginx to start' test -s "$work/nginx/pid"
 bare_install http http://10.9.9.20:8080
 diff "$work/folder.list" "$work/http.list" || fail 'what came by HTTP differs from what came from the folder'
 grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'
-machine_use ceph
-machine_stop
