@@ -68,7 +68,7 @@ private:
                 "install the packages that bring them; all updates of the distribution may be "
                 "needed");
         }
-        // slurmd has systemd make the control group of jobs, over D-Bus, and ends where there is none.
+        // slurmd has systemd make the control group of jobs, over D-Bus, and ends without it.
         if (has(Role::compute) && x_facts.systemd && x_facts.cgroups &&
             !x_facts.listeners.sockets.contains(std::string(dbus_socket_path))) {
             add("slurmd asks systemd over D-Bus for the control group of its jobs, and nothing "
