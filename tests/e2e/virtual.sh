@@ -65,12 +65,13 @@ vm_start() {
         umount "$x_mounted"
     fi
     [ -n "${x_accelerator:-}" ] || x_choose_accelerator
+    x_boots=$((${x_boots:-0} + 1))
     # Nested KVM may offer the arch-capabilities of its host's processor and then refuse to set them.
     qemu-system-x86_64 -accel "$x_accelerator" -machine q35 -cpu max,arch-capabilities=off -smp 2 -m 2048 -nodefaults -no-user-config \
         -display none -sandbox on -kernel "$vm/vmlinuz" -initrd "$vm/initrd.img" \
         -append "root=/dev/vda rw console=ttyS0 panic=-1" \
         -drive "file=$vm/disk,format=raw,if=virtio,cache=unsafe" -nic hubport,hubid=0,model=virtio-net-pci \
-        -serial "file:$vm/console.$((x_boots = ${x_boots:-0} + 1)).log" -device virtio-serial \
+        -serial "file:$vm/console.$x_boots.log" -device virtio-serial \
         -chardev "socket,id=vm,path=$vm/socket,server=on,wait=off" -device virtserialport,chardev=vm,name=vm \
         >"$vm/qemu.log" 2>&1 </dev/null &
     x_qemu=$!

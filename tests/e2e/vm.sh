@@ -135,6 +135,10 @@ case_confined() {
     expect_said ': 0 changes$'
 
     say '== a power cut'
+    # slurmctld writes jobs down five seconds after they changed, at the latest (SAVE_MAX_WAIT); one that ended
+    # later is taken for running by the next slurmctld, for half an hour.
+    wait_for $((60 * patience)) 'nothing to be left of jobs' nothing_is_left
+    sleep $((6 * patience))
     vm_power_cut
     vm_start
     units_run
