@@ -23,7 +23,7 @@ vm_make() {
     command -v qemu-system-x86_64 >/dev/null || fail 'there is no QEMU: sh tools/bootstrap.sh long'
     vm=$work/vm
     mkdir -p "$vm"
-    machine_root "$toolchain-vm" systemd-sysv dbus mariadb-server zstd "$(vm_kernel_package)"
+    machine_root "$toolchain-vm" systemd-sysv dbus mariadb-server initramfs-tools zstd "$(vm_kernel_package)"
     x_machine_disk "$toolchain-vm" "$vm"
     for x_boot in vmlinuz initrd.img; do
         # Of several kernels the newest.
