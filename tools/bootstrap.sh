@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Says which packages this machine lacks for the named purposes, and installs them.
 #
-#   tools/bootstrap.sh [--no-bootstrap] PURPOSE...      purposes: build run test fuzz bench
+#   tools/bootstrap.sh [--no-bootstrap] PURPOSE...      purposes: build run test long fuzz bench
 #
 # What counts is the thing itself (a command, a header, a file), not the package that brought it.
 # With --no-bootstrap only the command is printed. Exit 0: nothing is missing any more; 1: it is.
@@ -60,6 +60,8 @@ test   cmd:mariadbd                                          mariadb-server-core
 test   cmd:mariadb-install-db                                mariadb-server-core   mariadb-server
 test   cmd:mariadb                                           mariadb-client-core   mariadb
 test   cmd:perl                                              perl                  perl
+long   cmd:qemu-system-x86_64                                qemu-system-x86       qemu-kvm-core
+long   cmd:mkfs.ext4                                         e2fsprogs             e2fsprogs
 fuzz   cmd:clang++                                           clang                 clang
 bench  cmd:time                                              time                  time
 TABLE
@@ -84,8 +86,8 @@ wanted=
 for word; do
     case $word in
         --no-bootstrap) only_print=1 ;;
-        build | run | test | fuzz | bench) wanted="$wanted $word" ;;
-        *) echo "usage: bootstrap.sh [--no-bootstrap] build|run|test|fuzz|bench..." >&2; exit 2 ;;
+        build | run | test | long | fuzz | bench) wanted="$wanted $word" ;;
+        *) echo "usage: bootstrap.sh [--no-bootstrap] build|run|test|long|fuzz|bench..." >&2; exit 2 ;;
     esac
 done
 

@@ -5,7 +5,7 @@
 # with more rounds of what is random (SF_ROUNDS: kills at random moments, flipped bits).
 set -eu
 cd "$(dirname "$0")/.."
-sh tools/bootstrap.sh build run test fuzz
+sh tools/bootstrap.sh build run test long fuzz
 . ./tools/ccache.sh
 cmake --preset tsan
 cmake --build --preset tsan

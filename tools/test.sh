@@ -8,7 +8,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-sh tools/bootstrap.sh build run test
+# shellcheck disable=SC2086  # a word or none
+sh tools/bootstrap.sh build run test ${SF_FULL:+long}
 
 . ./tools/ccache.sh
 cmake --preset dev

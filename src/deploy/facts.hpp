@@ -56,6 +56,7 @@ inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";
 inline constexpr std::string_view jwt_key_path = "/etc/slurm/jwt_hs256.key";
 inline constexpr std::string_view slurmdbd_conf_path = "/etc/slurm/slurmdbd.conf";
 inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2";
+inline constexpr std::string_view dbus_socket_path = "/run/dbus/system_bus_socket";
 
 // Where MariaDB listens: by Debian's default, under its older name, by Enterprise Linux's.
 inline constexpr std::array<std::string_view, 3> mariadb_sockets{

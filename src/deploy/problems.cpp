@@ -68,6 +68,15 @@ private:
                 "install the packages that bring them; all updates of the distribution may be "
                 "needed");
         }
+        // slurmd has systemd make the control group of jobs, over D-Bus, and ends without it.
+        if (has(Role::compute) && x_facts.systemd && x_facts.cgroups &&
+            !x_facts.listeners.sockets.contains(std::string(dbus_socket_path))) {
+            add("slurmd asks systemd over D-Bus for the control group of its jobs, and nothing "
+                "listens on " +
+                    std::string(dbus_socket_path),
+                std::string(el ? "dnf" : "apt-get") +
+                    " install dbus; if it is installed: systemctl start dbus.socket");
+        }
         if (const auto plain = check_plain_path(x_in.tree); !plain) {
             add(plain.error().text(), "choose another folder: --prefix /opt/slurm", Code::usage);
         }

@@ -92,8 +92,29 @@ TEST_F(PlanTest, AControllerWithSystemd) {
     ASSERT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
     compare("controller.plan.txt", to_text(outcome.planned.plan));
     compare("controller.slurm.conf", file(outcome.planned.plan, "/etc/slurm/slurm.conf"));
+    compare("controller.cgroup.conf", file(outcome.planned.plan, "/etc/slurm/cgroup.conf"));
     compare("controller.slurmctld.service",
             file(outcome.planned.plan, "/etc/systemd/system/slurmctld.service"));
+}
+
+// slurmd would end: "systemd scope for slurmstepd could not be set".
+TEST_F(PlanTest, WithoutDBusNoJobGetsAControlGroupOfSystemds) {
+    host.put_folder("/run/systemd/system");
+    const auto refused = [&](std::vector<std::string> words = {}) {
+        words.insert(words.begin(), {"--full-init", "--without-accounting"});
+        return text_of(plan(words).problems).find("slurmd asks systemd over D-Bus") !=
+               std::string::npos;
+    };
+    EXPECT_FALSE(refused()) << "there are no control groups to ask for";
+    host.cgroups = true;
+    host.put("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n");
+    EXPECT_TRUE(refused());
+    expect_problem({"--full-init", "--without-accounting"}, "/run/dbus/system_bus_socket",
+                   "apt-get install dbus");
+    EXPECT_FALSE(refused({"--role", "controller", "--nodes", "n1"})) << "no slurmd runs there";
+    host.put("/proc/self/net/unix",
+             "ffff: 00000002 00000000 00010000 0001 01 42 /run/dbus/system_bus_socket\n");
+    EXPECT_FALSE(refused());
 }
 
 TEST_F(PlanTest, AComputeNodeMakesNoSecrets) {
