@@ -1,0 +1,172 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016,SC2154  # what stands in single quotes is for inner shells; variables of lib.sh
+# Modules of the distribution that bring its own OpenSSL into our daemons, and modules of ours in its programs,
+# on two bare machines. Users live in PostgreSQL: libnss_pgsql, with TLS, in munged, slurmctld, slurmdbd, slurmd
+# and slurmstepd. Sessions of jobs, and accounts of sshd, are asked of pam_mysql. pam_slurm_adopt lets ssh in;
+# where there is no PostgreSQL, users are known by nss_slurm alone: to getent, a setuid program, and sshd.
+# With auth/slurm, JSON Web Tokens and TLS to MariaDB our OpenSSL is at work in the same processes.
+test_name=e2e.host_modules
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/machine.sh"
+. "$(dirname "$0")/host_modules_setup.sh"
+is_root || not_run 'a machine in namespaces of its own needs root'
+bundle='' version=''
+# shellcheck source=/dev/null
+. "$facts"
+
+host_crypto='/usr/lib/.*/libcrypto\.so\.3$'
+our_crypto='/libcrypto-sf\.so\.3$'
+
+# find_process NAME PATTERN...: one of this name that has files of all these patterns mapped; its maps in
+# $work/maps, its number in $x_process.
+find_process() {
+    x_wanted=$1
+    shift
+    for x_folder in "$machine"/proc/[0-9]*; do
+        # One that ends meanwhile is not meant.
+        [ "$(cat "$x_folder/comm" 2>/dev/null)" = "$x_wanted" ] || continue
+        sed -n 's/^[^ ]* r.xp [^/]*\(\/.*\)$/\1/p' "$x_folder/maps" 2>/dev/null | sort -u >"$work/maps"
+        x_process=${x_folder##*/}
+        x_all=yes
+        for x_pattern; do grep -qE -- "$x_pattern" "$work/maps" || x_all=no; done
+        [ "$x_all" = no ] || return 0
+    done
+    return 1
+}
+# both_openssls NAME PATTERN...: ours and the host's, and these files, in one process that still works.
+both_openssls() {
+    # A step of a job appears after the job.
+    x_tries=0
+    until find_process "$@" "$host_crypto" "$our_crypto" || [ "$x_tries" = 100 ]; do
+        x_tries=$((x_tries + 1))
+        sleep 0.1
+    done
+    [ "$x_tries" -lt 100 ] || fail "no $1 has mapped both OpenSSLs and all of $*; the last one: $(grep -E 'crypto|nss|pam' "$work/maps" | tr '\n' ' ')"
+    say "$1 has mapped $(grep -cE "$host_crypto|$our_crypto" "$work/maps") libcrypto, and: $(sed -n 's,.*/\(libnss_pgsql\|libmariadb\|pam_mysql\|pam_slurm_adopt\|libssl\|libcurl\)\([^/]*\)$,\1\2,p' "$work/maps" | sort -u | tr '\n' ' ')"
+}
+
+as() {  # as UID COMMAND...: by number, as its groups are known to the job only by slurmctld
+    x_uid=$1
+    shift
+    in_machine setpriv --reuid "$x_uid" --regid "$x_uid" --clear-groups env HOME=/ PATH="$tree/current/bin:/usr/bin:/bin" "$@"
+}
+idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
+queue_is_empty() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ]; }
+petra_runs() { in_machine "$tree/current/bin/squeue" -h -u petra -o %T | grep -qx RUNNING; }
+
+ssh_to() { in_machine_of head timeout 60 ssh -o BatchMode=yes -o StrictHostKeyChecking=no "$1@node1" "$2"; }
+ssh_is_as_it_should() {
+    expect 0 ssh_to petra 'echo "job $SLURM_JOB_ID of $(id -un)"'
+    expect_said "^job $job of petra$"
+    mariadb_says "UPDATE pam.people SET state = 1 WHERE name = 'petra'"
+    expect 255 ssh_to petra true
+    mariadb_says "UPDATE pam.people SET state = 0 WHERE name = 'petra'"
+    ssh_to petra 'sleep 600' >"$work/ssh" 2>&1 </dev/null &
+    x_ssh=$!
+    keep_pid "$x_ssh"
+    both_openssls sshd /pam_slurm_adopt.so /libslurm.so security/pam_mysql
+    end_pid "$x_ssh"
+}
+ssh_is_refused() {
+    expect 255 ssh_to "$1" true
+    expect_said 'denied'
+}
+
+nss_slurm_alone() {
+    machine_use node1
+    names_from slurm
+    expect 2 in_machine getent passwd petra
+    machine_use head
+    as 70001 sbatch --parsable --chdir=/ --output=/dev/null --wrap 'sleep 600' >"$work/job"
+    job=$(cat "$work/job")
+    wait_for 30 'the job of petra to run' petra_runs
+    machine_use node1
+    expect 0 in_machine getent passwd petra
+    expect_said '^petra:.*:70001:70001:'
+    machine_use head
+    # passwd is a setuid program: what $ORIGIN means there is not what it means elsewhere.
+    [ -u "$machine/usr/bin/passwd" ] || fail 'passwd is no setuid program'
+    expect 0 as 70001 timeout 60 srun --overlap --jobid="$job" sh -c 'id -un; passwd -S'
+    expect_said '^petra$' '^petra [PLN]'
+    expect 0 ssh_to petra 'echo "job $SLURM_JOB_ID of $(id -un)"'
+    expect_said "^job $job of petra$"
+    expect 0 in_machine "$tree/current/bin/scancel" "$job"
+    wait_for 60 'no job' queue_is_empty
+    ssh_is_refused petra
+    machine_use node1
+    expect 2 in_machine getent passwd petra
+}
+
+two_machines
+databases
+site_accounts head
+site_accounts node1
+
+say '== the installer, where users come from PostgreSQL'
+machine_use head
+expect 0 in_machine "$installer" --full-init --role controller,dbd,rest --jwt --cluster-name mods \
+    --nodes node1 --node-parameters "CPUs=$(nproc)" --slurm-uid 64030 --munge-uid 64031
+expect_said 'proved: munge' 'proved: slurmrestd answers a JSON Web Token, and nobody without one'
+pam_database
+own_openssl_everywhere
+expect 0 in_machine "$tree/current/bin/sacctmgr" -i add account lab Description=e2e Organization=e2e
+expect 0 in_machine "$tree/current/bin/sacctmgr" -i add user petra,paul Account=lab
+machine_use node1
+compute_node
+machine_use head
+wait_for 60 'the node' idle
+
+say '== jobs of users that only PostgreSQL knows'
+expect 0 as 70001 timeout 60 srun sh -c 'id -un; id -G'
+expect_said '^petra$' '^70001 70100$'
+expect 0 in_machine env HOME=/ timeout 60 "$tree/current/bin/sbatch" --uid=petra --wait --chdir=/ --output=/dev/null --wrap 'test "$(id -un)" = petra'
+token=$(in_machine "$tree/current/bin/scontrol" token username=petra lifespan=300 | sed -n 's/^SLURM_JWT=//p')
+[ -n "$token" ] || fail 'there is no token for petra'
+expect 0 in_machine env "SLURM_JWT=$token" "$tree/current/bin/sacct" -n -X -P -o User,Account,State
+expect_said '^petra\|lab\|COMPLETED$'
+both_openssls slurmctld libnss_pgsql libssl.so.3
+both_openssls slurmdbd libnss_pgsql libssl.so.3 libmariadb-sf
+say "slurmdbd and MariaDB: $(mariadb_tls)"
+machine_use node1
+both_openssls slurmd libnss_pgsql libssl.so.3
+
+say '== the session of a job is asked of pam_mysql'
+machine_use head
+[ "$(sessions petra)" -ge 2 ] || fail 'pam_mysql has written no sessions of petra'
+mariadb_says "ALTER USER pam@'%' ACCOUNT LOCK"
+expect 1 as 70001 timeout 60 srun true
+mariadb_says "ALTER USER pam@'%' ACCOUNT UNLOCK"
+in_machine_of node1 grep -q 'pam_open_session: Authentication service cannot' /var/log/slurmd/slurmd.log || fail 'not pam_mysql has refused the session'
+wait_for 60 'the node' idle
+as 70001 sbatch --parsable --chdir=/ --output=/dev/null --wrap 'sleep 600' >"$work/job"
+job=$(cat "$work/job")
+wait_for 30 'the job of petra to run' petra_runs
+machine_use node1
+both_openssls slurmstepd security/pam_mysql libmariadb.so.3 libnss_pgsql
+
+say '== ssh to the node of a job'
+ssh_is_as_it_should
+machine_use head
+expect 0 in_machine "$tree/current/bin/scancel" "$job"
+wait_for 60 'no job' queue_is_empty
+ssh_is_refused petra
+
+say '== users that only nss_slurm knows, on the node of their job'
+sed -i 's/^LaunchParameters=.*/LaunchParameters=enable_nss_slurm/' "$machine/etc/slurm/slurm.conf"
+expect 0 in_machine "$tree/current/bin/scontrol" reconfigure
+wait_for 60 'the node' idle
+nss_slurm_alone
+
+say '== the same from another place'
+machine_use node1
+expect 0 in_machine "$installer" --uninstall
+in_machine mkdir -p /srv/a/deeper
+in_machine mv "$tree" /srv/a/deeper/place
+node_tree=/srv/a/deeper/place
+expect 0 in_machine "$node_tree/data/slurm_assets/slurm_install.sh" --full-init
+modules_of_ours
+machine_use head
+wait_for 60 'the node' idle
+nss_slurm_alone
+say 'as it should be'
