@@ -11,15 +11,15 @@ test_name=e2e.host_modules
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/host_modules_setup.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
-bundle='' version=''
+bundle=''
 # shellcheck source=/dev/null
 . "$facts"
 
 host_crypto='/usr/lib/.*/libcrypto\.so\.3$'
 our_crypto='/libcrypto-sf\.so\.3$'
 
-# find_process NAME PATTERN...: one of this name that has files of all these patterns mapped; its maps in
-# $work/maps, its number in $x_process.
+# find_process NAME PATTERN...: one of this name that has files of all these patterns mapped; its files in
+# $work/maps.
 find_process() {
     x_wanted=$1
     shift
@@ -27,7 +27,6 @@ find_process() {
         # One that ends meanwhile is not meant.
         [ "$(cat "$x_folder/comm" 2>/dev/null)" = "$x_wanted" ] || continue
         sed -n 's/^[^ ]* r.xp [^/]*\(\/.*\)$/\1/p' "$x_folder/maps" 2>/dev/null | sort -u >"$work/maps"
-        x_process=${x_folder##*/}
         x_all=yes
         for x_pattern; do grep -qE -- "$x_pattern" "$work/maps" || x_all=no; done
         [ "$x_all" = no ] || return 0
@@ -51,9 +50,9 @@ as() {  # as UID COMMAND...: by number, as its groups are known to the job only 
     shift
     in_machine setpriv --reuid "$x_uid" --regid "$x_uid" --clear-groups env HOME=/ PATH="$tree/current/bin:/usr/bin:/bin" "$@"
 }
-idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
-queue_is_empty() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ]; }
-petra_runs() { in_machine "$tree/current/bin/squeue" -h -u petra -o %T | grep -qx RUNNING; }
+idle() { [ "$(in_machine timeout 20 "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
+queue_is_empty() { [ -z "$(in_machine timeout 20 "$tree/current/bin/squeue" -h)" ]; }
+petra_runs() { in_machine timeout 20 "$tree/current/bin/squeue" -h -u petra -o %T | grep -qx RUNNING; }
 
 ssh_to() { in_machine_of head timeout 60 ssh -o BatchMode=yes -o StrictHostKeyChecking=no "$1@node1" "$2"; }
 ssh_is_as_it_should() {
@@ -119,12 +118,18 @@ wait_for 60 'the node' idle
 
 say '== jobs of users that only PostgreSQL knows'
 expect 0 as 70001 timeout 60 srun sh -c 'id -un; id -G'
-expect_said '^petra$' '^70001 70100$'
+expect_said '^petra$' '^70001 70100 70200$'
 expect 0 in_machine env HOME=/ timeout 60 "$tree/current/bin/sbatch" --uid=petra --wait --chdir=/ --output=/dev/null --wrap 'test "$(id -un)" = petra'
 token=$(in_machine "$tree/current/bin/scontrol" token username=petra lifespan=300 | sed -n 's/^SLURM_JWT=//p')
 [ -n "$token" ] || fail 'there is no token for petra'
 expect 0 in_machine env "SLURM_JWT=$token" "$tree/current/bin/sacct" -n -X -P -o User,Account,State
 expect_said '^petra\|lab\|COMPLETED$'
+rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: petra' "$@"; }
+api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 | jq -r '[.paths | keys[] | capture("^/slurm/(?<v>v[0-9.]+)/jobs/$").v] | max')
+rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurm/$api/jobs/" | jq -e '[.jobs[].user_name] | index("petra") != null' >"$work/out" ||
+    fail 'slurmrestd knows no job of petra'
+both_openssls munged libnss_pgsql libssl.so.3
+both_openssls slurmrestd libnss_pgsql libssl.so.3
 both_openssls slurmctld libnss_pgsql libssl.so.3
 both_openssls slurmdbd libnss_pgsql libssl.so.3 libmariadb-sf
 say "slurmdbd and MariaDB: $(mariadb_tls)"
@@ -154,7 +159,10 @@ ssh_is_refused petra
 
 say '== users that only nss_slurm knows, on the node of their job'
 sed -i 's/^LaunchParameters=.*/LaunchParameters=enable_nss_slurm/' "$machine/etc/slurm/slurm.conf"
-expect 0 in_machine "$tree/current/bin/scontrol" reconfigure
+start_again
+machine_use node1
+start_again
+machine_use head
 wait_for 60 'the node' idle
 nss_slurm_alone
 
