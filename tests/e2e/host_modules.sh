@@ -51,7 +51,7 @@ as() {  # as UID COMMAND...: by number, as its groups are known to the job only 
     in_machine setpriv --reuid "$x_uid" --regid "$x_uid" --clear-groups env HOME=/ PATH="$tree/current/bin:/usr/bin:/bin" "$@"
 }
 idle() { [ "$(in_machine timeout 20 "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
-queue_is_empty() { [ -z "$(in_machine timeout 20 "$tree/current/bin/squeue" -h)" ]; }
+queue_is_empty() { x_queue=$(in_machine timeout 20 "$tree/current/bin/squeue" -h) && [ -z "$x_queue" ]; }
 petra_runs() { in_machine timeout 20 "$tree/current/bin/squeue" -h -u petra -o %T | grep -qx RUNNING; }
 
 ssh_to() { in_machine_of head timeout 60 ssh -o BatchMode=yes -o StrictHostKeyChecking=no "$1@node1" "$2"; }
@@ -68,33 +68,33 @@ ssh_is_as_it_should() {
     end_pid "$x_ssh"
 }
 ssh_is_refused() {
-    expect 255 ssh_to "$1" true
+    expect 255 ssh_to petra true
     expect_said 'denied'
 }
-
-nss_slurm_alone() {
-    machine_use node1
-    names_from slurm
-    expect 2 in_machine getent passwd petra
+job_of_petra() {  # which runs until end_job
     machine_use head
     as 70001 sbatch --parsable --chdir=/ --output=/dev/null --wrap 'sleep 600' >"$work/job"
     job=$(cat "$work/job")
     wait_for 30 'the job of petra to run' petra_runs
-    machine_use node1
-    expect 0 in_machine getent passwd petra
-    expect_said '^petra:.*:70001:70001:'
+}
+end_job() {
     machine_use head
-    # passwd is a setuid program: what $ORIGIN means there is not what it means elsewhere.
-    [ -u "$machine/usr/bin/passwd" ] || fail 'passwd is no setuid program'
-    expect 0 as 70001 timeout 60 srun --overlap --jobid="$job" sh -c 'id -un; passwd -S'
-    expect_said '^petra$' '^petra [PLN]'
-    expect 0 ssh_to petra 'echo "job $SLURM_JOB_ID of $(id -un)"'
-    expect_said "^job $job of petra$"
     expect 0 in_machine "$tree/current/bin/scancel" "$job"
     wait_for 60 'no job' queue_is_empty
-    ssh_is_refused petra
+}
+# It answers the processes of a job, and nobody else. passwd is a setuid program.
+nss_slurm_serves() {
+    machine_use node1
+    [ -u "$machine/usr/bin/passwd" ] || fail 'passwd is no setuid program'
+    names_from slurm
+    job_of_petra
+    expect 0 as 70001 timeout 60 srun --overlap --jobid="$job" sh -c 'id -un; passwd -S; getent passwd petra'
+    expect_said '^petra$' '^petra [PLN]' '^petra:.*:70001:70001:'
     machine_use node1
     expect 2 in_machine getent passwd petra
+    end_job
+    machine_use node1
+    names_from pgsql
 }
 
 two_machines
@@ -144,37 +144,33 @@ expect 1 as 70001 timeout 60 srun true
 mariadb_says "ALTER USER pam@'%' ACCOUNT UNLOCK"
 in_machine_of node1 grep -q 'pam_open_session: Authentication service cannot' /var/log/slurmd/slurmd.log || fail 'not pam_mysql has refused the session'
 wait_for 60 'the node' idle
-as 70001 sbatch --parsable --chdir=/ --output=/dev/null --wrap 'sleep 600' >"$work/job"
-job=$(cat "$work/job")
-wait_for 30 'the job of petra to run' petra_runs
+job_of_petra
 machine_use node1
 both_openssls slurmstepd security/pam_mysql libmariadb.so.3 libnss_pgsql
 
-say '== ssh to the node of a job'
+say '== ssh to the node of a job, and to one without'
 ssh_is_as_it_should
-machine_use head
-expect 0 in_machine "$tree/current/bin/scancel" "$job"
-wait_for 60 'no job' queue_is_empty
-ssh_is_refused petra
+end_job
+ssh_is_refused
 
 say '== users that only nss_slurm knows, on the node of their job'
 sed -i 's/^LaunchParameters=.*/LaunchParameters=enable_nss_slurm/' "$machine/etc/slurm/slurm.conf"
 start_again
 machine_use node1
 start_again
-machine_use head
-wait_for 60 'the node' idle
-nss_slurm_alone
+nss_slurm_serves
 
-say '== the same from another place'
-machine_use node1
+say '== modules of ours from another place'
 expect 0 in_machine "$installer" --uninstall
 in_machine mkdir -p /srv/a/deeper
 in_machine mv "$tree" /srv/a/deeper/place
 node_tree=/srv/a/deeper/place
-expect 0 in_machine "$node_tree/data/slurm_assets/slurm_install.sh" --full-init
+become_a_node
 modules_of_ours
-machine_use head
-wait_for 60 'the node' idle
-nss_slurm_alone
+nss_slurm_serves
+job_of_petra
+machine_use node1
+ssh_is_as_it_should
+end_job
+ssh_is_refused
 say 'as it should be'

@@ -153,7 +153,7 @@ CONF
         echo "$x_kind required pam_mysql.so config_file=/etc/pam-mysql.conf"
     done >"$machine/etc/pam.d/slurm"
     echo 'session required pam_limits.so' >>"$machine/etc/pam.d/slurm"
-    expect 0 in_machine "$installer" --full-init --role compute --controller head --slurm-uid 64030 --munge-uid 64031
+    become_a_node
 
     in_machine_of head ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
     for x_name in petra paul; do
@@ -165,6 +165,10 @@ CONF
     modules_of_ours
     in_machine install -d /run/sshd
     in_machine /usr/sbin/sshd -E /var/log/slurmd/sshd.log
+}
+become_a_node() {
+    expect 0 in_machine "$node_tree/data/slurm_assets/slurm_install.sh" --full-init --role compute --controller head \
+        --slurm-uid 64030 --munge-uid 64031
 }
 in_machine_of() {  # in_machine_of HOST COMMAND...
     x_before="$x_inside $machine"
