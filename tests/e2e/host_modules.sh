@@ -41,11 +41,13 @@ both_openssls() {
         x_tries=$((x_tries + 1))
         sleep 0.1
     done
-    [ "$x_tries" -lt 100 ] || fail "no $1 has mapped both OpenSSLs and all of $*; the last one: $(grep -E 'crypto|nss|pam' "$work/maps" | tr '\n' ' ')"
-    say "$1 has mapped $(grep -cE "$host_crypto|$our_crypto" "$work/maps") libcrypto, and: $(sed -n 's,.*/\(libnss_pgsql\|libmariadb\|pam_mysql\|pam_slurm_adopt\|libssl\|libcurl\)\([^/]*\)$,\1\2,p' "$work/maps" | sort -u | tr '\n' ' ')"
+    [ "$x_tries" -lt 100 ] || { cat "$work/maps"; fail "no $1 has mapped both OpenSSLs and all of: $*; above the last one's files"; }
+    say "$1: $(grep -oE '/(libcrypto|libssl|libmariadb|libnss_pgsql|pam_mysql|pam_slurm_adopt)[^/]*$' "$work/maps" | tr -d '\n/' |
+        sed 's/lib/ lib/g; s/pam_/ pam_/g')"
 }
 
-as() {  # as UID COMMAND...: by number, as its groups are known to the job only by slurmctld
+# By number: that its groups are known in a job is slurmctld's work. libpq looks for certificates in HOME.
+as() {  # as UID COMMAND...
     x_uid=$1
     shift
     in_machine setpriv --reuid "$x_uid" --regid "$x_uid" --clear-groups env HOME=/ PATH="$tree/current/bin:/usr/bin:/bin" "$@"
@@ -69,7 +71,7 @@ ssh_is_as_it_should() {
 }
 ssh_is_refused() {
     expect 255 ssh_to petra true
-    expect_said 'denied'
+    expect_said 'Access denied by pam_slurm_adopt'
 }
 job_of_petra() {  # which runs until end_job
     machine_use head
@@ -119,20 +121,26 @@ wait_for 60 'the node' idle
 say '== jobs of users that only PostgreSQL knows'
 expect 0 as 70001 timeout 60 srun sh -c 'id -un; id -G'
 expect_said '^petra$' '^70001 70100 70200$'
-expect 0 in_machine env HOME=/ timeout 60 "$tree/current/bin/sbatch" --uid=petra --wait --chdir=/ --output=/dev/null --wrap 'test "$(id -un)" = petra'
+expect 0 in_machine env HOME=/ timeout 60 "$tree/current/bin/sbatch" --uid=petra --wait --chdir=/ --output=/dev/null \
+    --wrap 'test "$(id -un)" = petra'
 token=$(in_machine "$tree/current/bin/scontrol" token username=petra lifespan=300 | sed -n 's/^SLURM_JWT=//p')
 [ -n "$token" ] || fail 'there is no token for petra'
 expect 0 in_machine env "SLURM_JWT=$token" "$tree/current/bin/sacct" -n -X -P -o User,Account,State
 expect_said '^petra\|lab\|COMPLETED$'
-rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: petra' "$@"; }
-api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 | jq -r '[.paths | keys[] | capture("^/slurm/(?<v>v[0-9.]+)/jobs/$").v] | max')
-rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurm/$api/jobs/" | jq -e '[.jobs[].user_name] | index("petra") != null' >"$work/out" ||
+rest() {
+    curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" \
+        -H 'X-SLURM-USER-NAME: petra' -H "X-SLURM-USER-TOKEN: $token" "$@"
+}
+api=$(rest http://localhost/openapi/v3 |
+    jq -r '[.paths | keys[] | capture("^/slurm/(?<v>v[0-9.]+)/jobs/$").v] | max')
+rest "http://localhost/slurm/$api/jobs/" |
+    jq -e '[.jobs[].user_name] | index("petra") != null' >"$work/out" ||
     fail 'slurmrestd knows no job of petra'
 both_openssls munged libnss_pgsql libssl.so.3
 both_openssls slurmrestd libnss_pgsql libssl.so.3
 both_openssls slurmctld libnss_pgsql libssl.so.3
 both_openssls slurmdbd libnss_pgsql libssl.so.3 libmariadb-sf
-say "slurmdbd and MariaDB: $(mariadb_tls)"
+slurmdbd_encrypts
 machine_use node1
 both_openssls slurmd libnss_pgsql libssl.so.3
 
@@ -142,7 +150,8 @@ machine_use head
 mariadb_says "ALTER USER pam@'%' ACCOUNT LOCK"
 expect 1 as 70001 timeout 60 srun true
 mariadb_says "ALTER USER pam@'%' ACCOUNT UNLOCK"
-in_machine_of node1 grep -q 'pam_open_session: Authentication service cannot' /var/log/slurmd/slurmd.log || fail 'not pam_mysql has refused the session'
+in_machine_of node1 grep -q 'pam_open_session: Authentication service cannot' /var/log/slurmd/slurmd.log ||
+    fail 'not pam_mysql has refused the session'
 wait_for 60 'the node' idle
 job_of_petra
 machine_use node1

@@ -102,8 +102,12 @@ pam_database() {
         GRANT INSERT ON pam.sessions TO pam@'%'"
 }
 sessions() { mariadb_says "SELECT count(*) FROM pam.sessions WHERE name = '$1' AND message LIKE '%OPEN%'"; }
-# Encrypted, or refused: the account of slurmdbd has no other way.
-mariadb_tls() { mariadb_says "SELECT CONCAT(user, ' must use ', ssl_type, ' TLS') FROM mysql.user WHERE user = 'slurm' AND ssl_type = 'ANY'"; }
+# The account of slurmdbd has no other way, and nobody else encrypts here.
+slurmdbd_encrypts() {
+    x_said=$(mariadb_says "SELECT ssl_type, (SELECT variable_value FROM information_schema.global_status
+        WHERE variable_name = 'Ssl_accepts') > 0 FROM mysql.user WHERE user = 'slurm'")
+    [ "$x_said" = "$(printf 'ANY\t1')" ] || fail "slurmdbd does not speak TLS to MariaDB: $x_said"
+}
 
 own_openssl_everywhere() {
     mariadb_says "ALTER USER slurm@localhost REQUIRE SSL"
