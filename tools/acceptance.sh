@@ -108,6 +108,7 @@ clone=$fresh/slurm-factory
 for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
 bundle_json "$(bundle_at "$clone/build/e2e/state-noble" noble 25.11)" >>bundles
 for name in e2e.production e2e.install.accounting e2e.install.systemd e2e.install.hosts e2e.install.upgrade e2e.install.modules e2e.verify.proof \
+    e2e.vm.confined e2e.vm.confined.noble \
     e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.build.noble \
     e2e.verify.proof.noble e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble; do
     test_json "$name"
