@@ -57,12 +57,17 @@ queue_is_empty() { x_queue=$(in_machine timeout 20 "$tree/current/bin/squeue" -h
 petra_runs() { in_machine timeout 20 "$tree/current/bin/squeue" -h -u petra -o %T | grep -qx RUNNING; }
 
 ssh_to() { in_machine_of head timeout 60 ssh -o BatchMode=yes -o StrictHostKeyChecking=no "$1@node1" "$2"; }
+nobody_becomes_petra() {
+    in_machine_of node1 setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/ su petra --shell /bin/sh -c "$1"
+}
 ssh_is_as_it_should() {
     expect 0 ssh_to petra 'echo "job $SLURM_JOB_ID of $(id -un)"'
     expect_said "^job $job of petra$"
     mariadb_says "UPDATE pam.people SET state = 1 WHERE name = 'petra'"
     expect 255 ssh_to petra true
     mariadb_says "UPDATE pam.people SET state = 0 WHERE name = 'petra'"
+    expect 0 nobody_becomes_petra 'echo "job $SLURM_JOB_ID of $(id -un)"'
+    expect_said "^job $job of petra$"
     ssh_to petra 'sleep 600' >"$work/ssh" 2>&1 </dev/null &
     x_ssh=$!
     keep_pid "$x_ssh"
@@ -71,6 +76,8 @@ ssh_is_as_it_should() {
 }
 ssh_is_refused() {
     expect 255 ssh_to petra true
+    expect_said 'Access denied by pam_slurm_adopt'
+    expect 1 nobody_becomes_petra true
     expect_said 'Access denied by pam_slurm_adopt'
 }
 job_of_petra() {  # which runs until end_job
@@ -87,7 +94,7 @@ end_job() {
 # It answers the processes of a job, and nobody else. passwd is a setuid program.
 nss_slurm_serves() {
     machine_use node1
-    [ -u "$machine/usr/bin/passwd" ] || fail 'passwd is no setuid program'
+    for x_program in passwd su; do [ -u "$machine/usr/bin/$x_program" ] || fail "$x_program is no setuid program"; done
     names_from slurm
     job_of_petra
     expect 0 as 70001 timeout 60 srun --overlap --jobid="$job" sh -c 'id -un; passwd -S; getent passwd petra'

@@ -187,5 +187,8 @@ in_machine_of() {  # in_machine_of HOST COMMAND...
 modules_of_ours() {
     sed "/^@include common-account/a account required pam_mysql.so config_file=/etc/pam-mysql.conf\n\
 account required $node_tree/current/lib/security/pam_slurm_adopt.so" "$work/pam.sshd" >"$machine/etc/pam.d/sshd"
+    # su is a setuid program; whom it lets in is of no matter here.
+    printf '%s\n' 'auth required pam_permit.so' 'session required pam_permit.so' \
+        "account required $node_tree/current/lib/security/pam_slurm_adopt.so service=su" >"$machine/etc/pam.d/su"
     in_machine ln -sfn "$node_tree/current/lib/libnss_slurm.so.2" /usr/lib/x86_64-linux-gnu/libnss_slurm.so.2
 }
