@@ -238,8 +238,8 @@ private:
 
 void add_publish_options(CLI::App& app, PublishRequest& request) {
     app.add_option("--publish", request.what,
-                   "What of it goes into a cache, proven first as by --verify: Slurm and its "
-                   "bundle, its dependencies, all of it, or all packages but no bundle (spack)")
+                   "What of it goes into a cache, once proven: Slurm and its bundle, its "
+                   "dependencies, all, or all but the bundle (spack)")
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "slurm", "deps", "spack", "all"}))
         ->type_name("WHAT");

@@ -72,7 +72,7 @@ public:
              fmt::format("https://spdx.org/spdxdocs/{}-{}", name, x_facts.archive.hex())},
             {"creationInfo",
              {{"created", utc_time(x_facts.origins->epoch)},
-              {"creators", {"Tool: " + base::replace_all(x_bundle.builder, " ", "-")}},
+              {"creators", Json::array({"Tool: " + base::replace_all(x_bundle.builder, " ", "-")})},
               {"comment", "The time is the one that every build is told, not that of the build."}}},
             {"packages", x_packages},
             {"relationships", x_relations}};

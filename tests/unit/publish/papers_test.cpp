@@ -59,7 +59,7 @@ TEST_F(Papers, TheListOfPartsIsWhatSpdxAsksFor) {
     EXPECT_EQ(x_sbom["dataLicense"], "CC0-1.0");
     EXPECT_EQ(x_sbom["SPDXID"], "SPDXRef-DOCUMENT");
     EXPECT_EQ(x_sbom["creationInfo"]["created"], "2023-11-14T22:13:20Z");
-    EXPECT_EQ(x_sbom["creationInfo"]["creators"], Json({"Tool: slurm-factory-0.1.0"}));
+    EXPECT_EQ(x_sbom["creationInfo"]["creators"], Json::array({"Tool: slurm-factory-0.1.0"}));
     EXPECT_THAT(x_sbom["documentNamespace"].get<std::string>(),
                 HasSubstr(x_machine.files.record.sha256.hex()));
     std::set<std::string> ids{"SPDXRef-DOCUMENT"};
