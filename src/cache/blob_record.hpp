@@ -26,6 +26,8 @@ inline constexpr std::string_view package = "application/vnd.slurm-factory.packa
 inline constexpr std::string_view run = "application/vnd.slurm-factory.run.v1.tar+zstd";
 inline constexpr std::string_view dev = "application/vnd.slurm-factory.dev.v1.tar+zstd";
 inline constexpr std::string_view dbg = "application/vnd.slurm-factory.dbg.v1.tar+zstd";
+// What it was made from, by digest (source_list.hpp).
+inline constexpr std::string_view sources = "application/vnd.slurm-factory.sources.v1+json";
 // Of what is installed as a whole: the bundle's manifest, and its files of ours (bundle.md).
 inline constexpr std::string_view bundle = "application/vnd.slurm-factory.bundle.v1+json";
 inline constexpr std::string_view assets = "application/vnd.slurm-factory.assets.v1.tar+zstd";

@@ -66,12 +66,18 @@ Result<std::string> read_ref(Backend& backend, const std::string& key, const Ref
                 named(backend, key), base::sha256(text).hex(), ref.sha256.hex());
 }
 
-Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref, int descriptor) {
+Status fetch_object(Backend& backend, const std::string& key, std::uint64_t size, int descriptor) {
     SF_CHECK(check_key(key));
     FileReceiver receiver(descriptor);
     GetOptions options;
-    options.length = ref.size;
+    options.length = size;
     SF_CHECK(backend.get(key, options, receiver).map([](const Got&) {}));
+    if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a download");
+    return {};
+}
+
+Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref, int descriptor) {
+    SF_CHECK(fetch_object(backend, key, ref.size, descriptor));
     SF_TRY(const base::Digest got, base::sha256_fd(descriptor));
     if (::lseek(descriptor, 0, SEEK_CUR) != static_cast<off_t>(ref.size) || got != ref.sha256)
         return fail(Code::corrupt, "{} is not what it should be: its SHA-256 is {}, not {}",

@@ -32,6 +32,10 @@ struct StoredText {
 [[nodiscard]] base::Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref,
                                      int descriptor);
 
+// What is not known but for its length, likewise: whatever it is.
+[[nodiscard]] base::Status fetch_object(Backend& backend, const std::string& key,
+                                        std::uint64_t size, int descriptor);
+
 [[nodiscard]] base::Result<PutOutcome> put_text(Backend& backend, const std::string& key,
                                                 std::string_view text, std::string content_type,
                                                 PutCondition condition = {});

@@ -4,6 +4,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/bundle_assets.hpp"
+#include "cli/origins.hpp"
 #include "model/bundle_layout.hpp"
 #include "model/features.hpp"
 #include "model/names.hpp"
@@ -56,7 +57,9 @@ public:
         const auto size = fs::file_size(x_bundle, error);
         return json && !error && *json == receipt(size) && base::exists(x_alias) &&
                base::exists(x_bundle.native() + ".asc") &&
-               base::exists(x_bundle.native() + ".sha256");
+               base::exists(x_bundle.native() + ".sha256") &&
+               base::exists(x_bundle.native() + ".spdx.json") &&
+               base::exists(x_bundle.native() + ".intoto.jsonl");
     }
     [[nodiscard]] Status write() const {
         std::error_code error;
@@ -89,6 +92,7 @@ Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
     if (wishes.gpu) request.features.emplace_back(model::gpu_feature);
     SF_TRY(request.assets, bundle_assets(session, request.version, toolchain,
                                          wishes.hierarchy ? root.compiler : ""));
+    SF_TRY(request.origins, origins_of(session, plan, root));
     SF_TRY(const model::Bundle bundle, publish::plan_bundle(request));
     SF_TRY(const std::string manifest, model::to_json(bundle));
     const Receipt receipt(request, session.state().builds(), manifest, signer.fingerprint().text());
@@ -99,8 +103,13 @@ Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
                publish::write_bundle(request, session.state().builds(), &signer));
         SF_CHECK(receipt.write());
     }
-    return MadeBundle{receipt.bundle(), receipt.alias(), signer.fingerprint().text(),
-                      !there,           manifest,        std::move(request.assets)};
+    return MadeBundle{receipt.bundle(),
+                      receipt.alias(),
+                      signer.fingerprint().text(),
+                      !there,
+                      manifest,
+                      std::move(request.assets),
+                      std::move(request.origins)};
 }
 
 void say_bundle(Session& session, const MadeBundle& made) {

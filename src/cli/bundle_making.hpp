@@ -21,9 +21,10 @@ struct MadeBundle {
     bool written = false;  // false: it was there
     std::string manifest;  // its text
     std::vector<publish::BundleAsset> assets;
+    publish::Origins origins;
 };
 
-// Writes builds/<toolchain>/<series>/slurm-<exact>-….tar.gz with .asc and .sha256, and the alias
+// Writes builds/<toolchain>/<series>/slurm-<exact>-….tar.gz with its papers, and the alias
 // builds/slurm-<series>-<toolchain>-software.tar.gz. If the bundle of these very packages is there
 // and signed by this key, nothing is done.
 [[nodiscard]] base::Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,

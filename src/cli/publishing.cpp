@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include <ctime>
+#include <memory>
+#include <optional>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -15,6 +17,8 @@
 #include "cli/trusted_keys.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
+#include "publish/bundle_push.hpp"
+#include "publish/front_page.hpp"
 #include "publish/mirror_push.hpp"
 
 namespace sf::cli {
@@ -84,12 +88,158 @@ Status dependencies_are_there(cache::Backend& place, const std::string& toolchai
     return {};
 }
 
+class Publication {
+public:
+    Publication(Session& session, const PublishRequest& request, const Published& what,
+                const trust::Signer& signer)
+        : x_session(session), x_request(request), x_what(what), x_signer(signer) {}
+
+    Status run() {
+        SF_CHECK(prepare());
+        const bool with_bundle = x_request.what == "slurm" || x_request.what == "all";
+        publish::BundlePush bundle(*x_place, x_papers);
+        if (with_bundle) SF_CHECK(bundle.look());
+        // What Slurm is published with is there before Slurm is.
+        if (x_request.what == "slurm")
+            SF_CHECK(dependencies_are_there(*x_place, x_what.plan.toolchain, x_push));
+        else
+            SF_CHECK(push_dependencies());
+        if (x_request.what != "deps") SF_CHECK(push_slurm(with_bundle ? &bundle : nullptr));
+        return show();
+    }
+
+private:
+    [[nodiscard]] std::string main_package() const {
+        return x_push.closure.back().package->store_name();
+    }
+
+    Status prepare() {
+        SF_TRY(x_place, cache::open_backend(x_request.to));
+        const build::PackageStore store(x_session.state());
+        SF_CHECK(base::make_dirs(x_session.state().work()));
+        SF_TRY(x_work, base::TempDir::create(x_session.state().work(), "publish-"));
+        const model::NodeId slurm = *x_what.plan.dag.find("slurm");
+        for (const model::NodeId id : x_what.plan.dag.runtime_closure(slurm)) {
+            const model::Package& package = x_what.report.nodes.at(model::index(id)).package;
+            x_push.closure.push_back({&package, store.folder(package.store_name())});
+        }
+        x_push.libc = x_what.root.libc;
+        x_push.work = x_work->path();
+        x_push.signer = &x_signer;
+        SF_TRY(const trust::Key key, keyring_of(x_session).find(x_signer.fingerprint()));
+        x_push.primary = key.primary.fingerprint.text();
+        SF_TRY(x_push.public_key, keyring_of(x_session).export_public(key.primary.fingerprint));
+        SF_CHECK(believe(key.primary.fingerprint));
+        x_push.verifier = &*x_verifier;
+        x_push.memory = x_session.state().caches();
+        x_push.now = std::time(nullptr);
+        x_push.place = x_place.get();
+        x_push.origins = &x_what.made.origins;
+
+        x_papers.bundle = x_what.made.path;
+        x_papers.version = x_what.plan.dag.at(slurm).version;
+        x_papers.toolchain = x_what.plan.toolchain;
+        x_papers.manifest = base::sha256(x_what.made.manifest);
+        x_papers.older = x_request.older;
+        x_papers.work = x_push.work;
+        x_papers.verifier = x_push.verifier;
+        x_papers.memory = x_push.memory;
+        x_papers.now = x_push.now;
+        return {};
+    }
+
+    // What others whom this user trusts have published is added to.
+    Status believe(const trust::Fingerprint& own) {
+        SF_TRY(trust::TrustedKeys believed, trusted_keys(x_session, {}));
+        std::erase_if(believed.entries,
+                      [&](const trust::TrustEntry& entry) { return entry.fingerprint == own; });
+        believed.entries.push_back({own, "this publisher"});
+        SF_TRY(const trust::TrustedKeys all,
+               trust::trusted_from(believed.entries, {believed.keyring, x_push.public_key}));
+        SF_TRY(x_verifier, trust::Verifier::create(all));
+        return {};
+    }
+
+    Status push_dependencies() {
+        const std::string main = main_package();
+        x_push.items.clear();
+        for (const publish::PushPackage& each : x_push.closure) {
+            if (each.package->store_name() != main)
+                x_push.items.push_back({each.package->store_name(), {}});
+        }
+        return push_one(x_session, *x_place, {x_what.plan.toolchain, ""}, x_push);
+    }
+
+    Status push_slurm(publish::BundlePush* bundle) {
+        SF_TRY(const std::string assets, assets_archive(x_what.made.assets));
+        SF_TRY(const std::string signature, x_signer.sign_bytes(x_what.made.manifest));
+        x_push.items = {{main_package(),
+                         {{std::string(cache::media::bundle), "none", x_what.made.manifest},
+                          {std::string(cache::media::signature), "none", signature},
+                          {std::string(cache::media::assets), "zstd", assets}}}};
+        cache::NamedBundle named;
+        if (bundle != nullptr) {
+            SF_TRY(named, base::during(bundle->put(), "publishing the bundle"));
+            x_push.bundle = &named;
+        }
+        SF_CHECK(push_one(x_session, *x_place,
+                          {x_what.plan.toolchain, model::series_of(x_papers.version)}, x_push));
+        x_push.bundle = nullptr;
+        if (bundle == nullptr) return {};
+        SF_CHECK(base::during(bundle->put_alias(), "publishing the bundle's alias"));
+        x_session.voice.line(fmt::format("{}: the bundle of Slurm {} for {} {}, {} sent",
+                                         x_place->place(), x_papers.version, x_papers.toolchain,
+                                         bundle->was_there() ? "there already" : "published",
+                                         base::human_bytes(bundle->bytes())));
+        x_session.voice.event("published_bundle", {{"place", x_place->place()},
+                                                   {"version", x_papers.version},
+                                                   {"toolchain", x_papers.toolchain},
+                                                   {"there", bundle->was_there()},
+                                                   {"bytes", bundle->bytes()}});
+        return {};
+    }
+
+    // The key and the page for people, last.
+    Status show() {
+        publish::FrontPageRequest page;
+        page.public_key = x_push.public_key;
+        page.primary = x_push.primary;
+        for (const auto& [toolchain, unused] : x_what.catalog.toolchains) {
+            page.mirrors.push_back({toolchain, ""});
+            for (const auto& [series, stack] : x_what.catalog.stacks)
+                page.mirrors.push_back({toolchain, series});
+        }
+        const Result<std::uint64_t> bytes = publish::put_front_page(*x_place, page);
+        if (!bytes && bytes.error().code == Code::refused) {
+            // Who may write to a bucket may not always list it; all else is there.
+            x_session.voice.warning("{}: there is no new index.html: {}", x_place->place(),
+                                    bytes.error().text());
+            return {};
+        }
+        if (!bytes)
+            return base::during(Status(tl::unexpected(bytes.error())),
+                                "publishing the page for people");
+        x_session.voice.event("published_page", {{"place", x_place->place()}, {"bytes", *bytes}});
+        return {};
+    }
+
+    Session& x_session;
+    const PublishRequest& x_request;
+    const Published& x_what;
+    const trust::Signer& x_signer;
+    std::unique_ptr<cache::Backend> x_place;
+    std::optional<base::TempDir> x_work;
+    std::optional<trust::Verifier> x_verifier;
+    publish::PushRequest x_push;
+    publish::BundlePushRequest x_papers;
+};
+
 }  // namespace
 
 void add_publish_options(CLI::App& app, PublishRequest& request) {
     app.add_option("--publish", request.what,
-                   "What of it goes into a cache, proven first as by --verify: Slurm, its "
-                   "dependencies, or both")
+                   "What of it goes into a cache, once proven: Slurm and its bundle, its "
+                   "dependencies, all, or all but the bundle (spack)")
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "slurm", "deps", "spack", "all"}))
         ->type_name("WHAT");
@@ -113,57 +263,9 @@ Status check_publish_request(const PublishRequest& request) {
                            "publish to the folder that the web server serves");
 }
 
-Status publish_build(Session& session, const PublishRequest& request, const build::Plan& plan,
-                     const build::BuildReport& report, const model::RootRecord& root,
-                     const MadeBundle& made, const trust::Signer& signer) {
-    SF_TRY(const auto place, cache::open_backend(request.to));
-    const build::PackageStore store(session.state());
-    SF_CHECK(base::make_dirs(session.state().work()));
-    SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "publish-"));
-    publish::PushRequest push;
-    const model::NodeId slurm = *plan.dag.find("slurm");
-    for (const model::NodeId id : plan.dag.runtime_closure(slurm)) {
-        const model::Package& package = report.nodes.at(model::index(id)).package;
-        push.closure.push_back({&package, store.folder(package.store_name())});
-    }
-    push.libc = root.libc;
-    push.work = work.path();
-    push.signer = &signer;
-    SF_TRY(const trust::Key key, keyring_of(session).find(signer.fingerprint()));
-    push.primary = key.primary.fingerprint.text();
-    SF_TRY(push.public_key, keyring_of(session).export_public(key.primary.fingerprint));
-    // What others whom this user trusts have published is added to.
-    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
-    std::erase_if(believed.entries, [&](const trust::TrustEntry& entry) {
-        return entry.fingerprint == key.primary.fingerprint;
-    });
-    believed.entries.push_back({key.primary.fingerprint, "this publisher"});
-    SF_TRY(const trust::TrustedKeys all,
-           trust::trusted_from(believed.entries, {believed.keyring, push.public_key}));
-    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(all));
-    push.verifier = &verifier;
-    push.memory = session.state().caches();
-    push.now = std::time(nullptr);
-
-    // What Slurm is published with is there before Slurm is.
-    const std::string main = push.closure.back().package->store_name();
-    if (request.what != "slurm") {
-        for (const publish::PushPackage& each : push.closure) {
-            if (each.package->store_name() != main)
-                push.items.push_back({each.package->store_name(), {}});
-        }
-        SF_CHECK(push_one(session, *place, {plan.toolchain, ""}, push));
-    }
-    if (request.what == "deps") return {};
-    if (request.what == "slurm") SF_CHECK(dependencies_are_there(*place, plan.toolchain, push));
-    SF_TRY(const std::string assets, assets_archive(made.assets));
-    SF_TRY(const std::string signature, signer.sign_bytes(made.manifest));
-    push.items = {{main,
-                   {{std::string(cache::media::bundle), "none", made.manifest},
-                    {std::string(cache::media::signature), "none", signature},
-                    {std::string(cache::media::assets), "zstd", assets}}}};
-    return push_one(session, *place, {plan.toolchain, model::series_of(plan.dag.at(slurm).version)},
-                    push);
+Status publish_build(Session& session, const PublishRequest& request, const Published& what,
+                     const trust::Signer& signer) {
+    return Publication(session, request, what, signer).run();
 }
 
 }  // namespace sf::cli

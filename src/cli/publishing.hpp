@@ -31,9 +31,16 @@ void add_publish_options(CLI::App& app, PublishRequest& request);
 // Before anything is built: the words fit each other, and the place can be written to.
 [[nodiscard]] base::Status check_publish_request(const PublishRequest& request);
 
+// What there is to publish; borrowed.
+struct Published {
+    const build::Plan& plan;
+    const build::BuildReport& report;
+    const model::RootRecord& root;
+    const recipe::Catalog& catalog;
+    const MadeBundle& made;
+};
+
 [[nodiscard]] base::Status publish_build(Session& session, const PublishRequest& request,
-                                         const build::Plan& plan, const build::BuildReport& report,
-                                         const model::RootRecord& root, const MadeBundle& made,
-                                         const trust::Signer& signer);
+                                         const Published& what, const trust::Signer& signer);
 
 }  // namespace sf::cli

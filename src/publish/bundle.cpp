@@ -15,6 +15,8 @@
 #include "model/features.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
+#include "publish/provenance.hpp"
+#include "publish/sbom.hpp"
 #include "publish/view.hpp"
 
 namespace sf::publish {
@@ -239,7 +241,9 @@ Result<BundleFiles> write_bundle(const BundleRequest& request, const fs::path& b
     BundleFiles files;
     files.bundle = builds / below / file;
     files.checksum = files.bundle.native() + ".sha256";
+    files.sbom = files.bundle.native() + ".spdx.json";
     const fs::path signature = files.bundle.native() + ".asc";
+    const fs::path provenance = files.bundle.native() + ".intoto.jsonl";
     files.alias = builds / model::bundle_alias(series, bundle.toolchain);
     const fs::path alias_signature = files.alias.native() + ".asc";
 
@@ -251,16 +255,29 @@ Result<BundleFiles> write_bundle(const BundleRequest& request, const fs::path& b
     if (signer != nullptr) {
         SF_TRY(bundle_signature, base::during(signer->sign(out.fd()), "signing " + file));
     }
+    const BundleFacts facts{&bundle, &request.origins, file, files.record.sha256,
+                            base::sha256(manifest)};
+    SF_TRY(const std::string parts, sbom(facts));
+    std::string attested;
+    if (signer != nullptr) {
+        SF_TRY(const std::string said,
+               statement(facts, base::sha256(parts), signer->fingerprint()));
+        SF_TRY(attested, base::during(envelope(said, *signer), "signing how it was made"));
+    }
     // The bundle is under its own name before what speaks of it; a reader in between refuses the
     // signature of the one before, and never takes one for the other.
     SF_CHECK(out.commit());
     SF_CHECK(
         base::write_file(files.checksum, fmt::format("{}  {}\n", files.record.sha256.hex(), file)));
+    SF_CHECK(base::write_file(files.sbom, parts));
     if (signer != nullptr) {
+        files.provenance = provenance;
+        SF_CHECK(base::write_file(provenance, attested));
         files.signature = signature;
         SF_CHECK(base::write_file(signature, bundle_signature));
         SF_CHECK(replace_link(alias_signature, below / (file + ".asc")));
     } else {
+        SF_CHECK(base::remove_file(provenance));
         SF_CHECK(base::remove_file(signature));
         SF_CHECK(base::remove_file(alias_signature));
     }

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "model/manifest.hpp"
+#include "publish/origin.hpp"
 #include "trust/signer.hpp"
 
 namespace sf::publish {
@@ -41,6 +42,7 @@ struct BundleRequest {
     std::vector<std::string> view_packages = {"munge"};
     std::vector<BundleAsset> assets;
     std::vector<std::string> features;  // that it must hold (model/features.hpp)
+    Origins origins;                    // what its papers tell; may be empty
     std::int64_t mtime = 0;             // of every entry
     int level = 0;                      // of gzip; 0: the usual
 };
@@ -51,15 +53,16 @@ struct BundleRequest {
 
 struct BundleFiles {
     std::filesystem::path bundle;  // <builds>/<toolchain>/<series>/slurm-<exact>-…-software.tar.gz
-    std::filesystem::path checksum;   // .sha256
-    std::filesystem::path signature;  // .asc; empty if not signed
-    std::filesystem::path alias;      // <builds>/slurm-<series>-<toolchain>-software.tar.gz
+    std::filesystem::path checksum;    // .sha256
+    std::filesystem::path signature;   // .asc; empty if not signed
+    std::filesystem::path sbom;        // .spdx.json
+    std::filesystem::path provenance;  // .intoto.jsonl; empty if not signed
+    std::filesystem::path alias;       // <builds>/slurm-<series>-<toolchain>-software.tar.gz
     model::ArchiveRecord record;
 };
 
-// `signer` null: an unsigned bundle, and a signature that lies there from before is removed. The
-// bundle appears first, then its checksum and signature, the aliases last; each whole or not at
-// all.
+// `signer` null: an unsigned bundle, and what lies there signed from before is removed. The bundle
+// appears first, then what speaks of it, the aliases last; each whole or not at all.
 [[nodiscard]] base::Result<BundleFiles> write_bundle(const BundleRequest& request,
                                                      const std::filesystem::path& builds,
                                                      const trust::Signer* signer);

@@ -61,14 +61,16 @@ Status until_undisturbed(const std::string& what, const std::function<Result<boo
 }  // namespace
 
 Result<IndexReport> MirrorIndex::add(const std::vector<cache::NewBuild>& builds,
-                                     const std::vector<cache::SpackSpec>& specs) {
-    SF_CHECK(until_undisturbed("the snapshot", [&] { return try_snapshot(builds); }));
+                                     const std::vector<cache::SpackSpec>& specs,
+                                     const cache::NamedBundle* bundle) {
+    SF_CHECK(until_undisturbed("the snapshot", [&] { return try_snapshot(builds, bundle); }));
     SF_CHECK(put_keys());
     SF_CHECK(until_undisturbed("Spack's index", [&] { return try_spack_index(specs); }));
     return x_report;
 }
 
-Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& builds) {
+Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& builds,
+                                       const cache::NamedBundle* bundle) {
     const std::string key = name(cache::FixedName::snapshot);
     const cache::SnapshotMemory memory(x_authority.memory, x_mirror.place());
     SF_TRY(auto lock, memory.hold());
@@ -95,10 +97,14 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
         return cache::read_ref(x_mirror, node, ref);
     };
     SF_TRY(const cache::IndexChange change, cache::add_builds(snapshot, read, builds));
+    bool with_bundle = false;
+    if (bundle != nullptr) {
+        SF_TRY(with_bundle, cache::add_bundle(snapshot, *bundle));
+    }
     x_report.serial = snapshot.serial;
     const bool young =
         there && cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
-    if (!change.changed && young) return true;
+    if (!change.changed && !with_bundle && young) return true;
     for (const std::string& node : change.nodes) {
         SF_TRY(const std::string name, cache::key_of(cache::IndexNodeName{base::sha256(node)}));
         SF_CHECK(put(name, node));

@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "cache/backend.hpp"
 #include "cache/blob_record.hpp"
+#include "cache/bundle_files.hpp"
 #include "cache/package_index.hpp"
 #include "cache/spack_index.hpp"
 #include "cache/spack_spec.hpp"
@@ -43,13 +44,16 @@ public:
     MirrorIndex(cache::Backend& mirror, IndexAuthority authority, base::Reporter& reporter)
         : x_mirror(mirror), x_authority(std::move(authority)), x_reporter(reporter) {}
 
-    // Names `builds`, whose manifests and blobs are there already. A snapshot that has half its
-    // time behind it is signed afresh even if nothing is new.
+    // Names `builds`, whose manifests and blobs are there already, and `bundle`, if there is one,
+    // whose files are. A snapshot that has half its time behind it is signed afresh even if nothing
+    // is new.
     [[nodiscard]] base::Result<IndexReport> add(const std::vector<cache::NewBuild>& builds,
-                                                const std::vector<cache::SpackSpec>& specs);
+                                                const std::vector<cache::SpackSpec>& specs,
+                                                const cache::NamedBundle* bundle = nullptr);
 
 private:
-    [[nodiscard]] base::Result<bool> try_snapshot(const std::vector<cache::NewBuild>& builds);
+    [[nodiscard]] base::Result<bool> try_snapshot(const std::vector<cache::NewBuild>& builds,
+                                                  const cache::NamedBundle* bundle);
     [[nodiscard]] base::Result<bool> try_spack_index(const std::vector<cache::SpackSpec>& specs);
     [[nodiscard]] base::Result<cache::SpackIndex> read_spack_index(
         const std::string& manifest) const;

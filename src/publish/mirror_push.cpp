@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/source_list.hpp"
 #include "cache/spack_archive.hpp"
 #include "cache/spec_manifest.hpp"
 #include "publish/gzip_text.hpp"
@@ -35,6 +36,28 @@ constexpr const char* json_type = "application/json";
 
 BlobRecord record_of(std::string_view media_type, std::string compression, std::string_view bytes) {
     return {std::string(media_type), std::move(compression), bytes.size(), base::sha256(bytes)};
+}
+
+// Bytes sent. Other bytes than it says are Code::corrupt.
+Result<std::uint64_t> put_origin(cache::Backend& place, const std::string& key,
+                                 const OriginFile& file) {
+    const PutCondition absent{PutCondition::Kind::if_absent, {}};
+    if (file.file.empty()) {
+        if (base::sha256(file.content) != file.sha256)
+            return fail(Code::corrupt, "{} is not what it should be", file.path);
+        SF_TRY(const cache::PutOutcome outcome,
+               cache::put_text(place, key, file.content, "application/octet-stream", absent));
+        return outcome == cache::PutOutcome::written ? file.size : 0;
+    }
+    SF_TRY(const base::Fd fd, base::open_file(file.file, O_RDONLY));
+    cache::PutRequest put;
+    put.key = key;
+    put.descriptor = fd.get();
+    put.size = file.size;
+    put.sha256 = file.sha256;
+    put.condition = absent;
+    SF_TRY(const cache::PutOutcome outcome, place.put(put));
+    return outcome == cache::PutOutcome::written ? file.size : 0;
 }
 
 class Push {
@@ -68,7 +91,7 @@ public:
         authority.now = x_request.now;
         authority.lifetime = x_request.lifetime;
         MirrorIndex index(x_mirror, std::move(authority), x_reporter);
-        SF_TRY(const IndexReport written, index.add(x_builds, x_specs));
+        SF_TRY(const IndexReport written, index.add(x_builds, x_specs, x_request.bundle));
         x_report.serial = written.serial;
         x_report.bytes += written.bytes;
         x_report.changed = x_report.changed || written.changed;
@@ -93,7 +116,14 @@ private:
         SF_TRY(const PushPackage* const package, find(item.store_name));
         SF_TRY(const cache::SpackSpec spec, x_mapping.spec_of(item.store_name));
         SF_TRY(SpecManifest manifest, cache::manifest_for(*package->package, spec));
-        for (const ExtraBlob& extra : item.extra)
+        std::vector<ExtraBlob> extras = item.extra;
+        std::vector<OriginFile> sources;
+        if (x_request.origins != nullptr) {
+            sources = files_of(*x_request.origins, item.store_name);
+            SF_TRY(std::string list, list_of(*package->package, sources));
+            extras.push_back({std::string(media::sources), "none", std::move(list)});
+        }
+        for (const ExtraBlob& extra : extras)
             manifest.others.push_back(
                 record_of(extra.media_type, extra.compression, extra.content));
         std::ranges::sort(manifest.others, {}, &BlobRecord::media_type);
@@ -107,7 +137,10 @@ private:
             stored = {base::sha256(there->text), there->text.size()};
             x_report.there.push_back(item.store_name);
         } else {
-            SF_TRY(stored, upload(item, *package, spec, manifest, key));
+            SF_CHECK(step("sources " + item.store_name));
+            for (const OriginFile& file : sources)
+                SF_CHECK(base::during(put_source(file), "publishing " + file.path));
+            SF_TRY(stored, upload(extras, *package, spec, manifest, key));
             x_report.added.push_back(item.store_name);
             x_report.changed = true;
             renewed = true;
@@ -151,10 +184,35 @@ private:
         return found == manifest.others.end() ? std::nullopt : std::optional(found->sha256);
     }
 
-    Result<cache::Ref> upload(const PushItem& item, const PushPackage& package,
+    static Result<std::string> list_of(const model::Package& package,
+                                       const std::vector<OriginFile>& sources) {
+        cache::SourceList list{package.name, package.version, package.identity, {}};
+        for (const OriginFile& file : sources)
+            list.files.push_back({file.path, file.executable, file.sha256, file.size});
+        return cache::to_json(list);
+    }
+
+    // Many packages share some of them.
+    Status put_source(const OriginFile& file) {
+        SF_TRY(const std::string key, cache::key_of(cache::SourceName{file.sha256}));
+        SF_TRY(const auto there, x_request.place->look(key));
+        if (there && there->size == file.size) return {};
+        if (there)
+            return base::fail_hint(
+                Code::corrupt,
+                fmt::format("{}/{} has {} bytes, not {}", x_request.place->place(), key,
+                            there->size, file.size),
+                "remove it, and publish again");
+        SF_TRY(const std::uint64_t sent, put_origin(*x_request.place, key, file));
+        x_report.bytes += sent;
+        return {};
+    }
+
+    Result<cache::Ref> upload(const std::vector<ExtraBlob>& extras, const PushPackage& package,
                               const cache::SpackSpec& spec, SpecManifest& manifest,
                               const std::string& key) {
-        SF_CHECK(step("archive " + item.store_name));
+        const std::string store_name = package.package->store_name();
+        SF_CHECK(step("archive " + store_name));
         SF_TRY(const model::ArchiveRecord install, spack_archive(package, spec));
         manifest.install = {std::string(media::spack_install), "gzip", install.size,
                             install.sha256};
@@ -163,7 +221,7 @@ private:
         manifest.spec = record_of(media::spack_spec, "gzip", spec_blob);
         SF_TRY(const std::string package_text, model::to_json(*package.package));
         manifest.package = record_of(media::package, "none", package_text);
-        SF_CHECK(step("blobs " + item.store_name));
+        SF_CHECK(step("blobs " + store_name));
         SF_CHECK(put_file(x_request.work / install.file, install));
         SF_CHECK(base::remove_file(x_request.work / install.file));
         SF_CHECK(put_blob(spec_blob));
@@ -171,9 +229,9 @@ private:
         SF_CHECK(put_file(package.folder / manifest.run.file, manifest.run));
         if (manifest.dev) SF_CHECK(put_file(package.folder / manifest.dev->file, *manifest.dev));
         if (manifest.dbg) SF_CHECK(put_file(package.folder / manifest.dbg->file, *manifest.dbg));
-        for (const ExtraBlob& extra : item.extra) SF_CHECK(put_blob(extra.content));
+        for (const ExtraBlob& extra : extras) SF_CHECK(put_blob(extra.content));
 
-        SF_CHECK(step("manifest " + item.store_name));
+        SF_CHECK(step("manifest " + store_name));
         SF_TRY(const std::string text, cache::to_json(manifest));
         SF_TRY(const std::string signed_text, x_request.signer->clearsign(text));
         SF_TRY(const cache::PutOutcome outcome,

@@ -16,9 +16,11 @@
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "cache/backend.hpp"
+#include "cache/bundle_files.hpp"
 #include "cache/snapshot.hpp"
 #include "cache/spack_mapping.hpp"
 #include "model/manifest.hpp"
+#include "publish/origin.hpp"
 #include "trust/signer.hpp"
 #include "trust/verdict.hpp"
 
@@ -46,7 +48,12 @@ struct PushRequest {
     std::vector<PushPackage> closure;  // dependencies first, everything that is needed
     std::string libc;                  // the root's record has it
     std::vector<PushItem> items;       // which of them go into this mirror
-    std::filesystem::path work;        // a private folder for archives in the making
+    // What they were made from goes below sources/ of the whole place, before they do; neither, or
+    // both.
+    cache::Backend* place = nullptr;
+    const Origins* origins = nullptr;
+    const cache::NamedBundle* bundle = nullptr;  // is named too; its files are there
+    std::filesystem::path work;                  // a private folder for archives in the making
     const trust::Signer* signer = nullptr;
     const trust::Verifier* verifier = nullptr;  // whose signatures in the mirror are believed
     std::string public_key;                     // of the signer's primary key, armoured

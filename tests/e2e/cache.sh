@@ -34,7 +34,71 @@ find "$cache" -type f -printf '%P %s %T@\n' | sort >"$work/before"
 say "the cache holds $(wc -l <"$work/before") objects, $(du -sk "$cache" | cut -f 1) KiB"
 expect 0 publish --allow-older --publish-vulnerable
 [ "$(published | jq -c 'map(.bytes, .changed) | unique')" = '[false,0]' ] || fail "a second publish sends: $(published)"
+[ "$(jq -s -c '[.[] | select(.event | startswith("published")).bytes] | [length, add]' "$work/out")" = '[4,0]' ] ||
+    fail 'a second publish sends a bundle, or a page'
 find "$cache" -type f -printf '%P %s %T@\n' | sort | diff "$work/before" - || fail 'a second publish changes the cache'
+
+say '== the bundle there, with plain tools'
+twin=$cache/builds/$version/$toolchain/amd64/slurm-$version-$toolchain-amd64-software.tar.gz
+alias=$cache/builds/${version%.*}/$toolchain/slurm-${version%.*}-$toolchain-software.tar.gz
+GNUPGHOME=$work/people
+export GNUPGHOME
+mkdir -m 700 "$GNUPGHOME"
+gpg --batch --quiet --import "$cache"/keys/*.asc
+for file in "$twin" "$alias"; do
+    gpg --batch --quiet --verify "$file.asc" "$file" 2>"$work/gpg" || fail "$file is not signed: $(cat "$work/gpg")"
+done
+(cd "${twin%/*}" && sha256sum --quiet --check "$twin.sha256") || fail 'its SHA-256 is another'
+cmp "$twin" "$alias" || fail 'the alias is another bundle'
+cmp "$twin.asc" "$alias.asc" || fail 'the signature of the alias is another'
+# How it was made, as docs/formats/bundle.md says.
+jq -rj .payload "$twin.intoto.jsonl" | base64 -d >"$work/payload"
+jq -rj '.signatures[0].sig' "$twin.intoto.jsonl" | base64 -d >"$work/payload.sig"
+{ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(stat -c %s "$work/payload")"; cat "$work/payload"; } |
+    gpg --batch --quiet --verify "$work/payload.sig" - 2>"$work/gpg" || fail "how it was made is not signed: $(cat "$work/gpg")"
+digest() { sha256sum "$1" | cut -d ' ' -f 1; }
+[ "$(jq -r '.subject[0].digest.sha256' "$work/payload")" = "$(digest "$twin")" ] || fail 'that is said of another bundle'
+[ "$(jq -r '.predicate.runDetails.byproducts[] | select(.name | endswith(".spdx.json")).digest.sha256' "$work/payload")" = \
+    "$(digest "$twin.spdx.json")" ] || fail 'another list of parts was signed'
+# Each package of the manifest is a part, and no relation leads nowhere.
+tar -xzOf "$twin" "manifests/$version.json" | jq -r '.packages[] | "\(.name) \(.version)"' | sort >"$work/inside"
+jq -r '. as $all | .relationships[] | select(.relationshipType == "CONTAINS").relatedSpdxElement as $id |
+    $all.packages[] | select(.SPDXID == $id) | "\(.name) \(.versionInfo)"' "$twin.spdx.json" | sort | diff "$work/inside" - ||
+    fail 'the list of parts is another than the manifest'
+[ "$(jq -c '([.packages[].SPDXID] + ["SPDXRef-DOCUMENT"]) as $ids |
+    [.relationships[] | .spdxElementId, .relatedSpdxElement] | unique - $ids' "$twin.spdx.json")" = '[]' ] ||
+    fail 'the list of parts names what it does not describe'
+[ "$(jq '[.packages[] | select(.primaryPackagePurpose == "SOURCE") | select(.checksums[0].checksumValue == null)] | length' \
+    "$twin.spdx.json")" = 0 ] || fail 'a source without a digest'
+
+say '== every source, from the signed manifests alone'
+: >"$work/listed"
+for mirror in "$cache/$toolchain/slurm/deps" "$cache/$toolchain/slurm/${version%.*}"; do
+    for manifest in "$mirror"/v3/manifests/spec/*/*.json; do
+        blob=$(gpg --batch --quiet --decrypt "$manifest" 2>"$work/gpg" |
+            jq -r '.data[] | select(.mediaType == "application/vnd.slurm-factory.sources.v1+json").checksum')
+        [ -n "$blob" ] || fail "$manifest names no sources: $(cat "$work/gpg")"
+        file=$mirror/blobs/sha256/$(printf %.2s "$blob")/$blob
+        [ "$(digest "$file")" = "$blob" ] || fail "$file is not what was signed"
+        jq -r '.files[] | "\(.sha256) \(.path)"' "$file" >>"$work/listed"
+    done
+done
+cut -d ' ' -f 1 "$work/listed" | sort -u >"$work/digests"
+(cd "$cache/sources/sha256" && find . -type f -printf '%f\n') | sort | diff "$work/digests" - || fail 'sources are missing, or more than are named'
+(cd "$cache/sources/sha256" && find . -type f -exec sha256sum {} +) | sed 's,^\([^ ]*\)  ./../,\1 ,' |
+    awk '$1 != $2 { print; bad = 1 } END { exit bad }' || fail 'a source is not what its name says'
+jq -r '.predicate.buildDefinition.resolvedDependencies[].digest.sha256' "$work/payload" | sort -u | diff "$work/digests" - ||
+    fail 'the bundle was made from other sources'
+say "$(wc -l <"$work/digests") sources, patches and recipes, $(du -sk "$cache/sources" | cut -f 1) KiB"
+# Laid out, they are a data folder and a folder of sources.
+sort -u "$work/listed" | while read -r sha256 path; do
+    mkdir -p "$work/laid out/$(dirname "$path")"
+    cp "$cache/sources/sha256/$(printf %.2s "$sha256")/$sha256" "$work/laid out/$path"
+done
+for file in recipes/slurm/recipe.yaml recipes/munge/recipe.yaml recipes/slurm/patches/self-locating.patch "toolchains/$toolchain.yaml"; do
+    cmp "$repository/$file" "$work/laid out/$file" || fail "$file is another"
+done
+unset GNUPGHOME
 
 say '== nobody is trusted'
 expect 1 client install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache" --prefix "$prefix"

@@ -6,6 +6,7 @@
 #include "cache/backend.hpp"
 #include "cache/blob_record.hpp"
 #include "cache/layout.hpp"
+#include "cache/source_list.hpp"
 #include "cache/spack_index.hpp"
 #include "cache/spack_mapping.hpp"
 #include "cache/spec_manifest.hpp"
@@ -64,6 +65,15 @@ void check_unsigned(std::string_view text) {
                           "every dependency of an entry is an entry");
 }
 
+void check_sources(std::string_view text) {
+    const auto list = cache::source_list_from_json(text);
+    if (!list) return;
+    fuzz::require(fuzz::need(cache::to_json(*list)) == text,
+                  "a list of sources is written as it was read");
+    for (const cache::ListedSource& file : list->files)
+        fuzz::require(cache::check_key(file.path).has_value(), "no source leaves its folder");
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -74,5 +84,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     check_spec(file);
     check_manifest(file, name);
     check_unsigned(file);
+    check_sources(file);
     return 0;
 }

@@ -176,8 +176,8 @@ Status run_build(Session& session, const Options& options) {
         }
         say_bundle(session, made);
         if (options.publish.wanted())
-            SF_CHECK(
-                publish_build(session, options.publish, plan, report, root.record, made, signer));
+            SF_CHECK(publish_build(session, options.publish,
+                                   {plan, report, root.record, catalog, made}, signer));
     }
     // After the bundle: what others share does not keep this machine waiting for its own, and only
     // what was proven, if that was asked for, is shared.
