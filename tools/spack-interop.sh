@@ -21,6 +21,7 @@
 #     relocated         the same through nginx, to a tree of other names, without a word of --cache-only; a job
 #     hash              by hash: from the folder to a tree of other names, through nginx to one of the usual names
 #     repository        the first once more, after `spack repo add` of recipes that builtin lacks
+#     absent            a series that is not in the cache is an error
 #     environment       what `slurm-factory spack-env` writes, as it is, and solved by Spack again; a job
 #     refused           a blob, a manifest that was changed, unsigned or signed by another, keys that are not trusted
 #
@@ -41,7 +42,7 @@ while [ $# -gt 0 ]; do
     shift
     case $option in
         --*) [ $# -gt 0 ] || usage ;;
-        listing | relocated | hash | repository | environment | refused) cases="$cases $option" && continue ;;
+        listing | relocated | hash | repository | absent | environment | refused) cases="$cases $option" && continue ;;
         *) usage ;;
     esac
     case $option in
@@ -60,7 +61,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 for needed in "$spack_tree" "$recipes" "$cache" "$key_file"; do [ -n "$needed" ] || usage; done
-cases=${cases:-listing relocated hash repository environment refused}
+cases=${cases:-listing relocated hash repository absent environment refused}
 
 cd "$(dirname "$0")/.."
 test_name=spack-interop
@@ -239,11 +240,17 @@ case_listing() {
     munge_view=$(prefix_of munge)
     jobs "$(prefix_of slurm)" "$work/cluster.1"
     munge_view=''
-    # Nothing to do is nothing done.
-    timed install "slurm@$series" target=x86_64_v3
-    expect_said 'already installed'
-    # A series that was not published must not become a build of whatever Spack finds.
-    expect 1 spack install --cache-only "slurm@23.11" target=x86_64_v3
+    end_home
+}
+
+# A series that was not published must not become a build of what Spack finds in its own recipes.
+case_absent() {
+    new_home absent
+    add_mirrors "file://$cache"
+    trust_keys
+    expect 1 spack install --cache-only slurm@23.11 target=x86_64_v3
+    [ -z "$(find "$tree" -path '*/lib/*' -type f)" ] || fail 'something was installed all the same'
+    say "slurm@23.11: $(grep -h '^==> Error' "$work/out" "$work/err" | head -n 1)"
     end_home
 }
 
@@ -311,7 +318,7 @@ case_environment() {
     new_home environment
     env=$home/env
     expect 0 client spack-env "slurm@$series" "$env" --toolchain "$toolchain" --cache http://127.0.0.1:8080
-    expect_said "slurm $version for $toolchain" "spack -e $env install"
+    expect_said "slurm $version for $toolchain" "spack -e $env install --cache-only"
     expect 0 client spack-env "slurm@$series" "$env" --toolchain "$toolchain" --cache http://127.0.0.1:8080/
     expect_said 'as it was'
     expect 1 client spack-env "slurm@$series" "$env" --toolchain "$toolchain" --cache "$cache"
@@ -322,7 +329,7 @@ case_environment() {
     # As it is: nothing is solved, and the index that nobody signed is not asked.
     expect 0 spack gpg trust "$env/slurm-factory-keys.gpg"
     asked=$(wc -l <"$work/nginx/access.log")
-    timed -e "$env" install
+    timed -e "$env" install --cache-only
     if tail -n +$((asked + 1)) "$work/nginx/access.log" | grep 'v3/manifests/index'; then fail 'the index is asked for'; fi
     as_it_was_published
     jobs "$env/.spack-env/view" "$work/cluster.3"

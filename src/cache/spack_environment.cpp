@@ -74,8 +74,10 @@ Result<SpackEnvironment> spack_environment(const SpackEnvironmentRequest& reques
     made.yaml = fmt::format(
         "# Made by slurm-factory spack-env: {} {} for {}, {}.\n"
         "# Signed by {}.\n"
-        "# spack.lock beside it names each package that Slurm needs, as it was signed; nothing is\n"
-        "# compiled, and no other mirrors are asked.\n"
+        "# spack.lock beside it names each package that Slurm needs, as it was signed. Solved "
+        "again,\n"
+        "# it is taken from these mirrors or it is an error: buildable says so to the solver, and\n"
+        "# --cache-only to `spack install`.\n"
         "spack:\n"
         "  specs:\n"
         "  - {}\n"

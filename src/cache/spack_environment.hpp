@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Spack environment for one package of a cache: spack.yaml, which names the package and its two
-// mirrors and forbids to compile anything, and spack.lock, which holds the package and all below it
+// mirrors and lets nothing be built, and spack.lock, which holds the package and all below it
 // as they were signed. With the lock Spack solves nothing and does not ask the mirrors' index,
 // which nobody signs; without it, Spack solves again, and takes from the mirrors or fails. The same
 // texts for Spack 1.0 and 1.1 (docs/spack-interop.md). Pure, any thread.

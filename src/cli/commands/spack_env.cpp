@@ -127,7 +127,7 @@ Status run_spack_env(Session& session, const Options& options) {
                                    found.bundle.target, needed, changed ? "" : ", as it was"));
     session.voice.line(fmt::format("signed by {}", signer_text(*found.signer)));
     session.voice.line(fmt::format("  spack gpg trust {}/slurm-factory-keys.gpg", shown));
-    session.voice.line(fmt::format("  spack -e {} install", shown));
+    session.voice.line(fmt::format("  spack -e {} install --cache-only", shown));
     session.voice.event("environment", {{"folder", where.native()},
                                         {"keys", keys.native()},
                                         {"name", found.bundle.name},
@@ -170,12 +170,12 @@ void add_spack_env(CLI::App& app, Session& session) {
     command->fallthrough();
     command->footer(
         "For Spack 1.0 and 1.1 as they are. DIR gets spack.yaml, which names the cache's mirrors\n"
-        "and forbids to compile, spack.lock, which names each package as it was signed, and the\n"
-        "keys that are trusted here.\n"
+        "alone and lets nothing be built, spack.lock, which names each package as it was signed,\n"
+        "and the keys that are trusted here.\n"
         "Examples:\n"
         "  slurm-factory spack-env slurm@25.11 /opt/slurm-env --cache https://example.org/slurm\n"
         "  spack gpg trust /opt/slurm-env/slurm-factory-keys.gpg\n"
-        "  spack -e /opt/slurm-env install\n"
+        "  spack -e /opt/slurm-env install --cache-only\n"
         "  spack -e /opt/slurm-env concretize --force     # let Spack choose again");
     command->callback([&session, options] {
         session.action = [&session, options] { return run_spack_env(session, *options); };
