@@ -63,7 +63,11 @@ base::Result<trust::TrustedKeys> trusted_keys(Session& session, const TrustChoic
 }
 
 base::Result<trust::Verifier> verifier_of(Session& session, const TrustChoice& choice) {
-    SF_TRY(trust::TrustedKeys trusted, trusted_keys(session, choice));
+    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, choice));
+    return verifier_of(trusted);
+}
+
+base::Result<trust::Verifier> verifier_of(const trust::TrustedKeys& trusted) {
     if (!trusted.entries.empty()) return trust::Verifier::create(trusted);
     return base::fail_hint(base::Code::refused,
                            "no key is trusted on this machine, so nothing can be believed",

@@ -30,6 +30,8 @@ void add_trust_options(CLI::App& app, TrustChoice& choice);
 [[nodiscard]] base::Result<trust::Verifier> verifier_of(Session& session,
                                                         const TrustChoice& choice);
 
+[[nodiscard]] base::Result<trust::Verifier> verifier_of(const trust::TrustedKeys& trusted);
+
 // "Release (0123…)": for people.
 [[nodiscard]] std::string signer_text(const trust::GoodSignature& signer);
 

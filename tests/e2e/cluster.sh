@@ -5,6 +5,7 @@
 #
 #   cluster_start VIEW FOLDER [NAME=VALUE...]  munged, slurmctld, slurmd from VIEW (bin, sbin, lib);
 #                                              configuration and state in FOLDER; extra environment
+#                                              ($munge_view: a tree of its own that has munged)
 #   cluster_prepare, cluster_daemons           its two halves: what comes between them may change the
 #                                              configuration and start more, by x_daemon
 #   in_cluster COMMAND...                      runs it there, VIEW's bin and sbin first in PATH
@@ -82,7 +83,7 @@ CONF
     keep_pid "$x_holder"
     wait_for 10 'the network namespace' test -e "$cluster/run/ready"
 
-    x_daemon munged "$view/sbin/munged" --foreground --key-file="$cluster/etc/munge.key" \
+    x_daemon munged "${munge_view:-$view}/sbin/munged" --foreground --key-file="$cluster/etc/munge.key" \
         --socket="$munge_socket" --pid-file="$cluster/run/munged.pid" \
         --seed-file="$cluster/state/munged.seed"
     x_munged=$!
@@ -101,7 +102,7 @@ x_node_is_idle() { [ "$(in_cluster timeout 5 sinfo -h -o %T)" = idle ]; }
 in_cluster() {
     # shellcheck disable=SC2086  # NAME=VALUE words without spaces
     nsenter --target "$x_holder" --net --uts --mount -- env -i \
-        PATH="$view/bin:$view/sbin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/ LC_ALL=C.UTF-8 \
+        PATH="$view/bin:$view/sbin:${munge_view:+$munge_view/bin:}/usr/sbin:/usr/bin:/sbin:/bin" HOME=/ LC_ALL=C.UTF-8 \
         SLURM_CONF="$cluster/etc/slurm.conf" $cluster_environment "$@"
 }
 # The host's own curl, without the extra environment.

@@ -12,6 +12,7 @@
 #include "cli/build_inputs.hpp"
 #include "cli/commands.hpp"
 #include "cli/prefix_choice.hpp"
+#include "cli/slurm_spec.hpp"
 #include "cli/trusted_keys.hpp"
 #include "install/cache_install.hpp"
 #include "model/bundle_layout.hpp"
@@ -36,27 +37,6 @@ struct Options {
     bool dry_run = false;
     bool accept_expired = false;
 };
-
-// "slurm@25.11": the name, and a series or an exact version.
-Result<install::Query> parse_spec(const std::string& text) {
-    install::Query query;
-    const std::size_t at = text.find('@');
-    query.name = text.substr(0, at);
-    if (query.name != "slurm")
-        return base::fail_hint(
-            Code::usage,
-            fmt::format("'{}' is not installed by name", base::escape_untrusted(query.name)),
-            "what Slurm needs comes with it: slurm@25.11");
-    if (at == std::string::npos)
-        return base::fail_hint(Code::usage, "which Slurm? Say its series or its version",
-                               "for instance: slurm@25.11 or slurm@25.11.2");
-    query.version = text.substr(at + 1);
-    if (query.version.find('.') != std::string::npos && model::check_version(query.version))
-        return query;
-    return base::fail_hint(Code::usage,
-                           fmt::format("'{}' is no series", base::escape_untrusted(query.version)),
-                           "for instance: slurm@25.11 or slurm@25.11.2");
-}
 
 base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
     base::Json packages = base::Json::array();
@@ -97,7 +77,7 @@ install::InstallOptions how(Session& session, const Options& options,
 }
 
 Status run_install(Session& session, const Options& options) {
-    SF_TRY(install::Query query, parse_spec(options.spec));
+    SF_TRY(install::Query query, slurm_spec(options.spec));
     SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     BuildRequest request;

@@ -40,6 +40,7 @@ TEST_F(Usage, HelpIsAsAgreed) {
                                             "install",
                                             "list",
                                             "rollback",
+                                            "spack-env",
                                             "recipe",
                                             "recipe lint",
                                             "doctor",
