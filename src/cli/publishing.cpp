@@ -11,6 +11,7 @@
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
+#include "cache/revocations.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
 #include "model/names.hpp"
@@ -64,6 +65,52 @@ Status push_one(Session& session, cache::Backend& place, const cache::MirrorName
                                       {"serial", report.serial},
                                       {"changed", report.changed}});
     return {};
+}
+
+// Of all that sign together.
+Result<std::vector<publish::PublishedKey>> published_keys(Session& session,
+                                                          const trust::Signer& signer) {
+    std::vector<publish::PublishedKey> keys;
+    for (const trust::Fingerprint& primary : signer.primaries()) {
+        SF_TRY(std::string text, keyring_of(session).export_public(primary));
+        keys.push_back({primary.text(), std::move(text)});
+    }
+    return keys;
+}
+
+// The publisher's own keys, and those of others whom this user trusts, whose packages are added to;
+// but none that a root has taken back.
+Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backend& place,
+                                                 const std::vector<publish::PublishedKey>& keys) {
+    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
+    std::vector<std::string> texts{believed.keyring};
+    for (const publish::PublishedKey& key : keys) {
+        SF_TRY(const trust::Fingerprint primary, trust::Fingerprint::parse(key.primary));
+        std::erase_if(believed.entries,
+                      [&](const trust::TrustEntry& entry) { return entry.fingerprint == primary; });
+        believed.entries.push_back({primary, "this publisher"});
+        texts.push_back(key.armored);
+    }
+    SF_TRY(trust::TrustedKeys all, trust::trusted_from(believed.entries, texts));
+    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
+    if (roots.entries.empty()) return all;
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
+    cache::RevocationOptions options;
+    options.roots = &verifier;
+    options.memory = session.state().caches();
+    options.now = std::time(nullptr);
+    SF_TRY(const trust::RevocationList list,
+           cache::read_revocations(place, options, session.voice));
+    all.withdrawn = list.withdrawn();
+    for (const auto& [fingerprint, reason] : all.withdrawn)
+        for (const publish::PublishedKey& key : keys)
+            if (key.primary == fingerprint.text())
+                return base::fail_hint(Code::refused,
+                                       fmt::format("{} is withdrawn ({}): nobody would believe "
+                                                   "what it signs",
+                                                   key.primary, reason),
+                                       "--signing-key FINGERPRINT, of another one");
+    return all;
 }
 
 // Nobody could install a Slurm without them.
@@ -129,17 +176,11 @@ Status publish_build(Session& session, const PublishRequest& request, const buil
     push.libc = root.libc;
     push.work = work.path();
     push.signer = &signer;
-    SF_TRY(const trust::Key key, keyring_of(session).find(signer.fingerprint()));
-    push.primary = key.primary.fingerprint.text();
-    SF_TRY(push.public_key, keyring_of(session).export_public(key.primary.fingerprint));
-    // What others whom this user trusts have published is added to.
-    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
-    std::erase_if(believed.entries, [&](const trust::TrustEntry& entry) {
-        return entry.fingerprint == key.primary.fingerprint;
-    });
-    believed.entries.push_back({key.primary.fingerprint, "this publisher"});
-    SF_TRY(const trust::TrustedKeys all,
-           trust::trusted_from(believed.entries, {believed.keyring, push.public_key}));
+    SF_TRY(const std::vector<publish::PublishedKey> keys, published_keys(session, signer));
+    push.primary = keys.front().primary;
+    push.public_key = keys.front().armored;
+    push.more_keys.assign(keys.begin() + 1, keys.end());
+    SF_TRY(const trust::TrustedKeys all, believed_by_publisher(session, *place, keys));
     SF_TRY(const trust::Verifier verifier, trust::Verifier::create(all));
     push.verifier = &verifier;
     push.memory = session.state().caches();
