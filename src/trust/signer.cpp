@@ -94,7 +94,7 @@ base::Result<std::string> Signer::run_gpg(const Kind& kind, int descriptor,
 }
 
 base::Status Signer::also(Signer other) {
-    std::vector<Fingerprint> mine = primaries();
+    const std::vector<Fingerprint> mine = primaries();
     const std::vector<Fingerprint> theirs = other.primaries();
     if (std::ranges::find_first_of(mine, theirs) != mine.end())
         return base::fail(base::Code::usage, "the key {} would sign twice",
