@@ -154,6 +154,7 @@ void add_commands(CLI::App& app, Session& session) {
     add_toolchain(app, session);
     add_versions(app, session);
     add_key(app, session);
+    add_cache(app, session);
     add_bundle(app, session);
     add_install(app, session);
     add_list(app, session);

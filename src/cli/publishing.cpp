@@ -13,6 +13,7 @@
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
+#include "cache/revocations.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
 #include "model/names.hpp"
@@ -68,6 +69,52 @@ Status push_one(Session& session, cache::Backend& place, const cache::MirrorName
                                       {"serial", report.serial},
                                       {"changed", report.changed}});
     return {};
+}
+
+// Of all that sign together.
+Result<std::vector<publish::PublishedKey>> published_keys(Session& session,
+                                                          const trust::Signer& signer) {
+    std::vector<publish::PublishedKey> keys;
+    for (const trust::Fingerprint& primary : signer.primaries()) {
+        SF_TRY(std::string text, keyring_of(session).export_public(primary));
+        keys.push_back({primary.text(), std::move(text)});
+    }
+    return keys;
+}
+
+// The publisher's own keys, and those of others whom this user trusts, whose packages are added to;
+// but none that a root has taken back.
+Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backend& place,
+                                                 const std::vector<publish::PublishedKey>& keys) {
+    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
+    std::vector<std::string> texts{believed.keyring};
+    for (const publish::PublishedKey& key : keys) {
+        SF_TRY(const trust::Fingerprint primary, trust::Fingerprint::parse(key.primary));
+        std::erase_if(believed.entries,
+                      [&](const trust::TrustEntry& entry) { return entry.fingerprint == primary; });
+        believed.entries.push_back({primary, "this publisher"});
+        texts.push_back(key.armored);
+    }
+    SF_TRY(trust::TrustedKeys all, trust::trusted_from(believed.entries, texts));
+    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
+    if (roots.entries.empty()) return all;
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
+    cache::RevocationOptions options;
+    options.roots = &verifier;
+    options.memory = session.state().caches();
+    options.now = std::time(nullptr);
+    SF_TRY(const trust::RevocationList list,
+           cache::read_revocations(place, options, session.voice));
+    all.withdrawn = list.withdrawn();
+    for (const auto& [fingerprint, reason] : all.withdrawn)
+        for (const publish::PublishedKey& key : keys)
+            if (key.primary == fingerprint.text())
+                return base::fail_hint(Code::refused,
+                                       fmt::format("{} is withdrawn ({}): nobody would believe "
+                                                   "what it signs",
+                                                   key.primary, reason),
+                                       "--signing-key FINGERPRINT, of another one");
+    return all;
 }
 
 // Nobody could install a Slurm without them.
@@ -126,10 +173,12 @@ private:
         x_push.libc = x_what.root.libc;
         x_push.work = x_work->path();
         x_push.signer = &x_signer;
-        SF_TRY(const trust::Key key, keyring_of(x_session).find(x_signer.fingerprint()));
-        x_push.primary = key.primary.fingerprint.text();
-        SF_TRY(x_push.public_key, keyring_of(x_session).export_public(key.primary.fingerprint));
-        SF_CHECK(believe(key.primary.fingerprint));
+        SF_TRY(x_keys, published_keys(x_session, x_signer));
+        x_push.primary = x_keys.front().primary;
+        x_push.public_key = x_keys.front().armored;
+        x_push.more_keys.assign(x_keys.begin() + 1, x_keys.end());
+        SF_TRY(const trust::TrustedKeys all, believed_by_publisher(x_session, *x_place, x_keys));
+        SF_TRY(x_verifier, trust::Verifier::create(all));
         x_push.verifier = &*x_verifier;
         x_push.memory = x_session.state().caches();
         x_push.now = std::time(nullptr);
@@ -145,18 +194,6 @@ private:
         x_papers.verifier = x_push.verifier;
         x_papers.memory = x_push.memory;
         x_papers.now = x_push.now;
-        return {};
-    }
-
-    // What others whom this user trusts have published is added to.
-    Status believe(const trust::Fingerprint& own) {
-        SF_TRY(trust::TrustedKeys believed, trusted_keys(x_session, {}));
-        std::erase_if(believed.entries,
-                      [&](const trust::TrustEntry& entry) { return entry.fingerprint == own; });
-        believed.entries.push_back({own, "this publisher"});
-        SF_TRY(const trust::TrustedKeys all,
-               trust::trusted_from(believed.entries, {believed.keyring, x_push.public_key}));
-        SF_TRY(x_verifier, trust::Verifier::create(all));
         return {};
     }
 
@@ -199,11 +236,15 @@ private:
         return {};
     }
 
-    // The key and the page for people, last.
+    // The keys and the page for people, last.
     Status show() {
+        for (const publish::PublishedKey& key : x_keys) SF_CHECK(show(key));
+        return {};
+    }
+    Status show(const publish::PublishedKey& key) {
         publish::FrontPageRequest page;
-        page.public_key = x_push.public_key;
-        page.primary = x_push.primary;
+        page.public_key = key.armored;
+        page.primary = key.primary;
         for (const auto& [toolchain, unused] : x_what.catalog.toolchains) {
             page.mirrors.push_back({toolchain, ""});
             for (const auto& [series, stack] : x_what.catalog.stacks)
@@ -229,6 +270,7 @@ private:
     const trust::Signer& x_signer;
     std::unique_ptr<cache::Backend> x_place;
     std::optional<base::TempDir> x_work;
+    std::vector<publish::PublishedKey> x_keys;
     std::optional<trust::Verifier> x_verifier;
     publish::PushRequest x_push;
     publish::BundlePushRequest x_papers;

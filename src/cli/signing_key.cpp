@@ -5,7 +5,7 @@
 
 #include <climits>
 #include <fcntl.h>
-#include <optional>
+#include <functional>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -18,12 +18,20 @@ using base::Result;
 
 void add_signing_options(CLI::App& app, SigningRequest& request) {
     app.add_option(
-           "--signing-key", request.fingerprint,
-           "Full fingerprint of the key that signs (default: the only secret key, or a new one)")
+           "--signing-key", request.fingerprints,
+           "Full fingerprint of the key that signs (default: the only secret key, or a new one); "
+           "given again, both sign")
         ->envname("SLURM_FACTORY_SIGNING_KEY")
+        ->allow_extra_args(false)
         ->type_name("FINGERPRINT");
-    auto* file = app.add_option("--passphrase-file", request.passphrase_file,
-                                "The key's passphrase is in this file (mode 0600)")
+    add_passphrase_options(app, request);
+}
+
+void add_passphrase_options(CLI::App& app, SigningRequest& request) {
+    auto* file = app.add_option("--passphrase-file", request.passphrase_files,
+                                "The key's passphrase is in this file (mode 0600); for several "
+                                "keys once, or once for each")
+                     ->allow_extra_args(false)
                      ->type_name("FILE");
     app.add_option("--passphrase-fd", request.passphrase_fd,
                    "The key's passphrase comes from this open file descriptor")
@@ -62,33 +70,22 @@ Result<trust::Key> make_key(Session& session, const trust::Keyring& keyring) {
     return key;
 }
 
-trust::Passphrase passphrase_of(const SigningRequest& request) {
-    trust::Passphrase passphrase;
-    passphrase.from = trust::Passphrase::From::agent;
-    if (!request.passphrase_file.empty()) {
-        passphrase.from = trust::Passphrase::From::file;
-        passphrase.file = request.passphrase_file;
-    } else if (request.passphrase_fd >= 0) {
-        passphrase.from = trust::Passphrase::From::descriptor;
-        passphrase.descriptor = request.passphrase_fd;
-    }
-    return passphrase;
-}
-
-// The one named, else the only one that can sign; none of the two: nullopt.
-Result<std::optional<trust::Fingerprint>> wanted_key(const trust::Keyring& keyring,
-                                                     const SigningRequest& request) {
-    if (!request.fingerprint.empty()) {
+// Those named, else the only one that can sign; none of the two: empty.
+Result<std::vector<trust::Fingerprint>> wanted_keys(const trust::Keyring& keyring,
+                                                    const SigningRequest& request) {
+    std::vector<trust::Fingerprint> wanted;
+    for (const std::string& named : request.fingerprints) {
         SF_TRY(trust::Fingerprint fingerprint,
-               base::during(trust::Fingerprint::from_person(request.fingerprint), "--signing-key"));
-        return std::optional(std::move(fingerprint));
+               base::during(trust::Fingerprint::from_person(named), "--signing-key"));
+        wanted.push_back(std::move(fingerprint));
     }
+    if (!wanted.empty()) return wanted;
     SF_TRY(const std::vector<trust::Key> keys, keyring.list());
     std::vector<trust::Key> usable;
     for (const trust::Key& key : keys)
         if (key.secret && !key.primary.revoked && !key.primary.expired) usable.push_back(key);
-    if (usable.empty()) return std::optional<trust::Fingerprint>();
-    if (usable.size() == 1) return std::optional(usable.front().primary.fingerprint);
+    if (usable.empty()) return wanted;
+    if (usable.size() == 1) return std::vector{usable.front().primary.fingerprint};
     std::string message = "several keys could sign; say which:";
     for (const trust::Key& key : usable)
         message +=
@@ -97,7 +94,33 @@ Result<std::optional<trust::Fingerprint>> wanted_key(const trust::Keyring& keyri
     return base::fail(Code::usage, "{}", message);
 }
 
+Result<trust::Signer> together(const trust::Keyring& keyring,
+                               const std::vector<trust::Fingerprint>& fingerprints,
+                               const std::function<trust::Passphrase(std::size_t)>& passphrase) {
+    SF_TRY(trust::Signer signer,
+           trust::Signer::create(keyring, fingerprints.front(), passphrase(0)));
+    for (std::size_t i = 1; i < fingerprints.size(); ++i) {
+        SF_TRY(trust::Signer other, trust::Signer::create(keyring, fingerprints[i], passphrase(i)));
+        SF_CHECK(base::during(signer.also(std::move(other)), "--signing-key"));
+    }
+    return signer;
+}
+
 }  // namespace
+
+trust::Passphrase passphrase_of(const SigningRequest& request, std::size_t index) {
+    trust::Passphrase passphrase;
+    passphrase.from = trust::Passphrase::From::agent;
+    const std::vector<std::string>& files = request.passphrase_files;
+    if (!files.empty()) {
+        passphrase.from = trust::Passphrase::From::file;
+        passphrase.file = files.size() == 1 ? files.front() : files.at(index);
+    } else if (request.passphrase_fd >= 0) {
+        passphrase.from = trust::Passphrase::From::descriptor;
+        passphrase.descriptor = request.passphrase_fd;
+    }
+    return passphrase;
+}
 
 base::Status check_signing_request(Session& session, const SigningRequest& request) {
     if (request.passphrase_fd >= 0 && ::fcntl(request.passphrase_fd, F_GETFD) < 0) {
@@ -106,23 +129,32 @@ base::Status check_signing_request(Session& session, const SigningRequest& reque
             fmt::format("--passphrase-fd {}: no such descriptor is open", request.passphrase_fd),
             fmt::format("… --passphrase-fd {0} {0}<FILE", request.passphrase_fd));
     }
-    if (!request.passphrase_file.empty())
-        SF_CHECK(trust::open_passphrase_file(request.passphrase_file).map([](const base::Fd&) {}));
+    const std::vector<std::string>& files = request.passphrase_files;
+    if (files.size() > 1 && files.size() != request.fingerprints.size())
+        return base::fail_hint(Code::usage,
+                               fmt::format("{} passphrase files for {} keys", files.size(),
+                                           request.fingerprints.size()),
+                               "--passphrase-file once for all of them, or once for each in the "
+                               "order of --signing-key");
+    for (const std::string& file : files)
+        SF_CHECK(trust::open_passphrase_file(file).map([](const base::Fd&) {}));
     const trust::Keyring keyring = keyring_of(session);
-    SF_TRY(const auto fingerprint, wanted_key(keyring, request));
-    if (!fingerprint) return {};
+    SF_TRY(const std::vector<trust::Fingerprint> wanted, wanted_keys(keyring, request));
+    if (wanted.empty()) return {};
     // Without the passphrase: a pipe gives it only once, to the signer that signs.
-    return trust::Signer::create(keyring, *fingerprint, {}).map([](const trust::Signer&) {});
+    return together(keyring, wanted, [](std::size_t) { return trust::Passphrase(); })
+        .map([](const trust::Signer&) {});
 }
 
 Result<trust::Signer> choose_signer(Session& session, const SigningRequest& request) {
     const trust::Keyring keyring = keyring_of(session);
-    SF_TRY(auto fingerprint, wanted_key(keyring, request));
-    if (!fingerprint) {
+    SF_TRY(std::vector<trust::Fingerprint> wanted, wanted_keys(keyring, request));
+    if (wanted.empty()) {
         SF_TRY(const trust::Key key, make_key(session, keyring));
-        fingerprint = key.primary.fingerprint;
+        wanted.push_back(key.primary.fingerprint);
     }
-    return trust::Signer::create(keyring, *fingerprint, passphrase_of(request));
+    return together(keyring, wanted,
+                    [&](std::size_t index) { return passphrase_of(request, index); });
 }
 
 }  // namespace sf::cli

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which key signs what is built here: the one named, else the only secret key there is, else one
-// that is made now, and said so. Used by commands that sign.
+// that is made now, and said so; while a key is being replaced, both. Used by commands that sign.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/session.hpp"
 #include "trust/signer.hpp"
@@ -16,12 +17,18 @@ class App;
 namespace sf::cli {
 
 struct SigningRequest {
-    std::string fingerprint;      // --signing-key
-    std::string passphrase_file;  // --passphrase-file
-    int passphrase_fd = -1;       // --passphrase-fd
+    // --signing-key: all of these sign, as while one is being replaced by another
+    std::vector<std::string> fingerprints;
+    // --passphrase-file: one for all, or one for each in the order of the keys
+    std::vector<std::string> passphrase_files;
+    int passphrase_fd = -1;  // --passphrase-fd
 };
 
 void add_signing_options(CLI::App& app, SigningRequest& request);
+// --passphrase-file and --passphrase-fd alone.
+void add_passphrase_options(CLI::App& app, SigningRequest& request);
+// Of the key that is named as the `index`-th.
+[[nodiscard]] trust::Passphrase passphrase_of(const SigningRequest& request, std::size_t index = 0);
 
 // Call before anything else is opened, and before an hour of building: is the descriptor that was
 // named really open (later its number could be one of our own files), is the file there and

@@ -13,13 +13,19 @@ namespace sf::cli {
 
 namespace {
 
+using Folders = std::vector<std::filesystem::path>;
+
+base::Result<Folders> folders(Session& session, const TrustChoice& choice) {
+    if (choice.trust_dir.empty()) return Folders{trust_folder(session), trust::system_trust_folder};
+    // A named folder that is not there is a slip, not "nobody".
+    if (base::exists(choice.trust_dir)) return Folders{choice.trust_dir};
+    return base::fail(base::Code::absent, "there is no folder {} (--trust-dir)",
+                      base::escape_untrusted(choice.trust_dir));
+}
+
 base::Result<trust::TrustedKeys> lists(Session& session, const TrustChoice& choice) {
-    if (!choice.trust_dir.empty()) {  // a named folder that is not there is a slip, not "nobody"
-        if (base::exists(choice.trust_dir)) return trust::load_trusted({choice.trust_dir});
-        return base::fail(base::Code::absent, "there is no folder {} (--trust-dir)",
-                          base::escape_untrusted(choice.trust_dir));
-    }
-    return trust::load_trusted({trust_folder(session), trust::system_trust_folder});
+    SF_TRY(const Folders from, folders(session, choice));
+    return trust::load_trusted(from);
 }
 
 // --key: the person vouches for the fingerprint; its public part is in the keyring or in a list.
@@ -62,6 +68,21 @@ base::Result<trust::TrustedKeys> trusted_keys(Session& session, const TrustChoic
     return trusted;
 }
 
+base::Result<trust::TrustedKeys> trusted_roots(Session& session, const TrustChoice& choice) {
+    SF_TRY(const Folders from, folders(session, choice));
+    SF_TRY(trust::TrustedKeys roots, trust::load_roots(from));
+    for (const std::string& warning : roots.warnings) session.voice.warning("{}", warning);
+    return roots;
+}
+
+base::Error nobody_trusted() {
+    return {base::Code::refused,
+            "no key is trusted on this machine, so nothing can be believed",
+            {},
+            "get the fingerprint of who publishes from two places, then: "
+            "slurm-factory key import FILE; slurm-factory key trust FINGERPRINT"};
+}
+
 base::Result<trust::Verifier> verifier_of(Session& session, const TrustChoice& choice) {
     SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, choice));
     return verifier_of(trusted);
@@ -69,10 +90,7 @@ base::Result<trust::Verifier> verifier_of(Session& session, const TrustChoice& c
 
 base::Result<trust::Verifier> verifier_of(const trust::TrustedKeys& trusted) {
     if (!trusted.entries.empty()) return trust::Verifier::create(trusted);
-    return base::fail_hint(base::Code::refused,
-                           "no key is trusted on this machine, so nothing can be believed",
-                           "get the fingerprint of who publishes from two places, then: "
-                           "slurm-factory key import FILE; slurm-factory key trust FINGERPRINT");
+    return tl::unexpected(nobody_trusted());
 }
 
 std::string signer_text(const trust::GoodSignature& signer) {

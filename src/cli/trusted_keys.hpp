@@ -26,6 +26,11 @@ void add_trust_options(CLI::App& app, TrustChoice& choice);
 // May be nobody. Warnings were said.
 [[nodiscard]] base::Result<trust::TrustedKeys> trusted_keys(Session& session,
                                                             const TrustChoice& choice);
+// The same of roots, whose lists of revocations count; not narrowed by --key.
+[[nodiscard]] base::Result<trust::TrustedKeys> trusted_roots(Session& session,
+                                                             const TrustChoice& choice);
+// What is said where it is nobody, with the command that mends it.
+[[nodiscard]] base::Error nobody_trusted();
 // Code::refused if it is nobody, with the command that mends it.
 [[nodiscard]] base::Result<trust::Verifier> verifier_of(Session& session,
                                                         const TrustChoice& choice);

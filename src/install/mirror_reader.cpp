@@ -29,6 +29,18 @@ bool better(const cache::Build& left, const cache::Build& right) {
     return left.added > right.added;
 }
 
+// What a signed text names has to be there: a hole in a mirror is not "it has none".
+Result<std::string> named_object(cache::Backend& mirror, const std::string& key,
+                                 const cache::Ref& ref) {
+    auto text = cache::read_ref(mirror, key, ref);
+    if (!text && text.error().code == Code::absent) {
+        base::Error error = std::move(text).error();
+        error.code = Code::corrupt;
+        return tl::unexpected(std::move(error));
+    }
+    return text;
+}
+
 }  // namespace
 
 Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
@@ -52,8 +64,10 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     // Before it is gone by: after a crash it cannot be taken back.
     SF_CHECK(base::during(memory.accept(snapshot, good.text, options.now), "reading " + place));
     lock.reset();
-    const cache::Freshness age = cache::freshness(snapshot, options.now);
-    const std::int64_t days = (options.now - snapshot.expires) / 86'400;
+    cache::Snapshot judged = snapshot;
+    if (options.max_age > 0) judged.expires = snapshot.issued + options.max_age;
+    const cache::Freshness age = cache::freshness(judged, options.now);
+    const std::int64_t days = (options.now - judged.expires) / 86'400;
     if (age == cache::Freshness::expired && !options.accept_expired)
         return fail_hint(Code::refused,
                          fmt::format("the snapshot of {} expired {} days ago: newer packages may "
@@ -66,7 +80,7 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     if (age == cache::Freshness::ageing)
         reporter.notice("the snapshot of {} expires in {} days: it should be signed afresh",
                         mirror.place(), -days);
-    return MirrorReader(mirror, verifier, std::move(snapshot));
+    return MirrorReader(mirror, verifier, std::move(snapshot), options.revocations, reporter);
 }
 
 cache::PackageIndex MirrorReader::index() const {
@@ -74,7 +88,7 @@ cache::PackageIndex MirrorReader::index() const {
                 if (const auto known = x_nodes.find(ref.sha256); known != x_nodes.end())
                     return known->second;
                 SF_TRY(const std::string key, cache::key_of(cache::IndexNodeName{ref.sha256}));
-                SF_TRY(std::string node, cache::read_ref(*x_mirror, key, ref));
+                SF_TRY(std::string node, named_object(*x_mirror, key, ref));
                 return x_nodes.emplace(ref.sha256, std::move(node)).first->second;
             }};
 }
@@ -90,6 +104,7 @@ Result<std::vector<std::string>> MirrorReader::versions(const std::string& name)
 Result<Resolved> MirrorReader::resolve(const Query& query) const {
     SF_TRY(const std::vector<std::string> all, versions(query.name));
     std::vector<std::string> unfit;  // what there is, and is not for this machine
+    std::vector<std::string> bad;    // what was taken back
     for (auto version = all.rbegin(); version != all.rend(); ++version) {
         if (!allows(query.version, *version)) continue;
         SF_TRY(std::vector<cache::Build> builds, index().builds(query.name, *version));
@@ -100,9 +115,23 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
         });
         if (builds.empty()) continue;
         std::ranges::sort(builds, better);
-        return base::during(read(query, *version, builds.front()),
-                            fmt::format("looking at {} {}", query.name, *version));
+        for (const cache::Build& build : builds) {
+            SF_TRY(Resolved found,
+                   base::during(read(query, *version, build),
+                                fmt::format("looking at {} {}", query.name, *version)));
+            const std::string reason = revoked(found);
+            if (reason.empty()) return found;
+            bad.push_back(fmt::format("{} {} ({}): {}", query.name, *version,
+                                      build.identity.short_hex(), reason));
+            x_reporter->warning("{} is passed over: it was revoked", bad.back());
+        }
     }
+    if (!bad.empty())
+        return fail_hint(
+            Code::refused,
+            fmt::format("all of {} {} that {} has for this machine was revoked: {}", query.name,
+                        query.version, x_mirror->place(), base::join(bad, "; ")),
+            "wait for a new build, or ask who publishes this cache");
     if (!unfit.empty())
         return fail_hint(Code::absent,
                          fmt::format("{} has no {} {} for {} on a {} processor", x_mirror->place(),
@@ -111,6 +140,17 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
     return fail_hint(Code::absent,
                      fmt::format("{} has no {} {}", x_mirror->place(), query.name, query.version),
                      all.empty() ? "" : "there is: " + base::join(all, ", "));
+}
+
+std::string MirrorReader::revoked(const Resolved& found) const {
+    for (const model::Package& package : found.bundle.packages) {
+        const std::string* reason = x_revocations.reason_of(package.identity);
+        if (reason == nullptr) reason = x_revocations.reason_of(package.run.sha256);
+        if (reason != nullptr) return fmt::format("{}: {}", package.store_name(), *reason);
+    }
+    for (const cache::BlobRecord& blob : found.manifest.blobs())
+        if (const std::string* reason = x_revocations.reason_of(blob.sha256)) return *reason;
+    return {};
 }
 
 Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
@@ -123,7 +163,7 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
                                      manifest.version, media_type),
                          "only Slurm is installed by name; what it needs comes with it");
     SF_TRY(const std::string key, cache::key_of(cache::BlobName{found->sha256}));
-    return cache::read_ref(*x_mirror, key, {found->sha256, found->size});
+    return named_object(*x_mirror, key, {found->sha256, found->size});
 }
 
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
@@ -134,7 +174,7 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
     found.serial = x_snapshot.serial;
     SF_TRY(const std::string key,
            cache::key_of(cache::SpecManifestName{query.name, version, build.hash}));
-    SF_TRY(const std::string signed_text, cache::read_ref(*x_mirror, key, build.manifest));
+    SF_TRY(const std::string signed_text, named_object(*x_mirror, key, build.manifest));
     SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
     found.signer = std::move(good.signature);
     SF_TRY(found.manifest, cache::spec_manifest_from_json(good.text, key));

@@ -16,6 +16,7 @@
 #include "cache/package_index.hpp"
 #include "cache/spec_manifest.hpp"
 #include "model/manifest.hpp"
+#include "trust/revocation_list.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::install {
@@ -45,6 +46,8 @@ struct ReaderOptions {
     std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
     std::int64_t now = 0;          // seconds since 1970
     bool accept_expired = false;
+    std::int64_t max_age = 0;  // seconds that a snapshot is good for; 0: until its own expiry
+    trust::RevocationList revocations;  // builds that are not installed any more
 };
 
 class MirrorReader {
@@ -60,12 +63,20 @@ public:
     [[nodiscard]] const cache::Snapshot& snapshot() const { return x_snapshot; }
     [[nodiscard]] base::Result<std::vector<std::string>> versions(const std::string& name) const;
     // The newest version that the query allows, built for its toolchain, for the highest level that
-    // its processor runs; of several builds the one published last.
+    // its processor runs; of several builds the one published last. What is revoked, or needs
+    // something that is, is passed over with a warning.
     [[nodiscard]] base::Result<Resolved> resolve(const Query& query) const;
 
 private:
-    MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot)
-        : x_mirror(&mirror), x_verifier(&verifier), x_snapshot(std::move(snapshot)) {}
+    MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot,
+                 trust::RevocationList revocations, base::Reporter& reporter)
+        : x_mirror(&mirror),
+          x_verifier(&verifier),
+          x_snapshot(std::move(snapshot)),
+          x_revocations(std::move(revocations)),
+          x_reporter(&reporter) {}
+    // Why nobody should install it any more; empty: nothing speaks against it.
+    [[nodiscard]] std::string revoked(const Resolved& found) const;
     [[nodiscard]] cache::PackageIndex index() const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
@@ -75,6 +86,8 @@ private:
     cache::Backend* x_mirror;
     const trust::Verifier* x_verifier;
     cache::Snapshot x_snapshot;
+    trust::RevocationList x_revocations;
+    base::Reporter* x_reporter;
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 

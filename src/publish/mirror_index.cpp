@@ -76,6 +76,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     SF_TRY(auto lock, memory.hold());
     SF_TRY(const auto there, cache::read_object(x_mirror, key, cache::max_snapshot));
     cache::Snapshot snapshot;
+    bool all_signed = false;
     if (there) {
         SF_TRY(const trust::SignedText good,
                x_authority.verifier->verify_clearsigned(there->text, key));
@@ -86,6 +87,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
                         snapshot.mirror, x_authority.mirror);
         // Whoever can write here may have put an old one back: it is not to be signed afresh.
         SF_CHECK(base::during(memory.accept(snapshot, good.text, x_authority.now), place));
+        all_signed = signed_by_all(good.signature);
     } else {
         SF_CHECK(base::during(memory.check_none_seen(), "looking at " + x_mirror.place()));
         snapshot.repository = cache::new_repository_id();
@@ -104,7 +106,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     x_report.serial = snapshot.serial;
     const bool young =
         there && cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
-    if (!change.changed && !with_bundle && young) return true;
+    if (!change.changed && !with_bundle && young && all_signed) return true;
     for (const std::string& node : change.nodes) {
         SF_TRY(const std::string name, cache::key_of(cache::IndexNodeName{base::sha256(node)}));
         SF_CHECK(put(name, node));
@@ -221,23 +223,37 @@ Result<cache::SpackSpec> MirrorIndex::read_spec(const std::string& package,
     return cache::spack_spec_from_json(text);
 }
 
-// Spack's clients take them with `buildcache keys`; nobody of ours does.
-Status MirrorIndex::put_keys() {
-    SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
-    const std::string& fingerprint = x_authority.primary;
-    SF_CHECK(put_blob(x_authority.public_key));
-    SF_TRY(const std::string manifest, cache::manifest_of({std::string(media::public_key), "none",
-                                                           x_authority.public_key.size(),
-                                                           base::sha256(x_authority.public_key)}));
-    SF_TRY(const std::string key_name, cache::key_of(cache::KeyManifestName{fingerprint}));
+// Two publishers with a key each do not sign over each other's snapshots in turn: only where one
+// signs with several, as while a key is being replaced, does each of them have to be there.
+bool MirrorIndex::signed_by_all(const trust::GoodSignature& signature) const {
+    const std::vector<trust::Fingerprint> ours = x_authority.signer->primaries();
+    return ours.size() == 1 || std::ranges::all_of(ours, [&](const trust::Fingerprint& each) {
+               return std::ranges::find(signature.signers, each.text()) != signature.signers.end();
+           });
+}
+
+Status MirrorIndex::put_key(const PublishedKey& key) {
+    SF_CHECK(put_blob(key.armored));
+    SF_TRY(const std::string manifest,
+           cache::manifest_of({std::string(media::public_key), "none", key.armored.size(),
+                               base::sha256(key.armored)}));
+    SF_TRY(const std::string key_name, cache::key_of(cache::KeyManifestName{key.primary}));
     // A key's public part changes: its expiry is moved, a subkey is added.
-    SF_CHECK(until_undisturbed("the key", [&]() -> Result<bool> {
+    return until_undisturbed("the key", [&]() -> Result<bool> {
         SF_TRY(const auto there, cache::read_object(x_mirror, key_name, max_unsigned_manifest));
         if (there && there->text == manifest) return true;
         SF_TRY(const PutOutcome outcome,
                cache::put_text(x_mirror, key_name, manifest, json_type, unchanged(there)));
         return outcome == PutOutcome::written;
-    }));
+    });
+}
+
+// Spack's clients take them with `buildcache keys`; nobody of ours does.
+Status MirrorIndex::put_keys() {
+    SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
+    std::vector<PublishedKey> keys{{x_authority.primary, x_authority.public_key}};
+    keys.insert(keys.end(), x_authority.more_keys.begin(), x_authority.more_keys.end());
+    for (const PublishedKey& each : keys) SF_CHECK(put_key(each));
     return until_undisturbed("the list of keys", [&]() -> Result<bool> {
         const std::string key = name(cache::FixedName::keys_manifest);
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_unsigned_manifest));
@@ -251,15 +267,19 @@ Status MirrorIndex::put_keys() {
                                    x_mirror.place(), read.error().text());
             if (read) known = std::move(*read);
         }
-        if (std::ranges::find(known, fingerprint) != known.end()) return true;
-        known.push_back(fingerprint);
+        const std::size_t before = known.size();
+        for (const PublishedKey& each : keys)
+            if (std::ranges::find(known, each.primary) == known.end())
+                known.push_back(each.primary);
+        if (known.size() == before) return true;
         std::ranges::sort(known);
         SF_TRY(const std::string list, cache::keys_to_json(known));
         SF_CHECK(put_blob(list));
-        SF_TRY(const std::string keys, cache::manifest_of({std::string(media::spack_keys), "none",
-                                                           list.size(), base::sha256(list)}));
+        SF_TRY(const std::string manifest,
+               cache::manifest_of(
+                   {std::string(media::spack_keys), "none", list.size(), base::sha256(list)}));
         SF_TRY(const PutOutcome outcome,
-               cache::put_text(x_mirror, key, keys, json_type, unchanged(there)));
+               cache::put_text(x_mirror, key, manifest, json_type, unchanged(there)));
         return outcome == PutOutcome::written;
     });
 }

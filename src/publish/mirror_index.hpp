@@ -22,12 +22,19 @@
 
 namespace sf::publish {
 
+// A public key that lies in a mirror for Spack's clients.
+struct PublishedKey {
+    std::string primary;  // fingerprint
+    std::string armored;
+};
+
 struct IndexAuthority {
     const trust::Signer* signer = nullptr;
     const trust::Verifier* verifier = nullptr;
-    std::string public_key;        // of the signer's primary key, armoured
-    std::string primary;           // its fingerprint
-    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::string public_key;               // of the signer's primary key, armoured
+    std::string primary;                  // its fingerprint
+    std::vector<PublishedKey> more_keys;  // of those that sign beside it
+    std::string mirror;                   // which of a place it is: "bookworm/slurm/25.11"
     std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
     std::int64_t now = 0;
     std::chrono::seconds lifetime = cache::snapshot_lifetime;
@@ -46,7 +53,7 @@ public:
 
     // Names `builds`, whose manifests and blobs are there already, and `bundle`, if there is one,
     // whose files are. A snapshot that has half its time behind it is signed afresh even if nothing
-    // is new.
+    // is new, and so is one that lacks a signature of several keys that sign together.
     [[nodiscard]] base::Result<IndexReport> add(const std::vector<cache::NewBuild>& builds,
                                                 const std::vector<cache::SpackSpec>& specs,
                                                 const cache::NamedBundle* bundle = nullptr);
@@ -66,6 +73,8 @@ private:
     [[nodiscard]] base::Result<std::string> read_unsigned(const cache::BlobRecord& blob,
                                                           std::uint64_t most) const;
     [[nodiscard]] base::Status put_keys();
+    [[nodiscard]] base::Status put_key(const PublishedKey& key);
+    [[nodiscard]] bool signed_by_all(const trust::GoodSignature& signature) const;
     [[nodiscard]] base::Status put(const std::string& key, const std::string& text);
     [[nodiscard]] base::Status put_blob(const std::string& text);
 

@@ -15,7 +15,6 @@
 #include "cache/spack_archive.hpp"
 #include "cache/spec_manifest.hpp"
 #include "publish/gzip_text.hpp"
-#include "publish/mirror_index.hpp"
 
 namespace sf::publish {
 
@@ -86,6 +85,7 @@ public:
         authority.verifier = x_request.verifier;
         authority.public_key = x_request.public_key;
         authority.primary = x_request.primary;
+        authority.more_keys = x_request.more_keys;
         authority.mirror = x_request.mirror;
         authority.memory = x_request.memory;
         authority.now = x_request.now;

@@ -20,6 +20,7 @@
 #include "cache/snapshot.hpp"
 #include "cache/spack_mapping.hpp"
 #include "model/manifest.hpp"
+#include "publish/mirror_index.hpp"
 #include "publish/origin.hpp"
 #include "trust/signer.hpp"
 #include "trust/verdict.hpp"
@@ -58,6 +59,7 @@ struct PushRequest {
     const trust::Verifier* verifier = nullptr;  // whose signatures in the mirror are believed
     std::string public_key;                     // of the signer's primary key, armoured
     std::string primary;                        // its fingerprint
+    std::vector<PublishedKey> more_keys;        // of those that sign beside it
     std::string mirror;                         // which of a place it is: "bookworm/slurm/25.11"
     std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
     std::int64_t now = 0;          // seconds since 1970

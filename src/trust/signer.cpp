@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/signer.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
@@ -92,7 +93,61 @@ base::Result<std::string> Signer::run_gpg(const Kind& kind, int descriptor,
     return base::read_file(output, kind.limit);
 }
 
+base::Status Signer::also(Signer other) {
+    const std::vector<Fingerprint> mine = primaries();
+    const std::vector<Fingerprint> theirs = other.primaries();
+    if (std::ranges::find_first_of(mine, theirs) != mine.end())
+        return base::fail(base::Code::usage, "the key {} would sign twice",
+                          other.x_key.primary.fingerprint.text());
+    if (mine.size() + theirs.size() > max_signatures)
+        return base::fail(base::Code::usage, "more than {} keys cannot sign together",
+                          max_signatures);
+    x_also.push_back(std::move(other));
+    return {};
+}
+
+std::vector<Fingerprint> Signer::primaries() const {
+    std::vector<Fingerprint> all{x_key.primary.fingerprint};
+    for (const Signer& other : x_also)
+        for (Fingerprint& each : other.primaries()) all.push_back(std::move(each));
+    return all;
+}
+
 base::Result<std::string> Signer::sign(int descriptor) const {
+    SF_TRY(std::string signature, sign_alone(descriptor));
+    if (x_also.empty()) return signature;
+    SF_TRY(std::string packets, dearmor_signature(signature));
+    for (const Signer& other : x_also) {
+        SF_TRY(const std::string theirs, other.sign(descriptor));
+        SF_TRY(const std::string more, dearmor_signature(theirs));
+        packets += more;
+    }
+    signature = armor_signature(packets);
+    SF_CHECK(dearmor_signature(signature).map([](const std::string&) {}));
+    return signature;
+}
+
+base::Result<std::string> Signer::clearsign(std::string_view text) const {
+    SF_TRY(std::string message, clearsign_alone(text));
+    if (x_also.empty()) return message;
+    const auto signature_of = [&](const std::string& whole) {
+        return dearmor_signature(
+            std::string_view(whole).substr(whole.rfind("-----BEGIN PGP SIGNATURE-----")));
+    };
+    SF_TRY(std::string packets, signature_of(message));
+    for (const Signer& other : x_also) {
+        SF_TRY(const std::string theirs, other.clearsign(text));
+        SF_TRY(const std::string more, signature_of(theirs));
+        packets += more;
+    }
+    message = clearsigned_text(text, "SHA512", armor_signature(packets));
+    SF_TRY(const std::string framed, base::during(frame_of_clearsigned(message), "clearsigning"));
+    if (framed != text)
+        return base::fail(base::Code::failed, "the keys signed another text than they were given");
+    return message;
+}
+
+base::Result<std::string> Signer::sign_alone(int descriptor) const {
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
     base::Result<std::string> signature =
         run_gpg({"--detach-sign", "D", "00", 2 * max_signature_bytes}, descriptor, {});
@@ -101,7 +156,7 @@ base::Result<std::string> Signer::sign(int descriptor) const {
     return signature;
 }
 
-base::Result<std::string> Signer::clearsign(std::string_view text) const {
+base::Result<std::string> Signer::clearsign_alone(std::string_view text) const {
     SF_CHECK(base::during(check_clearsign_text(text), "clearsigning"));
     SF_TRY(std::string message,
            run_gpg({"--clear-sign", "C", "01", max_clearsigned_bytes}, -1, text));

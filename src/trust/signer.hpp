@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes signatures, detached or around a text, by gpg in a process of its own that has never run
-// anything of upstream. Forces SHA-512. Knows nothing of what is signed. One thread.
+// anything of upstream. Forces SHA-512. Several keys sign together while one of them is being
+// replaced: each has a passphrase of its own, so each signs by itself and the packets are put into
+// one block. Knows nothing of what is signed. One thread.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "trust/keyring.hpp"
 
@@ -18,7 +21,12 @@ public:
                                                      const Fingerprint& fingerprint,
                                                      Passphrase passphrase);
 
+    // This one signs, too, whatever is signed from now on. Code::usage: its key does already.
+    base::Status also(Signer other);
+
     [[nodiscard]] const Fingerprint& fingerprint() const { return x_fingerprint; }
+    // Of all that sign, this one first; each once.
+    [[nodiscard]] std::vector<Fingerprint> primaries() const;
 
     // The armoured signature of a whole regular file; the offset is rewound.
     [[nodiscard]] base::Result<std::string> sign(int descriptor) const;
@@ -39,6 +47,8 @@ private:
           x_passphrase(std::move(passphrase)),
           x_held(std::move(held)) {}
     [[nodiscard]] base::Status rewind_passphrase() const;
+    [[nodiscard]] base::Result<std::string> sign_alone(int descriptor) const;
+    [[nodiscard]] base::Result<std::string> clearsign_alone(std::string_view text) const;
     // What gpg writes; `descriptor` or, if it is -1, `input` is signed.
     [[nodiscard]] base::Result<std::string> run_gpg(const Kind& kind, int descriptor,
                                                     std::string_view input) const;
@@ -48,6 +58,7 @@ private:
     Fingerprint x_fingerprint;
     Passphrase x_passphrase;
     base::Fd x_held;  // what x_passphrase.descriptor names, if anything
+    std::vector<Signer> x_also;
 };
 
 }  // namespace sf::trust

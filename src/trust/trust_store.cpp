@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/trust_store.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
 #include <set>
-#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "trust/gpg.hpp"
+#include "trust/safe_file.hpp"
 
 namespace sf::trust {
 
@@ -24,48 +20,6 @@ constexpr std::uint64_t max_trust_file = std::uint64_t{1} << 20;
 constexpr std::uint64_t max_key_file = std::uint64_t{4} << 20;
 constexpr std::size_t max_label = 200;
 constexpr std::string_view list_name = "trust.json";
-
-base::Status check_safe(const struct stat& status, const fs::path& path) {
-    const std::string name = base::escape_untrusted(path.string());
-    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-        return base::fail(base::Code::refused, "{} belongs to user {}: trust is not read from it",
-                          name, status.st_uid);
-    }
-    if ((status.st_mode & 022U) != 0) {
-        return base::fail_hint(base::Code::refused,
-                               name + " can be written by others: trust is not read from it",
-                               "chmod go-w " + base::shell_quote(name));
-    }
-    return {};
-}
-
-// A file that only root or we can have written; absent is nullopt.
-base::Result<std::optional<std::string>> read_safe(const fs::path& path, std::uint64_t limit) {
-    auto fd = base::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!fd) {
-        if (fd.error().code == base::Code::absent) return std::nullopt;
-        return tl::unexpected(std::move(fd).error());
-    }
-    struct stat status {};
-    if (::fstat(fd->get(), &status) != 0) return base::fail_errno(errno, "read " + path.string());
-    if (!S_ISREG(status.st_mode)) {
-        return base::fail(base::Code::refused, "{} is not a file",
-                          base::escape_untrusted(path.string()));
-    }
-    SF_CHECK(check_safe(status, path));
-    std::string content;
-    std::vector<std::byte> room(std::size_t{64} << 10);
-    base::FdSource source(fd->get(), path);
-    for (;;) {
-        SF_TRY(const std::size_t got, source.read(room));
-        if (got == 0) return content;
-        content.append(reinterpret_cast<const char*>(room.data()), got);
-        if (content.size() > limit) {
-            return base::fail(base::Code::corrupt, "{} is too large",
-                              base::escape_untrusted(path.string()));
-        }
-    }
-}
 
 auto bad_list(std::string_view what) {
     return base::fail(base::Code::corrupt, "the trust file is not understood: {}", what);
@@ -124,19 +78,13 @@ base::Result<std::pair<Key, std::string>> merged_key(const Fingerprint& fingerpr
 
 }  // namespace
 
-base::Result<std::vector<TrustEntry>> parse_trust_file(std::string_view text) {
-    SF_TRY(const base::Json root, base::parse_json(text, 4));
-    if (!root.is_object() || root.size() != 2 || !root.contains("trust") ||
-        !root.contains("keys")) {
-        return bad_list("it must hold \"trust\" and \"keys\", nothing else");
-    }
-    if (!root["trust"].is_number_unsigned() || root["trust"].get<std::uint64_t>() != 1) {
-        return bad_list("its version is not 1");
-    }
-    if (!root["keys"].is_array()) return bad_list("\"keys\" is not a list");
+namespace {
+
+base::Result<std::vector<TrustEntry>> parse_list(const base::Json& list, const char* member,
+                                                 std::set<Fingerprint>& seen) {
+    if (!list.is_array()) return bad_list(fmt::format("\"{}\" is not a list", member));
     std::vector<TrustEntry> entries;
-    std::set<Fingerprint> seen;
-    for (const base::Json& item : root["keys"]) {
+    for (const base::Json& item : list) {
         if (!item.is_object() || !item.contains("fingerprint") ||
             !item["fingerprint"].is_string()) {
             return bad_list("a key without a \"fingerprint\"");
@@ -157,9 +105,9 @@ base::Result<std::vector<TrustEntry>> parse_trust_file(std::string_view text) {
     return entries;
 }
 
-base::Result<std::string> trust_file_text(const std::vector<TrustEntry>& entries) {
+base::Result<std::string> list_text(const char* member, const std::vector<TrustEntry>& entries) {
     // By hand, a key on a line: people read and compare this file.
-    std::string text = "{\n  \"trust\": 1,\n  \"keys\": [";
+    std::string text = fmt::format("  \"{}\": [", member);
     bool first = true;
     for (const TrustEntry& entry : entries) {
         SF_TRY(const std::string label, base::canonical_json(base::Json(entry.label)));
@@ -168,7 +116,38 @@ base::Result<std::string> trust_file_text(const std::vector<TrustEntry>& entries
         text += fmt::format("    {{\"fingerprint\": \"{}\", \"label\": {}}}",
                             entry.fingerprint.text(), label);
     }
-    text += entries.empty() ? "]\n}\n" : "\n  ]\n}\n";
+    text += entries.empty() ? "]" : "\n  ]";
+    return text;
+}
+
+}  // namespace
+
+base::Result<TrustFile> parse_trust_file(std::string_view text) {
+    SF_TRY(const base::Json root, base::parse_json(text, 4));
+    const bool roots = root.is_object() && root.contains("roots");
+    if (!root.is_object() || root.size() != (roots ? 3U : 2U) || !root.contains("trust") ||
+        !root.contains("keys")) {
+        return bad_list("it must hold \"trust\" and \"keys\", may hold \"roots\", nothing else");
+    }
+    if (!root["trust"].is_number_unsigned() || root["trust"].get<std::uint64_t>() != 1) {
+        return bad_list("its version is not 1");
+    }
+    TrustFile file;
+    std::set<Fingerprint> seen;
+    SF_TRY(file.keys, parse_list(root["keys"], "keys", seen));
+    if (roots) {
+        SF_TRY(file.roots, parse_list(root["roots"], "roots", seen));
+    }
+    return file;
+}
+
+base::Result<std::string> trust_file_text(const TrustFile& file) {
+    SF_TRY(std::string text, list_text("keys", file.keys));
+    if (!file.roots.empty()) {
+        SF_TRY(const std::string roots, list_text("roots", file.roots));
+        text += ",\n" + roots;
+    }
+    text = "{\n  \"trust\": 1,\n" + text + "\n}\n";
     SF_TRY([[maybe_unused]] const auto again, parse_trust_file(text));
     return text;
 }
@@ -179,29 +158,47 @@ std::string TrustedKeys::label_of(const Fingerprint& primary) const {
 }
 
 base::Result<TrustStore> TrustStore::open(fs::path folder) {
-    struct stat status {};
-    if (::lstat(folder.c_str(), &status) != 0) {
-        if (errno == ENOENT) return TrustStore(std::move(folder), {});
-        return base::fail_errno(errno, "read " + base::escape_untrusted(folder.string()));
-    }
-    if (!S_ISDIR(status.st_mode)) {
-        return base::fail(base::Code::refused, "{} is not a folder",
-                          base::escape_untrusted(folder.string()));
-    }
-    SF_CHECK(check_safe(status, folder));
+    SF_TRY(const bool there, check_safe_folder(folder));
+    if (!there) return TrustStore(std::move(folder), {});
     SF_TRY(const auto text, read_safe(folder / list_name, max_trust_file));
     if (!text) return TrustStore(std::move(folder), {});
-    auto entries = base::during(parse_trust_file(*text),
-                                "reading " + base::escape_untrusted((folder / list_name).string()));
-    if (!entries) return tl::unexpected(std::move(entries).error());
-    return TrustStore(std::move(folder), std::move(*entries));
+    SF_TRY(TrustFile lists,
+           base::during(parse_trust_file(*text),
+                        "reading " + base::escape_untrusted((folder / list_name).string())));
+    return TrustStore(std::move(folder), std::move(lists));
 }
 
 fs::path TrustStore::key_file(const Fingerprint& fingerprint) const {
     return x_folder / (fingerprint.text() + ".asc");
 }
 
+bool TrustStore::lists(const Fingerprint& fingerprint) const {
+    const auto has = [&](const std::vector<TrustEntry>& list) {
+        return std::ranges::find(list, fingerprint, &TrustEntry::fingerprint) != list.end();
+    };
+    return has(x_lists.keys) || has(x_lists.roots);
+}
+
 base::Status TrustStore::add(const TrustEntry& entry, std::string_view public_key) {
+    return add_to(&TrustFile::keys, entry, public_key);
+}
+
+base::Status TrustStore::add_root(const TrustEntry& entry, std::string_view public_key) {
+    return add_to(&TrustFile::roots, entry, public_key);
+}
+
+base::Status TrustStore::add_to(List list, const TrustEntry& entry, std::string_view public_key) {
+    TrustFile lists = x_lists;
+    std::vector<TrustEntry>& entries = lists.*list;
+    const auto found = std::ranges::find(entries, entry.fingerprint, &TrustEntry::fingerprint);
+    if (found == entries.end() && this->lists(entry.fingerprint)) {
+        return base::fail_hint(
+            base::Code::refused,
+            fmt::format("the key {} is listed {} already, and one key is not both",
+                        entry.fingerprint.text(),
+                        list == &TrustFile::roots ? "for packages" : "as a root"),
+            "use another key for lists of revocations, kept off every network");
+    }
     std::vector<std::string> texts{std::string(public_key)};
     SF_TRY(auto known, read_safe(key_file(entry.fingerprint), max_key_file));
     if (known) texts.push_back(std::move(*known));
@@ -216,27 +213,23 @@ base::Status TrustStore::add(const TrustEntry& entry, std::string_view public_ke
                           "least)",
                           entry.fingerprint.text(), algorithm_text(key.primary));
     }
-    std::vector<TrustEntry> entries = x_entries;
-    const auto found = std::ranges::find(entries, entry.fingerprint, &TrustEntry::fingerprint);
     if (found == entries.end()) {
         entries.push_back(entry);
     } else {
         found->label = entry.label;
     }
     std::ranges::sort(entries, {}, &TrustEntry::fingerprint);
-    SF_TRY(const std::string text, trust_file_text(entries));
+    SF_TRY(const std::string text, trust_file_text(lists));
     SF_CHECK(base::make_dirs(x_folder));
     SF_CHECK(base::write_file(key_file(entry.fingerprint), merged.second));
     SF_CHECK(base::write_file(x_folder / list_name, text));
-    x_entries = std::move(entries);
+    x_lists = std::move(lists);
     return {};
 }
 
 base::Result<bool> TrustStore::refresh(const Fingerprint& fingerprint,
                                        std::string_view public_key) {
-    if (std::ranges::find(x_entries, fingerprint, &TrustEntry::fingerprint) == x_entries.end()) {
-        return false;
-    }
+    if (!lists(fingerprint)) return false;
     std::vector<std::string> texts{std::string(public_key)};
     SF_TRY(auto known, read_safe(key_file(fingerprint), max_key_file));
     if (known) texts.push_back(std::move(*known));
@@ -246,13 +239,14 @@ base::Result<bool> TrustStore::refresh(const Fingerprint& fingerprint,
 }
 
 base::Result<bool> TrustStore::remove(const Fingerprint& fingerprint) {
-    std::vector<TrustEntry> entries = x_entries;
-    const auto gone = std::erase_if(
-        entries, [&](const TrustEntry& entry) { return entry.fingerprint == fingerprint; });
-    if (gone == 0) return false;
-    SF_TRY(const std::string text, trust_file_text(entries));
+    if (!lists(fingerprint)) return false;
+    TrustFile lists = x_lists;
+    const auto is_it = [&](const TrustEntry& entry) { return entry.fingerprint == fingerprint; };
+    std::erase_if(lists.keys, is_it);
+    std::erase_if(lists.roots, is_it);
+    SF_TRY(const std::string text, trust_file_text(lists));
     SF_CHECK(base::write_file(x_folder / list_name, text));
-    x_entries = std::move(entries);
+    x_lists = std::move(lists);
     // The public part stays: with it, a revocation learnt earlier is not lost when the key returns.
     return true;
 }
@@ -280,12 +274,12 @@ base::Result<TrustedKeys> trusted_from(const std::vector<TrustEntry>& entries,
     return trusted;
 }
 
-base::Result<TrustedKeys> load_trusted(const std::vector<fs::path>& folders) {
+base::Result<TrustedKeys> TrustStore::load(const std::vector<fs::path>& folders, List list) {
     std::vector<TrustEntry> entries;
     std::vector<std::string> texts;
     for (const fs::path& folder : folders) {
         SF_TRY(const TrustStore store, TrustStore::open(folder));
-        for (const TrustEntry& entry : store.entries()) {
+        for (const TrustEntry& entry : store.x_lists.*list) {
             if (std::ranges::find(entries, entry.fingerprint, &TrustEntry::fingerprint) ==
                 entries.end()) {
                 entries.push_back(entry);
@@ -295,6 +289,14 @@ base::Result<TrustedKeys> load_trusted(const std::vector<fs::path>& folders) {
         }
     }
     return trusted_from(entries, texts);
+}
+
+base::Result<TrustedKeys> load_trusted(const std::vector<fs::path>& folders) {
+    return TrustStore::load(folders, &TrustFile::keys);
+}
+
+base::Result<TrustedKeys> load_roots(const std::vector<fs::path>& folders) {
+    return TrustStore::load(folders, &TrustFile::roots);
 }
 
 }  // namespace sf::trust

@@ -52,10 +52,14 @@ Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_
 }
 
 Finding judge_one(const SignatureStatus& signature, const std::vector<Key>& listed,
-                  std::int64_t now, Signed what) {
+                  std::int64_t now, Signed what, const Withdrawn& withdrawn) {
     const Key* key =
         owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
     if (key == nullptr) return Finding::unknown_signer;
+    // Whatever such a key says, whenever it says it was: its thief chooses the time.
+    if (withdrawn.contains(key->primary.fingerprint)) {
+        return signature.state == SignatureState::bad ? Finding::tampered : Finding::withdrawn_key;
+    }
     switch (signature.state) {
         case SignatureState::good: return judge_good(signature, *key, now, what);
         case SignatureState::bad: return Finding::tampered;
@@ -74,21 +78,26 @@ Finding judge_one(const SignatureStatus& signature, const std::vector<Key>& list
 constexpr Finding fatal[] = {Finding::tampered, Finding::revoked_key, Finding::expired_key,
                              Finding::expired_signature};
 // Without a good signature, the first of these says why.
-constexpr Finding reasons[] = {Finding::weak_key,   Finding::weak_hash,   Finding::future,
-                               Finding::wrong_kind, Finding::uncheckable, Finding::unknown_signer};
+constexpr Finding reasons[] = {Finding::withdrawn_key, Finding::weak_key,   Finding::weak_hash,
+                               Finding::future,        Finding::wrong_kind, Finding::uncheckable,
+                               Finding::unknown_signer};
 
 }  // namespace
 
 Verdict judge(const GpgStatus& status, const std::vector<Key>& listed, std::int64_t now,
-              Signed what) {
+              Signed what, const Withdrawn& withdrawn) {
     std::vector<Verdict> verdicts;
+    std::vector<std::string> signers;
     for (const SignatureStatus& signature : status.signatures) {
-        const Finding finding = judge_one(signature, listed, now, what);
+        const Finding finding = judge_one(signature, listed, now, what, withdrawn);
         const Key* key =
             owner_of(signature.primary.empty() ? signature.key : signature.primary, listed);
-        verdicts.push_back({finding, signature.key,
-                            key == nullptr ? std::string() : key->primary.fingerprint.text(),
-                            signature.created, what});
+        Verdict verdict{finding, signature.key, {}, signature.created, what, {}, {}};
+        if (key != nullptr) verdict.primary = key->primary.fingerprint.text();
+        if (finding == Finding::good) signers.push_back(verdict.primary);
+        if (finding == Finding::withdrawn_key)
+            verdict.reason = withdrawn.at(key->primary.fingerprint);
+        verdicts.push_back(std::move(verdict));
     }
     const auto first = [&](Finding wanted) -> const Verdict* {
         const auto found = std::ranges::find(verdicts, wanted, &Verdict::finding);
@@ -98,7 +107,11 @@ Verdict judge(const GpgStatus& status, const std::vector<Key>& listed, std::int6
         if (const Verdict* verdict = first(finding)) return *verdict;
     }
     if (status.no_data || status.unexpected) return {};
-    if (const Verdict* verdict = first(Finding::good)) return *verdict;
+    if (const Verdict* verdict = first(Finding::good)) {
+        Verdict good = *verdict;
+        good.signers = std::move(signers);
+        return good;
+    }
     for (Finding finding : reasons) {
         if (const Verdict* verdict = first(finding)) return *verdict;
     }
@@ -116,6 +129,9 @@ std::string verdict_text(const Verdict& verdict, std::string_view file) {
                                signer);
         case Finding::revoked_key:
             return fmt::format("{} is signed with a revoked key: {}", name, signer);
+        case Finding::withdrawn_key:
+            return fmt::format("{} is signed with a key that was withdrawn: {} ({})", name, signer,
+                               base::escape_untrusted(verdict.reason));
         case Finding::expired_key:
             return fmt::format("{} is signed with an expired key: {}", name, signer);
         case Finding::expired_signature:
@@ -190,7 +206,7 @@ base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
     }
     SF_TRY(const GpgStatus told, base::during(status, "checking the signature of " + name));
     const std::int64_t now = x_options.now != 0 ? x_options.now : std::time(nullptr);
-    const Verdict verdict = judge(told, x_trusted.keys, now, what);
+    const Verdict verdict = judge(told, x_trusted.keys, now, what, x_trusted.withdrawn);
     if (verdict.finding != Finding::good) {
         std::string hint;
         if (verdict.finding == Finding::unknown_signer) {
@@ -204,7 +220,8 @@ base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
     SF_TRY(Fingerprint primary, Fingerprint::parse(verdict.primary));
     SF_TRY(Fingerprint key, Fingerprint::parse(verdict.key));
     std::string label = x_trusted.label_of(primary);
-    return GoodSignature{std::move(primary), std::move(key), std::move(label), verdict.created};
+    return GoodSignature{std::move(primary), std::move(key), std::move(label), verdict.created,
+                         verdict.signers};
 }
 
 base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view armored,

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,9 @@ namespace sf::trust {
 
 enum class Finding {
     good,
-    no_signature,  // there is none, or its file is damaged
-    tampered,      // the bytes are not those that were signed
+    no_signature,   // there is none, or its file is damaged
+    tampered,       // the bytes are not those that were signed
+    withdrawn_key,  // a list of revocations names it
     revoked_key,
     expired_key,
     expired_signature,
@@ -45,11 +47,18 @@ struct Verdict {
     std::string primary;  // fingerprint of its primary key, if listed
     std::int64_t created = 0;
     Signed what = Signed::file;
+    std::string reason;                // of Finding::withdrawn_key
+    std::vector<std::string> signers;  // of Finding::good: the primaries of all who signed well
 };
 
-// The rules. Signatures of keys that are not listed count neither for nor against.
+// By primary fingerprint, why its signatures do not count.
+using Withdrawn = std::map<Fingerprint, std::string>;
+
+// The rules. Signatures of keys that are not listed, or are withdrawn, count neither for nor
+// against.
 [[nodiscard]] Verdict judge(const GpgStatus& status, const std::vector<Key>& listed,
-                            std::int64_t now, Signed what = Signed::file);
+                            std::int64_t now, Signed what = Signed::file,
+                            const Withdrawn& withdrawn = {});
 
 // One line for people; "" for Finding::good.
 [[nodiscard]] std::string verdict_text(const Verdict& verdict, std::string_view file);
@@ -65,6 +74,7 @@ struct GoodSignature {
     Fingerprint key;  // the subkey, or the primary itself
     std::string label;
     std::int64_t created = 0;
+    std::vector<std::string> signers;  // primaries of all listed keys that signed, this one too
 };
 
 struct SignedText {

@@ -8,8 +8,8 @@
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
 #include "cli/build_inputs.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/commands.hpp"
 #include "cli/prefix_choice.hpp"
 #include "cli/slurm_spec.hpp"
@@ -55,8 +55,61 @@ base::Json json_of(const install::Resolved& found, const std::filesystem::path& 
             {"prefix", prefix.native()}};
 }
 
-install::InstallOptions how(Session& session, const Options& options,
-                            const install::Resolved& found, const std::string& place) {
+// Where it was found, and what was found.
+struct Found {
+    CacheTrust trust;
+    std::string cache;  // what the user calls it; empty: it has no name here
+    std::unique_ptr<cache::SubBackend> main;
+    std::unique_ptr<cache::SubBackend> dependencies;
+    install::Resolved package;
+};
+
+Result<Found> look_in(Session& session, const Options& options, const install::Query& query,
+                      const ChosenCache& chosen) {
+    Found found;
+    if (chosen.named) found.cache = chosen.named->name;
+    SF_TRY(found.trust, open_cache(session, chosen, options.trust, options.accept_expired));
+    SF_TRY(const std::string folder,
+           cache::folder_of({query.toolchain, model::series_of(query.version)}));
+    SF_TRY(const std::string deps_folder, cache::folder_of({query.toolchain, ""}));
+    found.main = std::make_unique<cache::SubBackend>(*found.trust.place, folder);
+    found.dependencies = std::make_unique<cache::SubBackend>(*found.trust.place, deps_folder);
+    install::ReaderOptions reading;
+    reading.mirror = folder;
+    reading.memory = session.state().caches();
+    reading.now = std::time(nullptr);
+    reading.accept_expired = options.accept_expired;
+    reading.max_age = found.trust.max_age;
+    reading.revocations = found.trust.revocations;
+    SF_TRY(const install::MirrorReader reader,
+           install::MirrorReader::open(*found.main, *found.trust.verifier, reading, session.voice));
+    SF_TRY(found.package, reader.resolve(query));
+    return found;
+}
+
+// In the first of the caches that has it. One that cannot be reached, or is not to be believed, is
+// no reason to go on to another: whoever cuts the first off would choose the second.
+Result<Found> look(Session& session, const Options& options, const install::Query& query) {
+    SF_TRY(const std::vector<ChosenCache> caches, choose_caches(session, options.cache));
+    std::vector<std::string> lacking;
+    for (const ChosenCache& chosen : caches) {
+        Result<Found> found = look_in(session, options, query, chosen);
+        if (found || caches.size() == 1) return found;
+        if (found.error().code != Code::absent) {
+            base::Error error = std::move(found).error();
+            error.message += fmt::format(" (cache {})", chosen.text());
+            if (error.hint.empty()) error.hint = "--cache NAME takes another one of those listed";
+            return tl::unexpected(std::move(error));
+        }
+        session.voice.info("{} has no {}: {}", chosen.text(), options.spec, found.error().message);
+        lacking.push_back(chosen.text());
+    }
+    return base::fail(Code::absent, "none of the caches listed here has {}: {}",
+                      base::escape_untrusted(options.spec), base::join(lacking, ", "));
+}
+
+install::InstallOptions how(Session& session, const Options& options, const Found& where) {
+    const install::Resolved& found = where.package;
     install::InstallOptions how;
     how.switch_view = !options.keep_view;
     how.waiting = [&session] {
@@ -66,13 +119,14 @@ install::InstallOptions how(Session& session, const Options& options,
         session.voice.debug("{}", step);
         return base::Status();
     };
-    how.record = tree::NewGeneration{{{"cache", place},
+    how.record = tree::NewGeneration{{{"cache", where.trust.place->place()},
                                       {"spec", options.spec},
                                       {"hash", found.build.hash},
                                       {"repository", found.repository},
                                       {"serial", std::to_string(found.serial)},
                                       {"signer", found.signer->primary.text()}},
                                      std::time(nullptr)};
+    if (!where.cache.empty()) how.record->origin.emplace("cache_name", where.cache);
     return how;
 }
 
@@ -86,22 +140,8 @@ Status run_install(Session& session, const Options& options) {
     query.toolchain = toolchain->name;
     SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
     query.cpu = model::cpu_level(cpuinfo);
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
-
-    SF_TRY(const auto place, cache::open_backend(options.cache));
-    SF_TRY(const std::string folder,
-           cache::folder_of({toolchain->name, model::series_of(query.version)}));
-    SF_TRY(const std::string deps_folder, cache::folder_of({toolchain->name, ""}));
-    cache::SubBackend main(*place, folder);
-    cache::SubBackend dependencies(*place, deps_folder);
-    install::ReaderOptions reading;
-    reading.mirror = folder;
-    reading.memory = session.state().caches();
-    reading.now = std::time(nullptr);
-    reading.accept_expired = options.accept_expired;
-    SF_TRY(const install::MirrorReader reader,
-           install::MirrorReader::open(main, verifier, reading, session.voice));
-    SF_TRY(const install::Resolved found, reader.resolve(query));
+    SF_TRY(const Found where, look(session, options, query));
+    const install::Resolved& found = where.package;
     session.voice.info("{} {} for {}, {}, signed by {}", found.bundle.name, found.bundle.version,
                        found.bundle.toolchain, found.bundle.target, signer_text(*found.signer));
     base::Json result = json_of(found, prefix);
@@ -117,8 +157,8 @@ Status run_install(Session& session, const Options& options) {
     }
     install::FetchReport fetched;
     SF_TRY(const install::InstallReport report,
-           install::install_from_cache(found, {&main, &dependencies}, prefix,
-                                       how(session, options, found, place->place()), fetched));
+           install::install_from_cache(found, {where.main.get(), where.dependencies.get()}, prefix,
+                                       how(session, options, where), fetched));
     const std::string shown = base::escape_untrusted(report.prefix.native());
     session.voice.line(
         report.changed
@@ -147,10 +187,10 @@ void add_install(CLI::App& app, Session& session) {
     command->add_option("SPEC", options->spec, "slurm@SERIES or slurm@VERSION")->required();
     command
         ->add_option("--cache", options->cache,
-                     "Where: a folder, file://, http://, https:// or s3://")
-        ->required()
+                     "Which: a name of 'cache list', a folder, file://, http://, https:// or s3:// "
+                     "(default: the first of those listed that has it)")
         ->envname("SLURM_FACTORY_CACHE")
-        ->type_name("PLACE");
+        ->type_name("CACHE");
     add_prefix_option(*command, options->prefix);
     command
         ->add_option("--toolchain", options->toolchain,
@@ -167,6 +207,7 @@ void add_install(CLI::App& app, Session& session) {
         "Only what the prefix lacks is fetched. Versions lie side by side; if anything is wrong,\n"
         "nothing is changed. 'rollback' brings back what was there before.\n"
         "Examples:\n"
+        "  slurm-factory install slurm@25.11\n"
         "  slurm-factory install slurm@25.11 --cache https://cache.example.org\n"
         "  slurm-factory install slurm@25.11.2 --cache /srv/slurm-cache --prefix /opt/slurm");
     command->callback([&session, options] {

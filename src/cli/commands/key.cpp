@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// key create|list|export|import|trust: the keys that sign here, and whose signatures count here.
+// key create|list|export|import|trust (and revoke, revocations: key_revocation.cpp): the keys that
+// sign here, and whose signatures count here.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/trusted_keys.hpp"
 #include "trust/keyring.hpp"
 #include "trust/trust_store.hpp"
 
@@ -38,13 +40,17 @@ struct ExportOptions {
 struct TrustOptions {
     std::string fingerprint;
     std::string label;
+    bool root = false;
 };
 
 std::string user_id(const trust::Key& key) {
     return key.user_ids.empty() ? "(no name)" : base::escape_untrusted(key.user_ids.front());
 }
 
-base::Json key_json(const trust::Key& key, bool trusted) {
+// What a key is good for here.
+enum class Standing { unknown, trusted, root };
+
+base::Json key_json(const trust::Key& key, Standing standing) {
     base::Json names = base::Json::array();
     for (const std::string& name : key.user_ids) names.push_back(base::escape_untrusted(name));
     base::Json object{{"fingerprint", key.primary.fingerprint.text()},
@@ -53,14 +59,15 @@ base::Json key_json(const trust::Key& key, bool trusted) {
                       {"revoked", key.primary.revoked},
                       {"expired", key.primary.expired},
                       {"secret", key.secret},
-                      {"trusted", trusted},
+                      {"trusted", standing == Standing::trusted},
+                      {"root", standing == Standing::root},
                       {"user_ids", std::move(names)}};
     if (key.primary.expires) object["expires"] = base::utc_date(*key.primary.expires);
     return object;
 }
 
 // "RSA 4096, made 2026-01-31, expires 2028-01-31, can sign here, trusted"
-std::string key_text(const trust::Key& key, bool trusted) {
+std::string key_text(const trust::Key& key, Standing standing) {
     std::string text = fmt::format(
         "{}, made {}, {}", trust::algorithm_text(key.primary), base::utc_date(key.primary.created),
         key.primary.expires ? "expires " + base::utc_date(*key.primary.expires)
@@ -68,7 +75,8 @@ std::string key_text(const trust::Key& key, bool trusted) {
     if (key.primary.revoked) text += ", REVOKED";
     if (key.primary.expired) text += ", EXPIRED";
     if (key.secret) text += ", can sign here";
-    return text + (trusted ? ", trusted" : ", not trusted");
+    if (standing == Standing::root) return text + ", a root: its lists of revocations count";
+    return text + (standing == Standing::trusted ? ", trusted" : ", not trusted");
 }
 
 // By fingerprint, the label: this user's list and the site's.
@@ -83,11 +91,11 @@ base::Result<std::map<std::string, std::string>> trusted_labels(Session& session
     return labels;
 }
 
-void show_key(Session& session, const trust::Key& key, bool trusted) {
+void show_key(Session& session, const trust::Key& key, Standing standing) {
     session.voice.line(key.primary.fingerprint.text());
     session.voice.line("  " + user_id(key));
-    session.voice.line("  " + key_text(key, trusted));
-    session.voice.event("key", key_json(key, trusted));
+    session.voice.line("  " + key_text(key, standing));
+    session.voice.event("key", key_json(key, standing));
 }
 
 base::Result<trust::Passphrase> passphrase_of(const CreateOptions& options) {
@@ -144,7 +152,7 @@ base::Status run_create(Session& session, CreateOptions options) {
             "--passphrase-fd or --ask-passphrase protect a new one)",
             base::escape_untrusted(keyring.home().string()));
     }
-    show_key(session, key, false);
+    show_key(session, key, Standing::unknown);
     const std::string& name = key.primary.fingerprint.text();
     session.voice.info(
         "next: slurm-factory key trust {} (to verify on this machine)\n"
@@ -156,8 +164,17 @@ base::Status run_create(Session& session, CreateOptions options) {
 base::Status run_list(Session& session) {
     SF_TRY(const std::vector<trust::Key> keys, keyring_of(session).list());
     SF_TRY(auto labels, trusted_labels(session));
+    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
+    const auto is_root = [&](const trust::Key& key) {
+        return std::ranges::find(roots.entries, key.primary.fingerprint,
+                                 &trust::TrustEntry::fingerprint) != roots.entries.end();
+    };
     for (const trust::Key& key : keys) {
-        show_key(session, key, labels.erase(key.primary.fingerprint.text()) > 0);
+        const bool trusted = labels.erase(key.primary.fingerprint.text()) > 0;
+        show_key(session, key,
+                 trusted        ? Standing::trusted
+                 : is_root(key) ? Standing::root
+                                : Standing::unknown);
     }
     for (const auto& [fingerprint, label] : labels) {  // of the site, or deleted from the keyring
         session.voice.line(fingerprint);
@@ -194,18 +211,17 @@ base::Status run_import(Session& session, const std::string& file) {
     SF_TRY(const trust::ImportResult result, keyring_of(session).import(file));
     for (const trust::Key& key : result.keys) {
         const bool trusted = labels.contains(key.primary.fingerprint.text());
-        show_key(session, key, trusted);
-        if (!trusted) {
+        show_key(session, key, trusted ? Standing::trusted : Standing::unknown);
+        SF_TRY(const std::string text, keyring_of(session).export_public(key.primary.fingerprint));
+        // What the file says of a listed key, above all a revocation, counts at once.
+        SF_TRY(trust::TrustStore store, trust::TrustStore::open(trust_folder(session)));
+        SF_TRY(const bool listed, store.refresh(key.primary.fingerprint, text));
+        if (!trusted && !listed) {
             session.voice.info(
                 "it is known now, not trusted; compare the fingerprint with one from a source you "
                 "trust, then: slurm-factory key trust {}",
                 key.primary.fingerprint.text());
-            continue;
         }
-        // What the file says of a trusted key, above all a revocation, counts at once.
-        SF_TRY(const std::string text, keyring_of(session).export_public(key.primary.fingerprint));
-        SF_TRY(trust::TrustStore store, trust::TrustStore::open(trust_folder(session)));
-        SF_TRY([[maybe_unused]] const bool listed, store.refresh(key.primary.fingerprint, text));
     }
     return {};
 }
@@ -232,9 +248,10 @@ base::Status run_trust(Session& session, const TrustOptions& options) {
     }
     SF_TRY(const std::string text, keyring.export_public(fingerprint));
     SF_TRY(trust::TrustStore store, trust::TrustStore::open(trust_folder(session)));
-    SF_CHECK(
-        store.add({fingerprint, options.label.empty() ? user_id(*found) : options.label}, text));
-    show_key(session, *found, true);
+    const trust::TrustEntry entry{fingerprint,
+                                  options.label.empty() ? user_id(*found) : options.label};
+    SF_CHECK(options.root ? store.add_root(entry, text) : store.add(entry, text));
+    show_key(session, *found, options.root ? Standing::root : Standing::trusted);
     return {};
 }
 
@@ -318,6 +335,8 @@ void add_trust(CLI::App& group, Session& session) {
         ->required();
     sub->add_option("--label", options->label,
                     "What people call it (default: the name in the key)");
+    sub->add_flag("--root", options->root,
+                  "Its lists of revocations count (key revocations), and nothing else it signs");
     sub->fallthrough();
     sub->footer(
         "The key must be known (key import). A site's own list for all users is\n"
@@ -339,6 +358,8 @@ void add_key(CLI::App& app, Session& session) {
     add_export(*group, session);
     add_import(*group, session);
     add_trust(*group, session);
+    add_key_revoke(*group, session);
+    add_key_revocations(*group, session);
     group->footer(
         "Examples:\n"
         "  slurm-factory key create --name 'Our site' --email hpc@example.org\n"

@@ -20,6 +20,7 @@ TEST(Layout, MakesAndParsesEveryName) {
         {FixedName::index_manifest, "v3/manifests/index/index.manifest.json"},
         {FixedName::keys_manifest, "v3/manifests/key/keys.manifest.json"},
         {FixedName::snapshot, "_sf/snapshot.json"},
+        {FixedName::revocations, "_sf/revocations.json"},
         {FixedName::page, "index.html"},
         {SpecManifestName{"slurm", "25.11.2", hash},
          "v3/manifests/spec/slurm/slurm-25.11.2-" + hash + ".spec.manifest.json"},

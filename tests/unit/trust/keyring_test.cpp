@@ -278,17 +278,47 @@ TEST_F(Keys, trust_files_that_others_can_write) {
     EXPECT_FALSE(TrustStore::open(folder));
 }
 
+TEST_F(Keys, roots_are_listed_apart) {
+    test::Gnupg gpg;
+    const std::string root = gpg.make_key("Root <root@example.org>");
+    const std::string other = gpg.make_key("Other <other@example.org>");
+    const auto folder = base::TempDir::create("/tmp", "sft-").value();
+    auto store = TrustStore::open(folder.path() / "trust").value();
+    const Fingerprint fingerprint = Fingerprint::parse(root).value();
+    ASSERT_TRUE(store.add_root({fingerprint, "root"}, gpg.export_key(root)));
+    ASSERT_TRUE(store.add({Fingerprint::parse(other).value(), ""}, gpg.export_key(other)));
+    const auto both = store.add({fingerprint, "x"}, gpg.export_key(root));
+    ASSERT_FALSE(both);
+    EXPECT_THAT(both.error().message, HasSubstr("one key is not both"));
+    const TrustedKeys keys = load_trusted({store.folder()}).value();
+    const TrustedKeys roots = load_roots({store.folder()}).value();
+    ASSERT_EQ(keys.keys.size(), 1U);
+    EXPECT_EQ(keys.keys[0].primary.fingerprint.text(), other);
+    ASSERT_EQ(roots.keys.size(), 1U);
+    EXPECT_EQ(roots.keys[0].primary.fingerprint, fingerprint);
+    gpg.revoke_key(root);
+    EXPECT_TRUE(store.refresh(fingerprint, gpg.export_key(root)).value());
+    EXPECT_TRUE(load_roots({store.folder()}).value().keys[0].primary.revoked);
+    EXPECT_TRUE(store.remove(fingerprint).value());
+    EXPECT_TRUE(TrustStore::open(store.folder()).value().roots().empty());
+}
+
 TEST(TrustFile, strict) {
     const std::string fingerprint(40, 'A');
-    const auto text = trust_file_text({{Fingerprint::parse(fingerprint).value(), "x\ny"}});
+    const auto text = trust_file_text({{{Fingerprint::parse(fingerprint).value(), "x\ny"}}, {}});
     ASSERT_TRUE(text);
     const auto again = parse_trust_file(*text);
     ASSERT_TRUE(again);
-    EXPECT_EQ(again->at(0).fingerprint.text(), fingerprint);
-    EXPECT_EQ(again->at(0).label, "x\ny");
+    EXPECT_EQ(again->keys.at(0).fingerprint.text(), fingerprint);
+    EXPECT_EQ(again->keys.at(0).label, "x\ny");
     EXPECT_TRUE(parse_trust_file(R"({"trust":1,"keys":[]})"));
     const std::string key = R"({"fingerprint":")" + fingerprint + R"("})";
     EXPECT_TRUE(parse_trust_file(R"({"trust":1,"keys":[)" + key + "]}"));
+    const auto roots = parse_trust_file(R"({"trust":1,"keys":[],"roots":[)" + key + "]}");
+    ASSERT_TRUE(roots);
+    EXPECT_TRUE(roots->keys.empty());
+    EXPECT_EQ(roots->roots.at(0).fingerprint.text(), fingerprint);
+    EXPECT_EQ(parse_trust_file(trust_file_text(*roots).value())->roots.size(), 1U);
     for (const std::string& bad : {
              std::string(),
              std::string("[]"),
@@ -306,6 +336,9 @@ TEST(TrustFile, strict) {
              R"({"trust":1,"keys":[{"fingerprint":")" + fingerprint + R"(","label":1}]})",
              R"({"trust":1,"keys":[{"fingerprint":")" + fingerprint + R"(","x":""}]})",
              R"({"trust":1,"keys":[{"label":""}]})" + std::string(),
+             R"({"trust":1,"keys":[)" + key + R"(],"roots":[)" + key + "]}",
+             R"({"trust":1,"keys":[],"roots":{}})" + std::string(),
+             R"({"trust":1,"roots":[)" + key + "]}",
          }) {
         EXPECT_FALSE(parse_trust_file(bad)) << bad;
     }

@@ -192,6 +192,59 @@ TEST_F(Verdicts, weak_hashes) {
     }
 }
 
+TEST_F(Verdicts, withdrawn_by_a_root) {
+    const std::string gone = x_gpg.make_key("Gone <a@example.org>");
+    const std::string other = x_gpg.make_key("Other <b@example.org>");
+    TrustedKeys trusted = trust({gone, other});
+    trusted.withdrawn.emplace(Fingerprint::parse(gone).value(), "lost\x1b[2J");
+    const std::string text = verdict(trusted, x_gpg.sign(data, {gone}));
+    EXPECT_THAT(text, HasSubstr("withdrawn: " + gone));
+    EXPECT_THAT(text, ::testing::Not(HasSubstr("\x1b")));
+    EXPECT_EQ(verdict(trusted, x_gpg.sign(data, {other})), "");
+    EXPECT_EQ(verdict(trusted, x_gpg.sign(data, {gone, other})), "");
+    EXPECT_THAT(verdict(trusted, x_gpg.sign("other bytes", {gone})),
+                HasSubstr("changed after signing"));
+}
+
+TEST_F(Verdicts, all_who_signed_are_named) {
+    const std::string first = x_gpg.make_key("First <a@example.org>");
+    const std::string second = x_gpg.make_key("Second <b@example.org>");
+    const TrustedKeys both = trust({first, second});
+    const auto verifier = Verifier::create(both);
+    ASSERT_TRUE(verifier);
+    const auto good = verifier->verify_bytes(data, x_gpg.sign(data, {first, second}), "x");
+    ASSERT_TRUE(good) << good.error().text();
+    EXPECT_THAT(good->signers, ::testing::UnorderedElementsAre(first, second));
+    EXPECT_THAT(verifier->verify_bytes(data, x_gpg.sign(data, {second}), "x")->signers,
+                ::testing::ElementsAre(second));
+}
+
+TEST_F(Verdicts, encryption_subkey_beside_the_signing_key) {
+    const std::string key = x_gpg.make_key("Enc <enc@example.org>", "rsa3072");
+    const std::string subkey = x_gpg.add_subkey(key, "rsa3072", "encrypt");
+    EXPECT_EQ(verdict(trust({key}), x_gpg.sign(data, {key})), "");
+    EXPECT_THROW(static_cast<void>(x_gpg.sign(data, {subkey + "!"})), std::runtime_error);
+}
+
+TEST_F(Verdicts, revoked_for_any_reason) {
+    for (const char* reason : {"0", "1", "2", "3"}) {
+        const std::string key = x_gpg.make_key(std::string("Gone ") + reason + " <g@example.org>");
+        const std::string signature = x_gpg.sign(data, {key});
+        const std::string certificate =
+            x_gpg.run({"--no-batch", "--command-fd", "0", "--armor", "--gen-revoke", key},
+                      fmt::format("y\n{}\n\ny\n", reason));
+        x_gpg.run({"--import"}, certificate);
+        EXPECT_THAT(verdict(trust({key}), signature), HasSubstr("revoked key")) << reason;
+    }
+}
+
+TEST_F(Verdicts, md5_and_dsa_1024) {
+    const std::string rsa = x_gpg.make_key("Rsa <rsa@example.org>", "rsa3072");
+    EXPECT_NE(verdict(trust({rsa}), x_gpg.sign(data, {rsa}, {"--digest-algo", "MD5"})), "");
+    const std::string dsa = x_gpg.make_key("Dsa <dsa@example.org>", "dsa1024");
+    EXPECT_NE(verdict(trust({dsa}), x_gpg.sign(data, {dsa})), "");
+}
+
 TEST_F(Verdicts, future) {
     const std::string key = x_gpg.make_key("Future <f@example.org>");
     const std::string signature =

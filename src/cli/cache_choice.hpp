@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which cache a command uses, and whom it believes there: a place, or one of the caches that the
+// site or this user has given a name (cache/named_caches.hpp), with that cache's keys, its root and
+// its patience. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/backend.hpp"
+#include "cache/named_caches.hpp"
+#include "cli/session.hpp"
+#include "cli/trusted_keys.hpp"
+#include "trust/revocation_list.hpp"
+
+namespace sf::cli {
+
+struct ChosenCache {
+    std::string place;
+    std::optional<cache::NamedCache> named;  // with its keys; none: whoever is trusted here
+
+    // "site (https://…)": for people.
+    [[nodiscard]] std::string text() const;
+};
+
+// The user's list beside the user's list of trusted keys.
+[[nodiscard]] std::filesystem::path user_caches_file(const Session& session);
+
+// `wanted`: a name or a place; empty: all that are listed, the site's first. A place that is listed
+// is taken as listed. Code::usage: there is nothing to choose from.
+[[nodiscard]] base::Result<std::vector<ChosenCache>> choose_caches(Session& session,
+                                                                   const std::string& wanted);
+
+// What is believed of one cache: its list of revocations was read, and counts.
+struct CacheTrust {
+    std::unique_ptr<cache::Backend> place;
+    std::optional<trust::Verifier> verifier;
+    trust::RevocationList revocations;
+    std::int64_t max_age = 0;  // seconds
+};
+
+[[nodiscard]] base::Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen,
+                                                  const TrustChoice& trust, bool accept_expired);
+
+}  // namespace sf::cli

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// cache add|list|remove: caches with names, and whose keys count in each.
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "cache/named_caches.hpp"
+#include "cache/open_backend.hpp"
+#include "cli/cache_choice.hpp"
+#include "cli/command_group.hpp"
+#include "cli/commands.hpp"
+#include "model/names.hpp"
+
+namespace sf::cli {
+
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+struct AddOptions {
+    std::string name;
+    std::string place;
+    std::vector<std::string> keys;
+    std::string root;
+    unsigned max_age_days = 0;
+    bool site = false;
+};
+
+struct RemoveOptions {
+    std::string name;
+    bool site = false;
+};
+
+Result<cache::NamedCaches> open_list(const Session& session, bool site) {
+    return cache::NamedCaches::open(site ? std::filesystem::path(cache::site_caches_file)
+                                         : user_caches_file(session));
+}
+
+// A folder as its absolute path; an address as it was written.
+Result<std::string> place_to_keep(const std::string& text) {
+    SF_TRY(const auto backend, cache::open_backend(text));
+    if (text.find("://") == std::string::npos) return backend->place();
+    if (backend->place().find("***@") == std::string::npos) return text;
+    return base::fail_hint(Code::usage,
+                           "an address with a password is not written into a list that others "
+                           "read",
+                           "leave it out of the address; say --cache PLACE where it is needed");
+}
+
+Status run_add(Session& session, const AddOptions& options) {
+    cache::NamedCache named;
+    named.name = options.name;
+    if (const Status good = model::check_name(options.name, "name of a cache"); !good)
+        return base::fail(Code::usage, "{}", good.error().message);
+    SF_TRY(named.place, place_to_keep(options.place));
+    for (const std::string& key : options.keys) {
+        SF_TRY(trust::Fingerprint fingerprint,
+               base::during(trust::Fingerprint::from_person(key), "--key"));
+        if (std::ranges::find(named.keys, fingerprint) == named.keys.end())
+            named.keys.push_back(std::move(fingerprint));
+    }
+    if (!options.root.empty()) {
+        SF_TRY(named.root, base::during(trust::Fingerprint::from_person(options.root), "--root"));
+    }
+    named.max_age_days = options.max_age_days;
+    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, {}));
+    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
+    const auto lists = [](const trust::TrustedKeys& list, const trust::Fingerprint& key) {
+        return std::ranges::find(list.entries, key, &trust::TrustEntry::fingerprint) !=
+               list.entries.end();
+    };
+    for (const trust::Fingerprint& key : named.keys)
+        if (!lists(trusted, key))
+            session.voice.notice("{} is not trusted here yet: slurm-factory key trust {}",
+                                 key.text(), key.text());
+    if (named.root && !lists(roots, *named.root))
+        session.voice.notice(
+            "{} is no root that is trusted here yet: slurm-factory key trust "
+            "--root {}",
+            named.root->text(), named.root->text());
+    SF_TRY(cache::NamedCaches list, open_list(session, options.site));
+    const bool known = list.find(named.name) != nullptr;
+    SF_TRY(const bool changed, list.put(named));
+    session.voice.line(fmt::format("{} {} in {}", named.name,
+                                   !changed ? "is as it was"
+                                   : known  ? "is changed"
+                                            : "is listed",
+                                   base::escape_untrusted(list.file().native())));
+    session.voice.event("cache_added",
+                        {{"name", named.name}, {"place", named.place}, {"changed", changed}});
+    return {};
+}
+
+void show(Session& session, const cache::NamedCache& named, bool site) {
+    session.voice.line(fmt::format("{}{}  {}", named.name, site ? " (site)" : "",
+                                   base::escape_untrusted(named.place)));
+    base::Json keys = base::Json::array();
+    for (const trust::Fingerprint& key : named.keys) {
+        session.voice.line("  key " + key.text());
+        keys.push_back(key.text());
+    }
+    base::Json object{
+        {"name", named.name}, {"place", named.place}, {"site", site}, {"keys", std::move(keys)}};
+    if (named.root) {
+        session.voice.line("  root " + named.root->text());
+        object["root"] = named.root->text();
+    }
+    if (named.max_age_days > 0) {
+        session.voice.line(fmt::format("  snapshots are good for {} days", named.max_age_days));
+        object["max_age_days"] = named.max_age_days;
+    }
+    session.voice.event("cache", std::move(object));
+}
+
+Status run_list(Session& session) {
+    SF_TRY(const cache::NamedCaches site, open_list(session, true));
+    SF_TRY(const cache::NamedCaches user, open_list(session, false));
+    for (const cache::NamedCache& each : site.all()) show(session, each, true);
+    for (const cache::NamedCache& each : user.all())
+        if (site.find(each.name) == nullptr) show(session, each, false);
+    if (site.all().empty() && user.all().empty())
+        session.voice.info(
+            "there are none yet; next: slurm-factory cache add NAME PLACE --key FINGERPRINT");
+    return {};
+}
+
+Status run_remove(Session& session, const RemoveOptions& options) {
+    SF_TRY(cache::NamedCaches list, open_list(session, options.site));
+    SF_TRY(const bool removed, list.remove(options.name));
+    if (!removed)
+        return base::fail_hint(
+            Code::absent,
+            fmt::format("there is no cache '{}' in {}", base::escape_untrusted(options.name),
+                        base::escape_untrusted(list.file().native())),
+            options.site ? "slurm-factory cache list"
+                         : "slurm-factory cache list; --site for those of the "
+                           "site");
+    session.voice.line(fmt::format("{} is not listed any more", options.name));
+    session.voice.event("cache_removed", {{"name", options.name}});
+    return {};
+}
+
+void add_add(CLI::App& group, Session& session) {
+    const auto options = std::make_shared<AddOptions>();
+    CLI::App* sub = group.add_subcommand("add", "Give a cache a name, and say whose keys count");
+    sub->add_option("NAME", options->name, "For --cache; that of a cache that is listed changes it")
+        ->required();
+    sub->add_option("PLACE", options->place, "A folder, file://, http://, https:// or s3://")
+        ->required();
+    sub->add_option("--key", options->keys,
+                    "Full fingerprint of a primary key that may sign what is in this cache; given "
+                    "again for each")
+        ->required()
+        ->allow_extra_args(false)
+        ->type_name("FINGERPRINT");
+    sub->add_option("--root", options->root,
+                    "It has a list of revocations, which this root key must have signed")
+        ->type_name("FINGERPRINT");
+    sub->add_option("--max-age-days", options->max_age_days,
+                    "Its snapshots are good for so long after they were signed, whatever they say: "
+                    "for a cache that is carried to machines without a network")
+        ->check(CLI::Range(1, 3650).description(""))
+        ->type_name("N");
+    sub->add_flag("--site", options->site, "For all users: /etc/slurm-factory/caches.json");
+    sub->fallthrough();
+    sub->footer(
+        "A key must be trusted as well ('key trust'): here it is said for which cache.\n"
+        "Examples:\n"
+        "  slurm-factory cache add upstream https://cache.example.org --key FINGERPRINT\n"
+        "  slurm-factory cache add local /srv/slurm-cache --key FINGERPRINT --max-age-days 180");
+    sub->callback([&session, options] {
+        session.action = [&session, options] { return run_add(session, *options); };
+    });
+}
+
+void add_cache_list(CLI::App& group, Session& session) {
+    CLI::App* sub = group.add_subcommand("list", "The caches that have names here, in their order");
+    sub->fallthrough();
+    sub->footer("Examples:\n  slurm-factory cache list\n  slurm-factory cache list --json");
+    sub->callback([&session] { session.action = [&session] { return run_list(session); }; });
+}
+
+void add_remove(CLI::App& group, Session& session) {
+    const auto options = std::make_shared<RemoveOptions>();
+    CLI::App* sub = group.add_subcommand("remove", "Take a cache off the list");
+    sub->add_option("NAME", options->name, "As 'cache list' shows it")->required();
+    sub->add_flag("--site", options->site, "From the site's list, /etc/slurm-factory/caches.json");
+    sub->fallthrough();
+    sub->footer("Examples:\n  slurm-factory cache remove local");
+    sub->callback([&session, options] {
+        session.action = [&session, options] { return run_remove(session, *options); };
+    });
+}
+
+}  // namespace
+
+void add_cache(CLI::App& app, Session& session) {
+    CLI::App* group = add_command_group(app, "cache", "Caches of signed packages");
+    add_add(*group, session);
+    add_cache_list(*group, session);
+    add_remove(*group, session);
+    group->footer(
+        "Examples:\n"
+        "  slurm-factory cache add upstream https://cache.example.org --key FINGERPRINT\n"
+        "  slurm-factory cache list");
+}
+
+}  // namespace sf::cli
