@@ -13,8 +13,10 @@
 
 #include "base/log.hpp"
 #include "cache/backend.hpp"
+#include "cache/kept_objects.hpp"
 #include "cache/package_index.hpp"
 #include "cache/spec_manifest.hpp"
+#include "install/lock_file.hpp"
 #include "model/manifest.hpp"
 #include "trust/verdict.hpp"
 
@@ -40,9 +42,13 @@ struct Resolved {
     std::optional<trust::GoodSignature> signer;
 };
 
+// What installs the same again.
+[[nodiscard]] LockFile lock_of(const Resolved& resolved, const std::string& mirror);
+
 struct ReaderOptions {
     std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
-    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
+    // The folder of what is remembered (cache/snapshot_memory.hpp, cache/kept_objects.hpp).
+    std::filesystem::path memory;
     std::int64_t now = 0;          // seconds since 1970
     bool accept_expired = false;
 };
@@ -63,9 +69,20 @@ public:
     // its processor runs; of several builds the one published last.
     [[nodiscard]] base::Result<Resolved> resolve(const Query& query) const;
 
+    // Exactly what a lock file names, whatever the snapshot says by now: it is not asked for.
+    // Signatures are checked as ever.
+    [[nodiscard]] static base::Result<Resolved> locked(cache::Backend& mirror,
+                                                       const trust::Verifier& verifier,
+                                                       const ReaderOptions& options,
+                                                       const LockFile& lock);
+
 private:
-    MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot)
-        : x_mirror(&mirror), x_verifier(&verifier), x_snapshot(std::move(snapshot)) {}
+    MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot,
+                 const std::filesystem::path& memory)
+        : x_mirror(&mirror),
+          x_verifier(&verifier),
+          x_snapshot(std::move(snapshot)),
+          x_kept(memory) {}
     [[nodiscard]] cache::PackageIndex index() const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
@@ -75,6 +92,7 @@ private:
     cache::Backend* x_mirror;
     const trust::Verifier* x_verifier;
     cache::Snapshot x_snapshot;
+    cache::KeptObjects x_kept;
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 
