@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/kept_objects.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
@@ -78,8 +79,8 @@ Result<std::optional<StoredText>> KeptObjects::read_again(Backend& backend, cons
         const auto json = text && *text ? base::parse_json(**text) : base::Json();
         if (json && json->is_object() && json->contains("etag") && json->contains("text") &&
             (*json)["etag"].is_string() && (*json)["text"].is_string())
-            kept = StoredText{(*json)["text"].get<std::string>(),
-                              (*json)["etag"].get<std::string>()};
+            kept =
+                StoredText{(*json)["text"].get<std::string>(), (*json)["etag"].get<std::string>()};
     }
     if (!kept || kept->etag.empty()) return read_object(backend, key, limit);
     SF_CHECK(check_key(key));

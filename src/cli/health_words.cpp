@@ -30,8 +30,8 @@ tree::JudgeSignature SignatureJudge::question() const {
     }
     return [verifier = x_verifier](const std::string& text, const std::string& signature,
                                    const std::string& file) -> base::Status {
-        return verifier->verify_bytes(text, signature, file)
-            .map([](const trust::GoodSignature&) {});
+        return verifier->verify_bytes(text, signature, file).map([](const trust::GoodSignature&) {
+        });
     };
 }
 
@@ -43,8 +43,7 @@ void say_defects(Session& session, const tree::CheckReport& report) {
                                        {"rule", each.rule},
                                        {"next", each.next}});
         if (++shown > lines_shown) continue;
-        session.voice.line(
-            fmt::format("{}: {}", base::escape_untrusted(each.path), each.rule));
+        session.voice.line(fmt::format("{}: {}", base::escape_untrusted(each.path), each.rule));
         // The next step once for those that share it.
         const bool last = &each == &report.defects.back() || shown == lines_shown;
         if (last || (&each + 1)->next != each.next) session.voice.line("    " + each.next);
@@ -64,7 +63,8 @@ void say_removal(Session& session, const tree::Removal& removal, std::uint64_t b
     for (const std::uint64_t number : removal.generations)
         session.voice.line(fmt::format("{} generation {}", word, number));
     for (const std::string& version : removal.versions)
-        session.voice.line(fmt::format("{} version {}: its view, manifest and files", word, version));
+        session.voice.line(
+            fmt::format("{} version {}: its view, manifest and files", word, version));
     for (const std::string& path : removal.loose)
         session.voice.line(fmt::format("{} {}", word, base::escape_untrusted(path)));
     for (const std::string& name : removal.packages)

@@ -24,12 +24,12 @@ struct LockedPackage {
 };
 
 struct LockFile {
-    std::string repository;  // of the cache
-    std::string mirror;      // "bookworm/slurm/25.11"
+    std::string repository;    // of the cache
+    std::string mirror;        // "bookworm/slurm/25.11"
     std::uint64_t serial = 0;  // of the snapshot that it was found in
     std::string name;
     std::string version;
-    cache::Build build;  // `added` is not kept
+    cache::Build build;                   // `added` is not kept
     std::vector<LockedPackage> packages;  // itself the last
 };
 

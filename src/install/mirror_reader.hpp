@@ -46,10 +46,10 @@ struct Resolved {
 [[nodiscard]] LockFile lock_of(const Resolved& resolved, const std::string& mirror);
 
 struct ReaderOptions {
-    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::string mirror;  // which of a place it is: "bookworm/slurm/25.11"
     // The folder of what is remembered (cache/snapshot_memory.hpp, cache/kept_objects.hpp).
     std::filesystem::path memory;
-    std::int64_t now = 0;          // seconds since 1970
+    std::int64_t now = 0;  // seconds since 1970
     bool accept_expired = false;
 };
 

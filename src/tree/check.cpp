@@ -61,9 +61,8 @@ private:
         const std::string link(model::bundle_view_link);
         const std::string current = fmt::format("{}/current", generations_folder);
         if (base::exists(x_prefix / current)) {
-            const bool there =
-                x_contents.said && base::is_dir(x_prefix / generations_folder /
-                                                std::to_string(*x_contents.said));
+            const bool there = x_contents.said && base::is_dir(x_prefix / generations_folder /
+                                                               std::to_string(*x_contents.said));
             if (!there) {
                 tell(current, "leads to no generation", Mend::fsck, by_fsck);
             } else if (!base::exists(view)) {
@@ -82,14 +81,12 @@ private:
                  "move it away, then slurm-factory rollback NUMBER");
         } else if (!base::is_dir(x_prefix / model::bundle_view_path(x_contents.view_version))) {
             tell(link, "leads nowhere", Mend::fsck, by_fsck);
-        } else if (!base::exists(x_prefix /
-                                 model::bundle_manifest_path(x_contents.view_version))) {
+        } else if (!base::exists(x_prefix / model::bundle_manifest_path(x_contents.view_version))) {
             const bool kept = std::ranges::any_of(x_contents.generations, [&](const auto& each) {
                 return each.generation.version == x_contents.view_version;
             });
             tell(model::bundle_manifest_path(x_contents.view_version), "is missing",
-                 kept ? Mend::fsck : Mend::by_hand,
-                 kept ? by_fsck : "install that version again");
+                 kept ? Mend::fsck : Mend::by_hand, kept ? by_fsck : "install that version again");
         } else if (!x_contents.current && x_contents.said) {
             x_report.notices.push_back(
                 fmt::format("version {} is in place, and no generation: it was put there by other "
@@ -99,11 +96,16 @@ private:
         if (is_link(x_prefix / "current") && !leads_somewhere(x_prefix / "current"))
             tell("current", "leads nowhere: services of this machine run from it", Mend::by_hand,
                  "install that version again, or slurm_install.sh --full-init of another");
+        // Whose links versions share: that of the view, or, where that is gone, what is said.
+        std::string meant = x_contents.view_version;
+        for (const KeptGeneration& kept : x_contents.generations)
+            if (meant.empty() && x_contents.said == kept.generation.number)
+                meant = kept.generation.version;
         for (const InPlace& version : x_contents.versions) {
             for (const model::FileEntry& each : model::bundle_links(version.bundle)) {
                 const fs::path path = x_prefix / each.path;
                 if (each.path == link || leads_somewhere(path)) continue;
-                if (version.version != x_contents.view_version && !is_link(path)) continue;
+                if (version.version != meant && !is_link(path)) continue;
                 tell(each.path, is_link(path) ? "leads nowhere" : "is missing", Mend::fsck,
                      by_fsck);
             }
@@ -136,8 +138,7 @@ private:
         const char* next = kept ? by_fsck : "slurm-factory bundle install brings it again";
         const Mend mend = kept ? Mend::fsck : Mend::by_hand;
         SF_CHECK(compare(folder, own, next, mend));
-        const std::string module =
-            model::bundle_modulefile_path(bundle.version, bundle.toolchain);
+        const std::string module = model::bundle_modulefile_path(bundle.version, bundle.toolchain);
         for (const model::FileEntry& entry : bundle.assets) {
             if (entry.path != module) continue;
             if (const Status same = match_entry(x_prefix, entry); !same)

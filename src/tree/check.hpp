@@ -16,9 +16,9 @@
 namespace sf::tree {
 
 enum class Mend {
-    fsck,        // from what the prefix itself keeps
-    install,     // set aside by fsck, then fetched anew
-    by_hand,     // nobody but a person can say
+    fsck,     // from what the prefix itself keeps
+    install,  // set aside by fsck, then fetched anew
+    by_hand,  // nobody but a person can say
 };
 
 struct Defect {
@@ -33,8 +33,8 @@ using JudgeSignature = std::function<base::Status(
     const std::string& text, const std::string& signature, const std::string& file)>;
 
 struct CheckOptions {
-    bool deep = false;        // read every file
-    JudgeSignature judge;     // asked if it is there, one call after the other
+    bool deep = false;     // read every file
+    JudgeSignature judge;  // asked if it is there, one call after the other
     unsigned threads = 4;
 };
 

@@ -158,8 +158,7 @@ private:
             if (dash == std::string::npos || dash == 0 || name[0] < '0' || name[0] > '9') continue;
             const std::string version = name.substr(0, dash);
             const fs::path whole = fs::path(model::bundle_modules_folder) / name;
-            if (name.ends_with(".lua") && !is_link(x_prefix / whole))
-                add(version, whole.native());
+            if (name.ends_with(".lua") && !is_link(x_prefix / whole)) add(version, whole.native());
         }
         return {};
     }

@@ -35,8 +35,8 @@ struct Contents {
     std::vector<Unreadable> unreadable;
     std::optional<std::uint64_t> current;  // the generation that is meant
     std::optional<std::uint64_t> said;     // what generations/current names, there or not
-    std::string view_version;     // what `view` leads to; empty: nothing, or no view of ours
-    std::string service_version;  // what `current`, of slurm_install.sh, leads to; likewise
+    std::string view_version;           // what `view` leads to; empty: nothing, or no view of ours
+    std::string service_version;        // what `current`, of slurm_install.sh, leads to; likewise
     std::vector<std::string> packages;  // folders of the store that are named like packages
     // Of no version in place: what a removal or an installation that was killed has left.
     std::vector<std::string> loose;  // views, folders of assets, module files, signatures

@@ -48,8 +48,8 @@ private:
         struct stat status {};
         if (::lstat((x_folder / path).c_str(), &status) != 0) return;
         if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-            tell(path, fmt::format("has mode {:o}: others can write to it",
-                                   status.st_mode & 07777U));
+            tell(path,
+                 fmt::format("has mode {:o}: others can write to it", status.st_mode & 07777U));
     }
 
     Status walk(const std::string& below) {

@@ -145,7 +145,8 @@ Result<std::uint64_t> next_generation(const fs::path& prefix) {
     std::uint64_t last = 0;
     if (!base::is_dir(folder)) return last + 1;
     SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
-    for (const std::string& name : names) last = std::max(last, generation_number(name).value_or(0));
+    for (const std::string& name : names)
+        last = std::max(last, generation_number(name).value_or(0));
     return last + 1;
 }
 

@@ -110,8 +110,8 @@ Result<Leases> read_leases(const fs::path& prefix) {
         const std::string path = fmt::format("{}/{}", leases_folder, name);
         const auto text = base::read_regular_file(folder / name, max_lease);
         if (text && !*text) continue;  // taken away meanwhile
-        Result<Lease> lease = text ? lease_from_json(**text)
-                                   : Result<Lease>(tl::unexpected(text.error()));
+        Result<Lease> lease =
+            text ? lease_from_json(**text) : Result<Lease>(tl::unexpected(text.error()));
         if (lease && lease_file(*lease) != name)
             lease = fail(Code::corrupt, "it is the lease of {}", lease->host);
         if (lease)
@@ -202,18 +202,10 @@ std::string shared_file_system(unsigned long type) {
         Known{0xCA451A4E, nullptr},  // bcachefs
         Known{0x3153464A, nullptr},  // jfs
         Known{0x52654973, nullptr},  // reiserfs
-        Known{0x6969, "NFS"},
-        Known{0x0BD00BD0, "Lustre"},
-        Known{0x47504653, "GPFS"},
-        Known{0x19830326, "BeeGFS"},
-        Known{0x00C36400, "CephFS"},
-        Known{0xFF534D42, "CIFS"},
-        Known{0xFE534D42, "SMB"},
-        Known{0x5346414F, "AFS"},
-        Known{0x01021997, "9P"},
-        Known{0x65735546, "FUSE"},
-        Known{0x01161970, "GFS2"},
-        Known{0x7461636F, "OCFS2"},
+        Known{0x6969, "NFS"},        Known{0x0BD00BD0, "Lustre"}, Known{0x47504653, "GPFS"},
+        Known{0x19830326, "BeeGFS"}, Known{0x00C36400, "CephFS"}, Known{0xFF534D42, "CIFS"},
+        Known{0xFE534D42, "SMB"},    Known{0x5346414F, "AFS"},    Known{0x01021997, "9P"},
+        Known{0x65735546, "FUSE"},   Known{0x01161970, "GFS2"},   Known{0x7461636F, "OCFS2"},
         Known{0xAAD7AAEA, "PanFS"},
     };
     type &= 0xFFFFFFFFUL;  // f_type is signed on some machines
@@ -246,8 +238,8 @@ Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t
         if (each.host == host) continue;
         others = true;
         if (!each.fresh(now))
-            missing.push_back(
-                fmt::format("the lease of {} ended on {}", each.host, base::utc_date(each.expires)));
+            missing.push_back(fmt::format("the lease of {} ended on {}", each.host,
+                                          base::utc_date(each.expires)));
     }
     if (!others) missing.emplace_back("no other host has a lease");
     if (!missing.empty())

@@ -108,7 +108,8 @@ private:
                 x_removal.versions.contains(other.version))
                 continue;
             for (const model::FileEntry& its : model::bundle_links(other.bundle)) {
-                if (its.path != link.path || !leads_somewhere(path.parent_path() / its.target)) continue;
+                if (its.path != link.path || !leads_somewhere(path.parent_path() / its.target))
+                    continue;
                 const fs::path fresh = x_trash.place_of(".link");
                 if (::symlink(its.target.c_str(), fresh.c_str()) != 0)
                     return base::fail_errno(
@@ -124,8 +125,7 @@ private:
     Status drop_dead_links() {
         const std::string installer =
             fmt::format("{}/{}", model::bundle_assets_folder, model::installer_name);
-        const std::string modulerc =
-            fmt::format("{}/.modulerc.lua", model::bundle_modules_folder);
+        const std::string modulerc = fmt::format("{}/.modulerc.lua", model::bundle_modules_folder);
         std::vector<std::string> links{installer, modulerc};
         std::error_code error;
         for (fs::recursive_directory_iterator it(x_prefix / model::bundle_hierarchy_folder, error),

@@ -76,9 +76,8 @@ private:
         SF_TRY(const Stages stages, Stages::hold(x_prefix, x_options.waiting));
         SF_TRY(const std::vector<std::string> gone, stages.remove_leftovers());
         for (const std::string& name : gone)
-            x_report.mended.push_back(
-                fmt::format("{}/{}, left by a run that ended, is removed", stage_folder,
-                            base::escape_untrusted(name)));
+            x_report.mended.push_back(fmt::format("{}/{}, left by a run that ended, is removed",
+                                                  stage_folder, base::escape_untrusted(name)));
         if (!x_options.set_aside) return {};
         SF_TRY(const Contents contents, read_contents(x_prefix));
         SF_TRY(const CheckReport found, check_contents(x_prefix, contents, deep({})));
@@ -171,8 +170,8 @@ private:
         const KeptGeneration* kept = numbered(contents, contents.current);
         if (kept == nullptr) {
             // Something that is no generation is in place, whole: its links are its own.
-            const auto in_place = std::ranges::find(contents.versions, contents.view_version,
-                                                    &InPlace::version);
+            const auto in_place =
+                std::ranges::find(contents.versions, contents.view_version, &InPlace::version);
             if (in_place != contents.versions.end()) {
                 SF_CHECK(fit_version(contents, contents.view_version, true));
                 return contents.view_version;

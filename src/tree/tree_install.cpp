@@ -125,10 +125,11 @@ private:
         Status same = match_folder(path, with_folders(package.files));
         if (same) return {};
         if (same.error().code != Code::refused) return same;
-        return base::fail_hint(Code::refused,
-                               fmt::format("{} exists and is not what this bundle brings: {}",
-                                           shown(path), same.error().text()),
-                               "if nothing uses it, move it away and install again");
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("{} exists and is not what this bundle brings: {}", shown(path),
+                        same.error().text()),
+            "if nothing uses it, move it away (slurm-factory fsck --set-aside) and install again");
     }
 
     // Its own folder of assets, and the modulefile.

@@ -43,10 +43,10 @@ public:
         x_plan.unseen = used.unseen;
         const std::set<std::string> parts = used.parts();
         if (!parts.empty())
-            return fail_hint(Code::refused,
-                             fmt::format("{} is used by {}", *parts.begin(),
-                                         used.users_of(*parts.begin())),
-                             "end these first, or wait until they have ended");
+            return fail_hint(
+                Code::refused,
+                fmt::format("{} is used by {}", *parts.begin(), used.users_of(*parts.begin())),
+                "end these first, or wait until they have ended");
         x_plan.bytes = bytes_of(x_prefix, x_plan.removal);
         return std::move(x_plan);
     }
@@ -83,7 +83,8 @@ private:
             packages.insert(x_contents.packages.begin(), x_contents.packages.end());
             removal.loose = {x_contents.loose.begin(), x_contents.loose.end()};
         }
-        if (removal.empty()) return nothing_there();
+        // After everything: folders, and what a run that was killed has left.
+        if (removal.empty()) return x_request.all ? Status() : nothing_there();
         const std::set<std::string> needed = needed_packages(x_contents, removal);
         std::ranges::set_difference(packages, needed,
                                     std::inserter(removal.packages, removal.packages.end()));
@@ -98,10 +99,10 @@ private:
         if (!x_request.version.empty())
             what = "version " + base::escape_untrusted(x_request.version);
         if (x_request.generation != 0) what = fmt::format("generation {}", x_request.generation);
-        return fail_hint(Code::absent,
-                         fmt::format("{} does not hold {}",
-                                     base::escape_untrusted(x_prefix.native()), what),
-                         "slurm-factory list shows what it holds");
+        return fail_hint(
+            Code::absent,
+            fmt::format("{} does not hold {}", base::escape_untrusted(x_prefix.native()), what),
+            "slurm-factory list shows what it holds");
     }
 
     Status check_not_current() const {
@@ -115,9 +116,9 @@ private:
                 "slurm_install.sh --uninstall takes the services away, --full-init of another "
                 "version switches them");
         if (removal.everything) return {};
-        const bool current = (x_contents.current && removal.generations.contains(
-                                                        *x_contents.current)) ||
-                             removal.versions.contains(x_contents.view_version);
+        const bool current =
+            (x_contents.current && removal.generations.contains(*x_contents.current)) ||
+            removal.versions.contains(x_contents.view_version);
         if (!current) return {};
         return fail_hint(Code::refused, "it is current",
                          "make another one current first: slurm-factory rollback NUMBER, or "

@@ -129,8 +129,12 @@ CONF
     [ "$(generations)" = '1 ' ] || fail "generations: $(generations)"
 
     say '== another build of the version, and the way back'
-    expect 0 client bundle install "$bundle" --prefix "$prefix"
+    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        $vulnerable --signing-key "$key" --enable-hierarchy
+    expect 0 client bundle install "$own/builds/slurm-${version%.*}-$toolchain-software.tar.gz" --prefix "$prefix"
     [ "$(generations)" = '1 2 ' ] || fail "generations: $(generations)"
+    well
+    [ -e "$prefix/lmod/Core" ] || fail 'no hierarchy of modules'
     expect 0 client rollback --prefix "$prefix"
     well
     expect 0 client gc --keep-days 0 --prefix "$prefix"
@@ -164,7 +168,7 @@ case_versions() {
     [ "$(generations)" = '1 2 ' ] || fail "generations: $(generations)"
     well
     version=$new_version
-    start_a_job "$prefix/view" "$work/one"
+    start_a_job "$prefix/views/$version" "$work/one"
     expect 0 client rollback --prefix "$prefix"
     expect_said "slurm $old_version, is current again"
 

@@ -60,7 +60,8 @@ void add_fsck(CLI::App& app, Session& session) {
     command->fallthrough();
     command->footer(
         "Views, links, manifests and files of ours are made again from the generations; what dead\n"
-        "installations left is removed. Packages come from a cache: set aside, they are fetched by\n"
+        "installations left is removed. Packages come from a cache: set aside, they are fetched "
+        "by\n"
         "'install'. Until then what needs them does not run. Exit code 1 if something is left.\n"
         "Examples:\n"
         "  slurm-factory fsck\n"

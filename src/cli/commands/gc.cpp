@@ -28,8 +28,8 @@ base::Status run_gc(Session& session, const Options& options) {
     how.keep_days = options.keep_days;
     how.no_other_hosts = options.no_other_hosts;
     how.removal = removal_options(session);
-    SF_TRY(const tree::CollectPlan plan, options.dry_run ? tree::plan_collection(prefix, how)
-                                                         : tree::collect(prefix, how));
+    SF_TRY(const tree::CollectPlan plan,
+           options.dry_run ? tree::plan_collection(prefix, how) : tree::collect(prefix, how));
     base::Json kept = base::Json::array();
     for (const tree::Kept& each : plan.kept) {
         session.voice.line(fmt::format("kept {}: {}", base::escape_untrusted(each.what), each.why));

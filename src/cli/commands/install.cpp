@@ -126,13 +126,11 @@ Result<std::optional<install::LockFile>> frozen_lock(const Options& options) {
     }
     const std::string shown = base::escape_untrusted(options.frozen);
     SF_TRY(const std::string text, base::read_file(options.frozen, max_lock));
-    SF_TRY(install::LockFile lock,
-           base::during(install::lock_from_json(text), "reading " + shown));
+    SF_TRY(install::LockFile lock, base::during(install::lock_from_json(text), "reading " + shown));
     if (!options.spec.empty()) {
         SF_TRY(const install::Query said, parse_spec(options.spec));
-        const bool same = lock.name == said.name &&
-                          (lock.version == said.version ||
-                           lock.version.starts_with(said.version + '.'));
+        const bool same = lock.name == said.name && (lock.version == said.version ||
+                                                     lock.version.starts_with(said.version + '.'));
         if (!same)
             return base::fail(Code::usage, "{} is of {} {}, not of {}", shown, lock.name,
                               lock.version, base::escape_untrusted(options.spec));
@@ -169,9 +167,8 @@ Result<install::Query> query_of(Session& session, const Options& options,
 
 Result<install::Resolved> find(Session& session, const Options& options,
                                const install::Query& query,
-                               const std::optional<install::LockFile>& lock,
-                               cache::Backend& mirror, const trust::Verifier& verifier,
-                               const std::string& folder) {
+                               const std::optional<install::LockFile>& lock, cache::Backend& mirror,
+                               const trust::Verifier& verifier, const std::string& folder) {
     install::ReaderOptions reading;
     reading.mirror = folder;
     reading.memory = session.state().caches();
@@ -183,8 +180,8 @@ Result<install::Resolved> find(Session& session, const Options& options,
     return reader.resolve(query);
 }
 
-void say_plan(Session& session, const install::Resolved& found,
-              const std::filesystem::path& prefix, base::Json result) {
+void say_plan(Session& session, const install::Resolved& found, const std::filesystem::path& prefix,
+              base::Json result) {
     std::uint64_t bytes = 0;
     base::Json missing = base::Json::array();
     for (const model::Package& package : found.bundle.packages) {

@@ -537,8 +537,8 @@ protected:
     base::Result<install::LockFile> lock(const std::string& version) {
         cache::FileBackend place(cache());
         cache::SubBackend main(place, "bookworm/slurm/25.11");
-        SF_TRY(const auto reader, install::MirrorReader::open(main, *x_verifier, reading(),
-                                                              x_reporter));
+        SF_TRY(const auto reader,
+               install::MirrorReader::open(main, *x_verifier, reading(), x_reporter));
         SF_TRY(const auto found, reader.resolve({"slurm", version, "bookworm", "x86_64_v4"}));
         return install::lock_of(found, "bookworm/slurm/25.11");
     }
@@ -546,8 +546,7 @@ protected:
         cache::FileBackend place(cache());
         cache::SubBackend dependencies(place, "bookworm/slurm/deps");
         Counting main(place, "bookworm/slurm/25.11");
-        SF_TRY(const auto found,
-               install::MirrorReader::locked(main, *x_verifier, reading(), lock));
+        SF_TRY(const auto found, install::MirrorReader::locked(main, *x_verifier, reading(), lock));
         install::InstallOptions how;
         how.record = tree::NewGeneration{{}, now};
         auto report = install::install_from_cache(found, {&main, &dependencies, 4}, at("prefix"),
@@ -592,8 +591,8 @@ TEST_F(Frozen, ALockSaysWhatNotWhomToTrust) {
         install::LockFile bent = good;
         if (which == 0) bent.build.manifest.sha256 = base::sha256("another");
         if (which == 1) bent.packages[0].archive.size += 1;
-        if (which == 2) bent.packages.pop_back(), bent.packages.back().identity =
-                                                      bent.build.identity;
+        if (which == 2)
+            bent.packages.pop_back(), bent.packages.back().identity = bent.build.identity;
         if (which == 3) bent.packages[1].name = "munge-0.5.99-01234567";
         EXPECT_FALSE(install_locked(bent)) << which;
         EXPECT_FALSE(base::exists(at("prefix"))) << which;
