@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/health_words.hpp"
 
+#include <unistd.h>
+
 #include "base/text.hpp"
 
 namespace sf::cli {
@@ -84,9 +86,10 @@ base::Json json_of(const tree::Removal& removal) {
 
 void say_unseen(Session& session, std::size_t processes) {
     if (processes != 0)
-        session.voice.notice(
-            "{} processes of other users could not be looked at: only root sees what they run",
-            processes);
+        session.voice.notice("{} process{} could not be looked at: {}", processes,
+                             processes == 1 ? "" : "es",
+                             ::geteuid() == 0 ? "what they run is hidden from root too"
+                                              : "only root sees what others run");
 }
 
 tree::RemovalOptions removal_options(Session& session) {

@@ -30,6 +30,13 @@ start_a_job() {
     wait_for 30 'the job to run' job_runs
     job=$(in_cluster squeue -h -t R -o %i)
 }
+# What a job runs in outlives the daemons.
+end_the_job() {
+    in_cluster scancel "$job"
+    wait_for 30 'the job to end' no_job
+    cluster_stop
+}
+no_job() { [ -z "$(in_cluster squeue -h -o %i)" ]; }
 job_lives() { [ "$(in_cluster squeue -h -t R -o %i)" = "$job" ] || fail "the job did not live through $1"; }
 
 # From a cache: no more is asked than must be; a lock file outlives the cache's snapshot; then damage of every kind.
@@ -149,7 +156,7 @@ CONF
     expect_said 'is used by .*(slurmd|slurmctld|munged)'
     job_lives 'a refused uninstall'
     well
-    cluster_stop
+    end_the_job
     expect 0 client uninstall --all --prefix "$prefix" --dry-run
     [ -x "$prefix/view/bin/srun" ] || fail 'a dry run removes'
     expect 0 client uninstall --all --prefix "$prefix"
@@ -188,7 +195,7 @@ case_versions() {
     say '== what another host holds'
     expect 0 client lease --prefix "$prefix"
     jq -e '.generations == [1, 2]' "$prefix/.sf-leases/"*.json >"$work/out" || fail "the lease: $(cat "$prefix/.sf-leases/"*)"
-    cluster_stop
+    end_the_job
     # As if written by a node that does not see this one's processes.
     mine=$(ls "$prefix/.sf-leases")
     other=node7-01234567-89ab-cdef-0123-456789abcdef.json
