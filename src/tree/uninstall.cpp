@@ -83,8 +83,8 @@ private:
             packages.insert(x_contents.packages.begin(), x_contents.packages.end());
             removal.loose = {x_contents.loose.begin(), x_contents.loose.end()};
         }
-        // After everything: folders, and what a run that was killed has left.
-        if (removal.empty()) return x_request.all ? Status() : nothing_there();
+        // After everything there may be folders left, and what a run that was killed has left.
+        if (removal.empty() && packages.empty()) return x_request.all ? Status() : nothing_there();
         const std::set<std::string> needed = needed_packages(x_contents, removal);
         std::ranges::set_difference(packages, needed,
                                     std::inserter(removal.packages, removal.packages.end()));

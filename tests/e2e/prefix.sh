@@ -101,6 +101,7 @@ CONF
         nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" \
             "$program" install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$prefix"
     }
+    rm -rf "$work/client/caches"
     expect 0 nearby
     before=$(wc -l <"$work/nginx/access.log")
     say "the first time $before requests"

@@ -35,14 +35,16 @@ protected:
     [[nodiscard]] std::string srun() const { return read(prefix() / "view/bin/srun"); }
 
     // "" or every defect, a line each: "path: rule".
-    [[nodiscard]] std::string ills(bool deep = true) const {
+    [[nodiscard]] std::string ills(bool deep = true, bool signatures = false) const {
         tree::CheckOptions options;
         options.deep = deep;
-        options.judge = [this](const std::string& text, const std::string& signature,
-                               const std::string& file) -> base::Status {
-            return x_verifier->verify_bytes(text, signature, file)
-                .map([](const trust::GoodSignature&) {});
-        };
+        if (signatures) {
+            options.judge = [this](const std::string& text, const std::string& signature,
+                                   const std::string& file) -> base::Status {
+                return x_verifier->verify_bytes(text, signature, file)
+                    .map([](const trust::GoodSignature&) {});
+            };
+        }
         const auto report = tree::check_installed(prefix(), options);
         if (!report) return report.error().text();
         std::string all;
