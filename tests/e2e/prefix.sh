@@ -20,6 +20,11 @@ trust_the_signer() {
     expect 0 client key import "$work/public.asc"
     expect 0 client key trust "$key"
 }
+install_from() { client install "slurm@$version" --toolchain "$toolchain" --cache "$@"; }
+nearby() {  # through nginx, which has a network of its own
+    nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" \
+        "$program" install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$prefix"
+}
 well() { expect 0 client verify --deep --prefix "$prefix"; }
 # What a disk does: the same size, other bytes.
 spoil() { printf '\377\376\375' | dd of="$1" bs=1 seek=1000 conv=notrunc status=none; }
@@ -48,7 +53,6 @@ case_health() {
     expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         $vulnerable --signing-key "$key" --publish all --publish-to "$cache" --allow-older --publish-vulnerable
     trust_the_signer
-    install_from() { client install "slurm@$version" --toolchain "$toolchain" --cache "$@"; }
 
     say '== what would be fetched, and nothing more'
     expect 0 install_from "$cache" --prefix "$prefix" --dry-run --write-lock "$work/slurm.lock"
@@ -97,10 +101,6 @@ CONF
     nginx=$!
     keep_pid "$nginx"
     wait_for 20 'nginx to start' test -s "$work/nginx/pid"
-    nearby() {
-        nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" \
-            "$program" install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$prefix"
-    }
     rm -rf "$work/client/caches"
     expect 0 nearby
     before=$(wc -l <"$work/nginx/access.log")
