@@ -160,6 +160,11 @@ void add_commands(CLI::App& app, Session& session) {
     add_list(app, session);
     add_rollback(app, session);
     add_spack_env(app, session);
+    add_uninstall(app, session);
+    add_verify(app, session);
+    add_fsck(app, session);
+    add_gc(app, session);
+    add_lease(app, session);
     add_recipe(app, session);
     add_doctor(app, session);
     add_clean(app, session);

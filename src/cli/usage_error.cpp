@@ -66,7 +66,11 @@ std::string about_leftover(const CLI::App& at, const std::string& word) {
     const Names commands = command_names(at);
     const std::string name = base::escape_untrusted(word);
     if (commands.empty()) {
-        return fmt::format("{}: the argument '{}' is one too many", whole_name(at), name);
+        // "verify x.tar.gz": a group has a verb of that name too.
+        std::optional<std::string> other;
+        if (at.get_parent() != nullptr) other = verb_of_a_group(*at.get_parent(), at.get_name());
+        return fmt::format("{}: the argument '{}' is one too many{}", whole_name(at), name,
+                           suggestion(other));
     }
     std::optional<std::string> better = verb_of_a_group(at, word);
     if (!better) better = base::did_you_mean(word, commands);

@@ -29,18 +29,6 @@ bool better(const cache::Build& left, const cache::Build& right) {
     return left.added > right.added;
 }
 
-// What a signed text names has to be there: a hole in a mirror is not "it has none".
-Result<std::string> named_object(cache::Backend& mirror, const std::string& key,
-                                 const cache::Ref& ref) {
-    auto text = cache::read_ref(mirror, key, ref);
-    if (!text && text.error().code == Code::absent) {
-        base::Error error = std::move(text).error();
-        error.code = Code::corrupt;
-        return tl::unexpected(std::move(error));
-    }
-    return text;
-}
-
 }  // namespace
 
 Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
@@ -49,7 +37,8 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     const std::string place = mirror.place() + '/' + key;
     const cache::SnapshotMemory memory(options.memory, mirror.place());
     SF_TRY(auto lock, memory.hold());
-    SF_TRY(const auto there, cache::read_object(mirror, key, cache::max_snapshot));
+    const cache::KeptObjects kept(options.memory);
+    SF_TRY(const auto there, kept.read_again(mirror, key, cache::max_snapshot));
     if (!there) {
         SF_CHECK(base::during(memory.check_none_seen(), "reading " + place));
         return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
@@ -63,6 +52,7 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
                     options.mirror);
     // Before it is gone by: after a crash it cannot be taken back.
     SF_CHECK(base::during(memory.accept(snapshot, good.text, options.now), "reading " + place));
+    kept.keep(mirror, key, *there);
     lock.reset();
     cache::Snapshot judged = snapshot;
     if (options.max_age > 0) judged.expires = snapshot.issued + options.max_age;
@@ -80,7 +70,50 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     if (age == cache::Freshness::ageing)
         reporter.notice("the snapshot of {} expires in {} days: it should be signed afresh",
                         mirror.place(), -days);
-    return MirrorReader(mirror, verifier, std::move(snapshot), options.revocations, reporter);
+    return MirrorReader(mirror, verifier, std::move(snapshot), options, reporter);
+}
+
+Result<Resolved> MirrorReader::locked(cache::Backend& mirror, const trust::Verifier& verifier,
+                                      const ReaderOptions& options, const LockFile& lock,
+                                      base::Reporter& reporter) {
+    cache::Snapshot as_then;
+    as_then.repository = lock.repository;
+    as_then.serial = lock.serial;
+    const MirrorReader reader(mirror, verifier, std::move(as_then), options, reporter);
+    Query query;
+    query.name = lock.name;
+    SF_TRY(Resolved found,
+           base::during(reader.read(query, lock.version, lock.build),
+                        fmt::format("looking for {} {} as it is locked", lock.name, lock.version)));
+    if (const std::string reason = reader.revoked(found); !reason.empty())
+        return fail(Code::refused, "{} {} was revoked since it was locked: {}", lock.name,
+                    lock.version, reason);
+    if (locked_packages(found.bundle) == lock.packages) return found;
+    return fail(Code::corrupt, "the lock file names other packages than the manifest of {} {} does",
+                lock.name, lock.version);
+}
+
+LockFile lock_of(const Resolved& resolved, const std::string& mirror) {
+    LockFile lock;
+    lock.repository = resolved.repository;
+    lock.mirror = mirror;
+    lock.serial = resolved.serial;
+    lock.name = resolved.bundle.name;
+    lock.version = resolved.bundle.version;
+    lock.build = resolved.build;
+    lock.packages = locked_packages(resolved.bundle);
+    return lock;
+}
+
+Result<std::string> MirrorReader::named_object(const std::string& key,
+                                               const cache::Ref& ref) const {
+    auto text = x_kept.read(*x_mirror, key, ref);
+    if (!text && text.error().code == Code::absent) {
+        base::Error error = std::move(text).error();
+        error.code = Code::corrupt;
+        return tl::unexpected(std::move(error));
+    }
+    return text;
 }
 
 cache::PackageIndex MirrorReader::index() const {
@@ -88,7 +121,7 @@ cache::PackageIndex MirrorReader::index() const {
                 if (const auto known = x_nodes.find(ref.sha256); known != x_nodes.end())
                     return known->second;
                 SF_TRY(const std::string key, cache::key_of(cache::IndexNodeName{ref.sha256}));
-                SF_TRY(std::string node, named_object(*x_mirror, key, ref));
+                SF_TRY(std::string node, named_object(key, ref));
                 return x_nodes.emplace(ref.sha256, std::move(node)).first->second;
             }};
 }
@@ -163,7 +196,7 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
                                      manifest.version, media_type),
                          "only Slurm is installed by name; what it needs comes with it");
     SF_TRY(const std::string key, cache::key_of(cache::BlobName{found->sha256}));
-    return named_object(*x_mirror, key, {found->sha256, found->size});
+    return named_object(key, {found->sha256, found->size});
 }
 
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
@@ -174,7 +207,7 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
     found.serial = x_snapshot.serial;
     SF_TRY(const std::string key,
            cache::key_of(cache::SpecManifestName{query.name, version, build.hash}));
-    SF_TRY(const std::string signed_text, named_object(*x_mirror, key, build.manifest));
+    SF_TRY(const std::string signed_text, named_object(key, build.manifest));
     SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
     found.signer = std::move(good.signature);
     SF_TRY(found.manifest, cache::spec_manifest_from_json(good.text, key));

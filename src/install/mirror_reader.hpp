@@ -13,8 +13,10 @@
 
 #include "base/log.hpp"
 #include "cache/backend.hpp"
+#include "cache/kept_objects.hpp"
 #include "cache/package_index.hpp"
 #include "cache/spec_manifest.hpp"
+#include "install/lock_file.hpp"
 #include "model/manifest.hpp"
 #include "trust/revocation_list.hpp"
 #include "trust/verdict.hpp"
@@ -41,10 +43,14 @@ struct Resolved {
     std::optional<trust::GoodSignature> signer;
 };
 
+// What installs the same again.
+[[nodiscard]] LockFile lock_of(const Resolved& resolved, const std::string& mirror);
+
 struct ReaderOptions {
-    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
-    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
-    std::int64_t now = 0;          // seconds since 1970
+    std::string mirror;  // which of a place it is: "bookworm/slurm/25.11"
+    // The folder of what is remembered (cache/snapshot_memory.hpp, cache/kept_objects.hpp).
+    std::filesystem::path memory;
+    std::int64_t now = 0;  // seconds since 1970
     bool accept_expired = false;
     std::int64_t max_age = 0;  // seconds that a snapshot is good for; 0: until its own expiry
     trust::RevocationList revocations;  // builds that are not installed any more
@@ -67,16 +73,28 @@ public:
     // something that is, is passed over with a warning.
     [[nodiscard]] base::Result<Resolved> resolve(const Query& query) const;
 
+    // Exactly what a lock file names, whatever the snapshot says by now: it is not asked for.
+    // Signatures are checked as ever, and what was revoked is refused.
+    [[nodiscard]] static base::Result<Resolved> locked(cache::Backend& mirror,
+                                                       const trust::Verifier& verifier,
+                                                       const ReaderOptions& options,
+                                                       const LockFile& lock,
+                                                       base::Reporter& reporter);
+
 private:
     MirrorReader(cache::Backend& mirror, const trust::Verifier& verifier, cache::Snapshot snapshot,
-                 trust::RevocationList revocations, base::Reporter& reporter)
+                 const ReaderOptions& options, base::Reporter& reporter)
         : x_mirror(&mirror),
           x_verifier(&verifier),
           x_snapshot(std::move(snapshot)),
-          x_revocations(std::move(revocations)),
-          x_reporter(&reporter) {}
+          x_revocations(options.revocations),
+          x_reporter(&reporter),
+          x_kept(options.memory) {}
     // Why nobody should install it any more; empty: nothing speaks against it.
     [[nodiscard]] std::string revoked(const Resolved& found) const;
+    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt.
+    [[nodiscard]] base::Result<std::string> named_object(const std::string& key,
+                                                         const cache::Ref& ref) const;
     [[nodiscard]] cache::PackageIndex index() const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
@@ -88,6 +106,7 @@ private:
     cache::Snapshot x_snapshot;
     trust::RevocationList x_revocations;
     base::Reporter* x_reporter;
+    cache::KeptObjects x_kept;
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 

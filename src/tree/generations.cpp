@@ -37,15 +37,11 @@ constexpr const char* current_link = "current";
 
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
 
-std::optional<std::uint64_t> number_of(std::string_view name) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    const bool plain = error == std::errc() && end == name.data() + name.size() && number > 0;
-    return plain && std::to_string(number) == name ? std::optional(number) : std::nullopt;
-}
-
 Status check(const Generation& generation) {
     if (generation.number == 0) return fail(Code::corrupt, "a generation has number 0");
+    if (generation.came_from >= generation.number)
+        return fail(Code::corrupt, "generation {} came from {}", generation.number,
+                    generation.came_from);
     SF_CHECK(model::check_version(generation.version));
     return model::check_name(generation.toolchain, "toolchain name");
 }
@@ -71,17 +67,32 @@ Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& as
 
 }  // namespace
 
+std::optional<std::uint64_t> generation_number(std::string_view name) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    const bool plain = error == std::errc() && end == name.data() + name.size() && number > 0;
+    return plain && std::to_string(number) == name ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::uint64_t> said_generation(const fs::path& prefix) {
+    std::error_code error;
+    const fs::path target = fs::read_symlink(prefix / generations_folder / current_link, error);
+    return generation_number(target.native());
+}
+
 Result<std::string> to_json(const Generation& generation) {
     SF_CHECK(check(generation));
     Json origin = Json::object();
     for (const auto& [name, value] : generation.origin) origin[name] = value;
-    return base::canonical_json({{"schema", schema},
-                                 {"number", generation.number},
-                                 {"made", generation.made},
-                                 {"version", generation.version},
-                                 {"toolchain", generation.toolchain},
-                                 {"manifest", generation.manifest.hex()},
-                                 {"origin", std::move(origin)}});
+    Json json = {{"schema", schema},
+                 {"number", generation.number},
+                 {"made", generation.made},
+                 {"version", generation.version},
+                 {"toolchain", generation.toolchain},
+                 {"manifest", generation.manifest.hex()},
+                 {"origin", std::move(origin)}};
+    if (generation.came_from != 0) json["came_from"] = generation.came_from;
+    return base::canonical_json(json);
 }
 
 Result<Generation> generation_from_json(std::string_view text) {
@@ -95,6 +106,7 @@ Result<Generation> generation_from_json(std::string_view text) {
     reader.text("version", generation.version);
     reader.text("toolchain", generation.toolchain);
     reader.digest("manifest", generation.manifest);
+    if (reader.has("came_from")) reader.number("came_from", generation.came_from);
     if (const Json* origin = reader.member("origin")) {
         for (const auto& [name, value] : origin->items()) {
             if (origin->is_object() && value.is_string())
@@ -119,7 +131,7 @@ Result<std::vector<Generation>> list_generations(const fs::path& prefix) {
     if (!base::is_dir(folder)) return list;
     SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
     for (const std::string& name : names) {
-        const auto number = number_of(name);
+        const auto number = generation_number(name);
         if (!number) continue;
         auto generation = read_record(folder / name, *number);
         if (generation) list.push_back(std::move(*generation));
@@ -133,7 +145,8 @@ Result<std::uint64_t> next_generation(const fs::path& prefix) {
     std::uint64_t last = 0;
     if (!base::is_dir(folder)) return last + 1;
     SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
-    for (const std::string& name : names) last = std::max(last, number_of(name).value_or(0));
+    for (const std::string& name : names)
+        last = std::max(last, generation_number(name).value_or(0));
     return last + 1;
 }
 
@@ -153,9 +166,7 @@ Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
     const base::Digest digest = base::sha256(*manifest);
     std::erase_if(all, [&](const Generation& each) { return each.manifest != digest; });
     if (all.empty()) return std::optional<Generation>();
-    std::error_code error;
-    const auto said =
-        number_of(fs::read_symlink(prefix / generations_folder / current_link, error).native());
+    const auto said = said_generation(prefix);
     for (Generation& each : all) {
         if (said == each.number) return std::optional(std::move(each));
     }

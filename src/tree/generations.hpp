@@ -32,6 +32,7 @@ struct Generation {
     std::string toolchain;
     base::Digest manifest;  // of the manifest's text
     OriginWords origin;
+    std::uint64_t came_from = 0;  // what was current when this was put in its place; 0: none
 };
 
 [[nodiscard]] base::Result<std::string> to_json(const Generation& generation);
@@ -44,13 +45,17 @@ struct Generation {
     const std::filesystem::path& prefix);
 // The number of the one to come: above every folder there is, readable or not.
 [[nodiscard]] base::Result<std::uint64_t> next_generation(const std::filesystem::path& prefix);
+// The number that a folder of generations/ is called by; nullopt: it is called otherwise.
+[[nodiscard]] std::optional<std::uint64_t> generation_number(std::string_view name);
+// What generations/current says, whatever is in place; nullopt: nothing.
+[[nodiscard]] std::optional<std::uint64_t> said_generation(const std::filesystem::path& prefix);
 // The one that is meant; nullopt: none, or something else was put in its place since.
 [[nodiscard]] base::Result<std::optional<Generation>> current_generation(
     const std::filesystem::path& prefix);
 
 struct KeptGeneration {
     Generation generation;
-    std::filesystem::path folder;
+    std::filesystem::path folder;  // of the files of ours
     std::string manifest_text;
     std::string manifest_signature;  // empty: unsigned
     model::Bundle bundle;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/rollback.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 
 #include "base/atomic_file.hpp"
@@ -74,6 +75,24 @@ private:
 
 }  // namespace
 
+std::uint64_t way_back(const std::vector<Generation>& all, const Generation& from) {
+    std::uint64_t at = from.came_from;
+    // Records of before it was recorded, and what came after something that is no generation: the
+    // next older one.
+    if (at == 0) at = from.number - 1;
+    while (at != 0) {
+        const auto known = std::ranges::find(all, at, &Generation::number);
+        if (known == all.end()) {
+            --at;  // collected, or never readable
+            continue;
+        }
+        // The same once more is no way back.
+        if (known->manifest != from.manifest) return at;
+        at = known->came_from != 0 && known->came_from < at ? known->came_from : at - 1;
+    }
+    return 0;
+}
+
 Result<std::uint64_t> generation_before(const fs::path& prefix) {
     SF_TRY(const auto current, current_generation(prefix));
     if (!current)
@@ -83,12 +102,7 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
                         shown(prefix)),
             "say which generation is meant: rollback NUMBER; slurm-factory list shows them");
     SF_TRY(const std::vector<Generation> all, list_generations(prefix));
-    std::uint64_t before = 0;
-    for (const Generation& each : all) {
-        // The same once more is no way back.
-        if (each.number < current->number && each.manifest != current->manifest)
-            before = each.number;
-    }
+    const std::uint64_t before = way_back(all, *current);
     if (before != 0) return before;
     return base::fail_hint(
         Code::absent,
@@ -100,18 +114,23 @@ Result<InstallReport> return_to_generation(const fs::path& prefix, std::uint64_t
                                            InstallOptions options) {
     SF_TRY(const fs::path resolved, check_prefix(prefix));
     SF_TRY(const KeptGeneration kept, read_generation(resolved, number));
+    options.switch_view = true;
+    options.record.reset();
+    options.returns_to = number;
+    return fit_kept(resolved, kept, options);
+}
+
+Result<InstallReport> fit_kept(const fs::path& prefix, const KeptGeneration& kept,
+                               const InstallOptions& options) {
     SF_TRY(const std::vector<model::FileEntry> tree,
            whole_tree(kept.bundle, kept.manifest_text, kept.manifest_signature));
     const auto fill = [&](const fs::path& stage, const Wanted& wanted) {
         return Refill(kept, stage).run(wanted, tree);
     };
-    options.switch_view = true;
-    options.record.reset();
-    options.returns_to = number;
-    const std::string name = fmt::format("generation {}", number);
+    const std::string name = fmt::format("generation {}", kept.generation.number);
     return install_tree(
-        {kept.bundle, kept.manifest_text, kept.manifest_signature, tree, name, fill, true},
-        resolved, options);
+        {kept.bundle, kept.manifest_text, kept.manifest_signature, tree, name, fill, true}, prefix,
+        options);
 }
 
 }  // namespace sf::tree

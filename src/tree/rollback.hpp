@@ -12,6 +12,10 @@
 
 namespace sf::tree {
 
+// From `from` to what was current before it was installed, of those there are: what was left on
+// purpose, by a rollback, is not returned to. 0: there is none.
+[[nodiscard]] std::uint64_t way_back(const std::vector<Generation>& all, const Generation& from);
+
 // The generation before the current one; Code::absent: there is none, or nothing is current.
 [[nodiscard]] base::Result<std::uint64_t> generation_before(const std::filesystem::path& prefix);
 
@@ -19,5 +23,10 @@ namespace sf::tree {
 [[nodiscard]] base::Result<InstallReport> return_to_generation(const std::filesystem::path& prefix,
                                                                std::uint64_t number,
                                                                InstallOptions options = {});
+
+// Puts what is kept in its place again, as `options` say: as above, or beside what is current.
+[[nodiscard]] base::Result<InstallReport> fit_kept(const std::filesystem::path& prefix,
+                                                   const KeptGeneration& kept,
+                                                   const InstallOptions& options);
 
 }  // namespace sf::tree

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "model/bundle_layout.hpp"
 #include "tree/prefix.hpp"
 #include "tree/public_folder.hpp"
+#include "tree/stages.hpp"
 #include "tree/tree_matcher.hpp"
 
 namespace sf::tree {
@@ -28,10 +28,6 @@ using base::Status;
 
 namespace {
 
-constexpr std::string_view stage_folder = ".sf-stage";
-constexpr std::string_view lock_name = "lock";
-constexpr std::string_view retired = "old-";
-constexpr std::chrono::seconds retired_kept_for{60};
 constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system's own needs
 
@@ -56,11 +52,9 @@ public:
         SF_TRY(const fs::path made, check_prefix(x_prefix));
         if (made != x_prefix)
             return fail(Code::refused, "{} has become {} meanwhile", shown(x_prefix), shown(made));
-        const fs::path stages = x_prefix / stage_folder;
-        SF_CHECK(make_stages(stages));
-        SF_TRY(const base::FileLock lock,
-               base::FileLock::acquire(stages / lock_name, x_options.waiting));
-        SF_CHECK(remove_leftovers(stages));
+        SF_TRY(const Stages held, Stages::hold(x_prefix, x_options.waiting));
+        SF_CHECK(held.remove_leftovers().map([](const auto&) {}));
+        const fs::path& stages = held.path();
         SF_CHECK(look());
         if (!x_missing.empty() || !x_view_same || !x_assets_same || !x_manifest_same) {
             SF_CHECK(check_space(x_prefix, to_fill()));
@@ -93,30 +87,6 @@ private:
         return check_path_length(x_prefix, staged);
     }
 
-    static Status make_stages(const fs::path& stages) {
-        if (::mkdir(stages.c_str(), 0700) != 0 && errno != EEXIST) {
-            return base::fail_errno(errno, "make folder " + shown(stages));
-        }
-        return check_folder(stages);
-    }
-
-    // Whoever held the lock before is gone: what they left is nobody's, but for folders that
-    // somebody may still be on the way through.
-    static Status remove_leftovers(const fs::path& stages) {
-        SF_TRY(const std::vector<std::string> names, base::list_dir(stages));
-        for (const std::string& name : names) {
-            if (name == lock_name || in_use(stages / name)) continue;
-            SF_CHECK(base::remove_tree(stages / name));
-        }
-        return {};
-    }
-    static bool in_use(const fs::path& folder) {
-        if (!folder.filename().native().starts_with(retired)) return false;
-        std::error_code error;
-        const auto age = fs::file_time_type::clock::now() - fs::last_write_time(folder, error);
-        return !error && age >= age.zero() && age < retired_kept_for;
-    }
-
     [[nodiscard]] fs::path store_path(const std::string& name) const {
         return x_prefix / model::bundle_store_path(name);
     }
@@ -127,6 +97,7 @@ private:
         SF_CHECK(step("look"));
         for (const model::Package& package : x_source.bundle.packages) {
             const std::string name = package.store_name();
+            if (x_options.leave_packages) continue;
             if (!base::exists(store_path(name))) {
                 x_missing.push_back(name);
                 continue;
@@ -154,10 +125,11 @@ private:
         Status same = match_folder(path, with_folders(package.files));
         if (same) return {};
         if (same.error().code != Code::refused) return same;
-        return base::fail_hint(Code::refused,
-                               fmt::format("{} exists and is not what this bundle brings: {}",
-                                           shown(path), same.error().text()),
-                               "if nothing uses it, move it away and install again");
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("{} exists and is not what this bundle brings: {}", shown(path),
+                        same.error().text()),
+            "if nothing uses it, move it away (slurm-factory fsck --set-aside) and install again");
     }
 
     // Its own folder of assets, and the modulefile.
@@ -284,7 +256,7 @@ private:
 
     // What is retired from `path` below the prefix.
     Status retire(const fs::path& stages, const std::string& path, const fs::path& folder) {
-        SF_TRY(base::TempDir old, base::TempDir::create(stages, retired));
+        SF_TRY(base::TempDir old, base::TempDir::create(stages, retired_stage));
         SF_CHECK(open_way_to_store(old.path()));
         SF_CHECK(make_public_folders((old.path() / path).parent_path()));
         SF_CHECK(base::rename(folder, old.path() / path));
@@ -349,8 +321,10 @@ private:
         next.made = x_options.record->made;
         SF_TRY(const auto current, current_generation(x_prefix));
         if (current && current->manifest == next.manifest) return current->number;
+        next.came_from = current ? current->number : 0;
         // Ended after it was kept and before it was current: it is this one.
-        if (!x_generations.empty() && x_generations.back().manifest == next.manifest)
+        if (!x_generations.empty() && x_generations.back().manifest == next.manifest &&
+            x_generations.back().came_from == next.came_from)
             return x_generations.back().number;
         SF_TRY(next.number, next_generation(x_prefix));
         SF_CHECK(step("generation"));

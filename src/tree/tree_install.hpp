@@ -53,7 +53,9 @@ struct InstallOptions {
     bool switch_view = true;  // point <prefix>/view, and its like, to this version
     // Keep it as a generation (generations.hpp), with where it came from; not without switch_view.
     std::optional<NewGeneration> record;
-    std::uint64_t returns_to = 0;   // the generation that this is; 0: none yet
+    std::uint64_t returns_to = 0;  // the generation that this is; 0: none yet
+    // Packages are neither looked at nor filled: what else there is is mended, whatever they are.
+    bool leave_packages = false;
     std::function<void()> waiting;  // another installation is at work in this prefix
     std::function<base::Status(std::string_view step)> on_step;  // before each; an error stops
 };

@@ -103,7 +103,7 @@ Result<std::vector<model::FileEntry>> entries_below(const std::vector<model::Fil
     return with_folders(below);
 }
 
-Result<model::FileEntry> read_entry(const fs::path& top, const std::string& path) {
+Result<model::FileEntry> read_entry(const fs::path& top, const std::string& path, bool content) {
     const fs::path disk = top / path;
     model::FileEntry entry;
     entry.path = path;
@@ -121,9 +121,10 @@ Result<model::FileEntry> read_entry(const fs::path& top, const std::string& path
             return base::fail_errno(error.value(), "read " + base::escape_untrusted(disk.native()));
         }
     } else if (S_ISREG(status.st_mode)) {
-        SF_TRY(const base::Fd fd, base::open_file(disk, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
         entry.mode = status.st_mode & 07777U;
         entry.size = static_cast<std::uint64_t>(status.st_size);
+        if (!content) return entry;
+        SF_TRY(const base::Fd fd, base::open_file(disk, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
         SF_TRY(entry.sha256, base::sha256_fd(fd.get()));
     } else {
         return fail(Code::refused, "{} is no file, folder or symlink",

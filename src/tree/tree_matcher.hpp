@@ -40,9 +40,10 @@ private:
 [[nodiscard]] base::Result<std::vector<model::FileEntry>> entries_below(
     const std::vector<model::FileEntry>& entries, std::string_view folder);
 
-// What lies at `top`/`path` on disk, its content read; symlinks are not followed.
+// What lies at `top`/`path` on disk, its content read, if it is to be; symlinks are not followed.
 [[nodiscard]] base::Result<model::FileEntry> read_entry(const std::filesystem::path& top,
-                                                        const std::string& path);
+                                                        const std::string& path,
+                                                        bool content = true);
 
 // Compares one entry with what lies at its path below `top`.
 [[nodiscard]] base::Status match_entry(const std::filesystem::path& top,

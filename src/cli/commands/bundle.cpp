@@ -2,6 +2,7 @@
 // bundle verify|install: is this bundle what somebody trusted signed, and put it into a folder.
 #include <CLI/CLI.hpp>
 
+#include <ctime>
 #include <optional>
 
 #include "base/text.hpp"
@@ -111,6 +112,11 @@ base::Status run_install(Session& session, const InstallOptions& options) {
         session.voice.debug("{}", step);
         return base::Status();
     };
+    how.record = tree::NewGeneration{
+        {{"bundle", std::filesystem::path(options.verify.file).filename().native()},
+         {"sha256", verified.sha256.hex()},
+         {"signer", verified.signer ? verified.signer->primary.text() : ""}},
+        std::time(nullptr)};
     SF_TRY(const install::InstallReport report,
            install::install_bundle(verified, options.prefix, how));
     const std::string prefix = base::escape_untrusted(report.prefix.string());
@@ -130,6 +136,7 @@ base::Status run_install(Session& session, const InstallOptions& options) {
     object["installed"] = report.installed;
     object["kept"] = report.kept;
     object["changed"] = report.changed;
+    object["generation"] = report.generation;
     session.voice.event("installed", std::move(object));
     return {};
 }

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// install SPEC: Slurm from a signed cache, with all it needs, or nothing.
+// install SPEC, or exactly what a lock file names: Slurm from a signed cache, with all it needs, or
+// nothing.
 #include <CLI/CLI.hpp>
 
 #include <ctime>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "cache/layout.hpp"
-#include "cache/objects.hpp"
-#include "cli/build_inputs.hpp"
-#include "cli/cache_choice.hpp"
 #include "cli/commands.hpp"
+#include "cli/package_search.hpp"
 #include "cli/prefix_choice.hpp"
-#include "cli/slurm_spec.hpp"
 #include "cli/trusted_keys.hpp"
 #include "install/cache_install.hpp"
 #include "model/bundle_layout.hpp"
-#include "model/cpu_level.hpp"
-#include "model/names.hpp"
 
 namespace sf::cli {
 
@@ -28,14 +23,11 @@ using base::Result;
 using base::Status;
 
 struct Options {
-    std::string spec;
-    std::string cache;
-    std::string toolchain;
+    PackageSearch search;
     std::string prefix;
-    TrustChoice trust;
+    std::string write_lock;  // a file
     bool keep_view = false;
     bool dry_run = false;
-    bool accept_expired = false;
 };
 
 base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
@@ -55,60 +47,7 @@ base::Json json_of(const install::Resolved& found, const std::filesystem::path& 
             {"prefix", prefix.native()}};
 }
 
-// Where it was found, and what was found.
-struct Found {
-    CacheTrust trust;
-    std::string cache;  // what the user calls it; empty: it has no name here
-    std::unique_ptr<cache::SubBackend> main;
-    std::unique_ptr<cache::SubBackend> dependencies;
-    install::Resolved package;
-};
-
-Result<Found> look_in(Session& session, const Options& options, const install::Query& query,
-                      const ChosenCache& chosen) {
-    Found found;
-    if (chosen.named) found.cache = chosen.named->name;
-    SF_TRY(found.trust, open_cache(session, chosen, options.trust, options.accept_expired));
-    SF_TRY(const std::string folder,
-           cache::folder_of({query.toolchain, model::series_of(query.version)}));
-    SF_TRY(const std::string deps_folder, cache::folder_of({query.toolchain, ""}));
-    found.main = std::make_unique<cache::SubBackend>(*found.trust.place, folder);
-    found.dependencies = std::make_unique<cache::SubBackend>(*found.trust.place, deps_folder);
-    install::ReaderOptions reading;
-    reading.mirror = folder;
-    reading.memory = session.state().caches();
-    reading.now = std::time(nullptr);
-    reading.accept_expired = options.accept_expired;
-    reading.max_age = found.trust.max_age;
-    reading.revocations = found.trust.revocations;
-    SF_TRY(const install::MirrorReader reader,
-           install::MirrorReader::open(*found.main, *found.trust.verifier, reading, session.voice));
-    SF_TRY(found.package, reader.resolve(query));
-    return found;
-}
-
-// In the first of the caches that has it. One that cannot be reached, or is not to be believed, is
-// no reason to go on to another: whoever cuts the first off would choose the second.
-Result<Found> look(Session& session, const Options& options, const install::Query& query) {
-    SF_TRY(const std::vector<ChosenCache> caches, choose_caches(session, options.cache));
-    std::vector<std::string> lacking;
-    for (const ChosenCache& chosen : caches) {
-        Result<Found> found = look_in(session, options, query, chosen);
-        if (found || caches.size() == 1) return found;
-        if (found.error().code != Code::absent) {
-            base::Error error = std::move(found).error();
-            error.message += fmt::format(" (cache {})", chosen.text());
-            if (error.hint.empty()) error.hint = "--cache NAME takes another one of those listed";
-            return tl::unexpected(std::move(error));
-        }
-        session.voice.info("{} has no {}: {}", chosen.text(), options.spec, found.error().message);
-        lacking.push_back(chosen.text());
-    }
-    return base::fail(Code::absent, "none of the caches listed here has {}: {}",
-                      base::escape_untrusted(options.spec), base::join(lacking, ", "));
-}
-
-install::InstallOptions how(Session& session, const Options& options, const Found& where) {
+install::InstallOptions how(Session& session, const Options& options, const FoundPackage& where) {
     const install::Resolved& found = where.package;
     install::InstallOptions how;
     how.switch_view = !options.keep_view;
@@ -119,8 +58,11 @@ install::InstallOptions how(Session& session, const Options& options, const Foun
         session.voice.debug("{}", step);
         return base::Status();
     };
+    const std::string spec = options.search.spec.empty()
+                                 ? fmt::format("{}@{}", found.bundle.name, found.bundle.version)
+                                 : options.search.spec;
     how.record = tree::NewGeneration{{{"cache", where.trust.place->place()},
-                                      {"spec", options.spec},
+                                      {"spec", spec},
                                       {"hash", found.build.hash},
                                       {"repository", found.repository},
                                       {"serial", std::to_string(found.serial)},
@@ -130,29 +72,44 @@ install::InstallOptions how(Session& session, const Options& options, const Foun
     return how;
 }
 
+void say_plan(Session& session, const install::Resolved& found, const std::filesystem::path& prefix,
+              base::Json result) {
+    std::uint64_t bytes = 0;
+    base::Json missing = base::Json::array();
+    for (const model::Package& package : found.bundle.packages) {
+        const std::string name = package.store_name();
+        const bool have = base::exists(prefix / model::bundle_store_path(name));
+        session.voice.line(fmt::format("{:<8} {}{}", have ? "have" : "fetch", name,
+                                       have ? "" : "  " + base::human_bytes(package.run.size)));
+        if (have) continue;
+        missing.push_back(name);
+        bytes += package.run.size;
+    }
+    const auto in_place =
+        base::read_file_if_exists(prefix / model::bundle_manifest_path(found.bundle.version));
+    const bool same = in_place && *in_place && **in_place == found.bundle_text;
+    if (!same) bytes += found.assets.size;
+    session.voice.line(fmt::format("{} {}: {} of {} packages, {} in all, would be fetched",
+                                   found.bundle.name, found.bundle.version, missing.size(),
+                                   found.bundle.packages.size(), base::human_bytes(bytes)));
+    result["missing"] = std::move(missing);
+    result["bytes"] = bytes;
+    session.voice.event("resolved", std::move(result));
+}
+
 Status run_install(Session& session, const Options& options) {
-    SF_TRY(install::Query query, slurm_spec(options.spec));
     SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
-    SF_TRY(const recipe::Catalog catalog, session.catalog());
-    BuildRequest request;
-    request.toolchain = options.toolchain;
-    SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));
-    query.toolchain = toolchain->name;
-    SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
-    query.cpu = model::cpu_level(cpuinfo);
-    SF_TRY(const Found where, look(session, options, query));
+    SF_TRY(const FoundPackage where, find_package(session, options.search));
     const install::Resolved& found = where.package;
     session.voice.info("{} {} for {}, {}, signed by {}", found.bundle.name, found.bundle.version,
                        found.bundle.toolchain, found.bundle.target, signer_text(*found.signer));
+    if (!options.write_lock.empty()) {
+        SF_TRY(const std::string text, install::to_json(install::lock_of(found, where.mirror)));
+        SF_CHECK(base::write_file(options.write_lock, text));
+    }
     base::Json result = json_of(found, prefix);
     if (options.dry_run) {
-        for (const model::Package& package : found.bundle.packages)
-            session.voice.line(fmt::format(
-                "{:<8} {}",
-                base::exists(prefix / model::bundle_store_path(package.store_name())) ? "have"
-                                                                                      : "fetch",
-                package.store_name()));
-        session.voice.event("resolved", std::move(result));
+        say_plan(session, found, prefix, std::move(result));
         return {};
     }
     install::FetchReport fetched;
@@ -184,23 +141,33 @@ void add_install(CLI::App& app, Session& session) {
     CLI::App* command =
         app.add_subcommand("install", "Install Slurm from a signed cache, with all it needs");
     const auto options = std::make_shared<Options>();
-    command->add_option("SPEC", options->spec, "slurm@SERIES or slurm@VERSION")->required();
+    command->add_option("SPEC", options->search.spec, "slurm@SERIES or slurm@VERSION");
     command
-        ->add_option("--cache", options->cache,
+        ->add_option("--cache", options->search.cache,
                      "Which: a name of 'cache list', a folder, file://, http://, https:// or s3:// "
                      "(default: the first of those listed that has it)")
         ->envname("SLURM_FACTORY_CACHE")
         ->type_name("CACHE");
     add_prefix_option(*command, options->prefix);
     command
-        ->add_option("--toolchain", options->toolchain,
+        ->add_option("--toolchain", options->search.toolchain,
                      "The distribution it was built for (default: this machine's)")
         ->type_name("NAME");
-    add_trust_options(*command, options->trust);
+    add_trust_options(*command, options->search.trust);
     command->add_flag("--keep-view", options->keep_view,
                       "Leave PREFIX/view at the version it points to");
-    command->add_flag("--accept-expired", options->accept_expired,
+    command->add_flag("--accept-expired", options->search.accept_expired,
                       "Take a snapshot whose time is over: newer packages may be held back");
+    command
+        ->add_option("--frozen", options->search.frozen,
+                     "Exactly what this lock file names, also when the cache has moved on")
+        ->type_name("LOCKFILE");
+    command
+        ->add_option("--write-lock", options->write_lock,
+                     "Write what is installed to a lock file, for --frozen")
+        ->type_name("FILE");
+    command->add_flag("--offline", options->search.offline,
+                      "Only from a folder; an address of the network is refused");
     command->add_flag("--dry-run", options->dry_run, "Say what would be fetched; change nothing");
     command->fallthrough();
     command->footer(
@@ -209,7 +176,8 @@ void add_install(CLI::App& app, Session& session) {
         "Examples:\n"
         "  slurm-factory install slurm@25.11\n"
         "  slurm-factory install slurm@25.11 --cache https://cache.example.org\n"
-        "  slurm-factory install slurm@25.11.2 --cache /srv/slurm-cache --prefix /opt/slurm");
+        "  slurm-factory install slurm@25.11.2 --cache /srv/slurm-cache --prefix /opt/slurm\n"
+        "  slurm-factory install --frozen slurm.lock --cache /mnt/usb/cache --offline");
     command->callback([&session, options] {
         session.action = [&session, options] { return run_install(session, *options); };
     });

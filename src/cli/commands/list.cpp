@@ -26,7 +26,8 @@ base::Status run_list(Session& session, const std::string& said) {
         };
         session.voice.line(fmt::format("{} {:>4}  slurm {:<10} {:<12} {}  {}",
                                        is_current ? '*' : ' ', each.number, each.version,
-                                       each.toolchain, base::utc_date(each.made), word("cache")));
+                                       each.toolchain, base::utc_date(each.made),
+                                       word(each.origin.contains("cache") ? "cache" : "bundle")));
         base::Json origin = base::Json::object();
         for (const auto& [name, value] : each.origin) origin[name] = value;
         session.voice.event("generation", {{"number", each.number},

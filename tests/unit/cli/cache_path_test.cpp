@@ -483,5 +483,152 @@ TEST_F(CachePath, WhatIsMissingIsSaid) {
     EXPECT_THAT(refusal(), HasSubstr("fetching " + built[0].package.store_name()));
 }
 
+// What is asked of a mirror.
+struct Counting : cache::SubBackend {
+    using SubBackend::SubBackend;
+    base::Result<cache::Got> get(const std::string& key, const cache::GetOptions& options,
+                                 net::Receiver& to) override {
+        auto got = SubBackend::get(key, options, to);
+        asked.push_back(key + (got && got->unchanged ? " unchanged" : ""));
+        return got;
+    }
+    std::vector<std::string> asked;
+};
+
+TEST_F(CachePath, TheSameAgainAsksWhetherTheSnapshotHasChanged) {
+    must(publish("25.11.2"));
+    cache::FileBackend place(cache());
+    const auto install_counting = [&](const std::string& prefix) {
+        Counting main(place, "bookworm/slurm/25.11");
+        Counting deps(place, "bookworm/slurm/deps");
+        const auto reader = install::MirrorReader::open(
+            main, *x_verifier, {"bookworm/slurm/25.11", at("memory"), now + 1, false}, x_reporter);
+        EXPECT_TRUE(reader);
+        const auto found = reader->resolve({"slurm", "25.11", "bookworm", "x86_64_v4"});
+        EXPECT_TRUE(found) << found.error().text();
+        install::InstallOptions how;
+        how.record = tree::NewGeneration{{}, now};
+        EXPECT_TRUE(
+            install::install_from_cache(*found, {&main, &deps, 1}, at(prefix), how, x_fetched));
+        EXPECT_TRUE(deps.asked.empty() || prefix != "prefix" || main.asked.size() > 1);
+        main.asked.insert(main.asked.end(), deps.asked.begin(), deps.asked.end());
+        return main.asked;
+    };
+    EXPECT_THAT(install_counting("prefix"), SizeIs(10));
+    EXPECT_THAT(install_counting("prefix"), ElementsAre("_sf/snapshot.json unchanged"));
+    // Archives are not kept twice.
+    EXPECT_THAT(install_counting("another"), SizeIs(5));
+    // What has changed is asked for, and no more.
+    must(publish("25.11.3"));
+    EXPECT_THAT(install_counting("prefix"), SizeIs(8));
+    EXPECT_EQ(srun(), "srun 25.11.31");
+    // What is kept is believed no more than a server.
+    for (const auto& each : fs::directory_iterator(at("memory") / "objects")) {
+        std::string text = read(each.path());
+        text[text.size() / 2] ^= 1;
+        ASSERT_TRUE(base::write_file(each.path(), text));
+    }
+    EXPECT_FALSE(install_counting("prefix").empty());
+    EXPECT_EQ(srun(), "srun 25.11.31");
+}
+
+class Frozen : public CachePath {
+protected:
+    base::Result<install::LockFile> lock(const std::string& version) {
+        cache::FileBackend place(cache());
+        cache::SubBackend main(place, "bookworm/slurm/25.11");
+        SF_TRY(const auto reader,
+               install::MirrorReader::open(main, *x_verifier, reading(), x_reporter));
+        SF_TRY(const auto found, reader.resolve({"slurm", version, "bookworm", "x86_64_v4"}));
+        return install::lock_of(found, "bookworm/slurm/25.11");
+    }
+    base::Result<install::InstallReport> install_locked(const install::LockFile& lock) {
+        cache::FileBackend place(cache());
+        cache::SubBackend dependencies(place, "bookworm/slurm/deps");
+        Counting main(place, "bookworm/slurm/25.11");
+        SF_TRY(const auto found,
+               install::MirrorReader::locked(main, *x_verifier, reading(), lock, x_reporter));
+        install::InstallOptions how;
+        how.record = tree::NewGeneration{{}, now};
+        auto report = install::install_from_cache(found, {&main, &dependencies, 4}, at("prefix"),
+                                                  how, x_fetched);
+        EXPECT_THAT(main.asked, ::testing::Not(::testing::Contains(HasSubstr("snapshot"))));
+        EXPECT_THAT(main.asked, ::testing::Not(::testing::Contains(HasSubstr("_sf/index"))));
+        return report;
+    }
+    // Nothing is remembered: another machine.
+    [[nodiscard]] install::ReaderOptions reading() const {
+        return {"bookworm/slurm/25.11", {}, now + 1, false};
+    }
+};
+
+TEST_F(Frozen, TheSameComesWhenTheCacheHasMovedOn) {
+    must(publish("25.11.2"));
+    const install::LockFile first = lock("25.11").value();
+    const std::string text = install::to_json(first).value();
+    must(publish("25.11.3"));
+    must(publish("25.11.2", "2"));  // built once more
+    const auto read_again = install::lock_from_json(text).value();
+    const auto report = install_locked(read_again);
+    ASSERT_TRUE(report) << report.error().text();
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    // Nor does it need a snapshot at all, or one whose time is not over.
+    ASSERT_TRUE(base::remove_file(snapshot()));
+    ASSERT_TRUE(base::remove_tree(at("prefix")));
+    ASSERT_TRUE(install_locked(read_again));
+    EXPECT_EQ(srun(), "srun 25.11.21");
+}
+
+TEST_F(Frozen, ALockSaysWhatNotWhomToTrust) {
+    must(publish("25.11.2"));
+    const install::LockFile good = lock("25.11").value();
+    const std::string stranger = x_gpg.make_key("Eve <eve@example.org>");
+    x_verifier.emplace(
+        verifier_for(trust::Fingerprint::parse(stranger).value(), x_gpg.export_key(stranger)));
+    EXPECT_FALSE(install_locked(good));
+    EXPECT_FALSE(base::exists(at("prefix")));
+    x_verifier.emplace(verifier_for(*x_key, x_public));
+    for (int which = 0; which < 4; ++which) {
+        install::LockFile bent = good;
+        if (which == 0) bent.build.manifest.sha256 = base::sha256("another");
+        if (which == 1) bent.packages[0].archive.size += 1;
+        if (which == 2)
+            bent.packages.pop_back(), bent.packages.back().identity = bent.build.identity;
+        if (which == 3) bent.packages[1].name = "munge-0.5.99-01234567";
+        EXPECT_FALSE(install_locked(bent)) << which;
+        EXPECT_FALSE(base::exists(at("prefix"))) << which;
+    }
+    ASSERT_TRUE(install_locked(good));
+    // Archives that were changed since.
+    for (const fs::path& file : files("bookworm/slurm/deps/blobs")) {
+        std::string text = read(file);
+        text[text.size() / 2] ^= 1;
+        ASSERT_TRUE(base::write_file(file, text));
+    }
+    ASSERT_TRUE(base::remove_tree(at("prefix")));
+    EXPECT_FALSE(install_locked(good));
+}
+
+TEST_F(Frozen, ALockHasOneText) {
+    must(publish("25.11.2"));
+    const std::string text = install::to_json(lock("25.11").value()).value();
+    EXPECT_EQ(install::to_json(install::lock_from_json(text).value()).value(), text);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        EXPECT_FALSE(install::lock_from_json(text.substr(0, i)));
+        std::string bent = text;
+        bent[i] = static_cast<char>(bent[i] ^ 0x15);
+        if (const auto read = install::lock_from_json(bent))
+            EXPECT_EQ(install::to_json(*read).value(), bent);
+    }
+    const auto changed = [&](const char* from, const char* to) {
+        return install::lock_from_json(base::replace_all(text, from, to)).has_value();
+    };
+    EXPECT_FALSE(changed("\"schema\":1", "\"schema\":2"));
+    EXPECT_FALSE(changed("slurm/25.11\"", "slurm/24.11\""));
+    EXPECT_FALSE(changed("\"bookworm\"", "\"noble\""));
+    EXPECT_FALSE(changed("\"name\":\"munge-", "\"name\":\"../munge-"));
+    EXPECT_FALSE(install::lock_from_json(text + text));
+}
+
 }  // namespace
 }  // namespace sf::cli

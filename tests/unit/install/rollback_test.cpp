@@ -91,6 +91,32 @@ TEST_F(Rollback, TheSameAgainIsNoNewGeneration) {
     EXPECT_EQ(keep(bundle), 3U);
 }
 
+// 3 was left on purpose: from 4, which came in the place of 2, the way back is 2.
+TEST_F(Rollback, WhatWasLeftOnPurposeIsNotReturnedTo) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    const fs::path three = make("25.11.3", "1", {}, "three");
+    ASSERT_EQ(keep(three), 3U);
+    ASSERT_TRUE(back(tree::generation_before(prefix()).value()));
+    EXPECT_EQ(current(), 2U);
+    ASSERT_EQ(keep(make("25.11.4", "1", {}, "four")), 4U);
+    EXPECT_EQ(tree::list_generations(prefix()).value().back().came_from, 2U);
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 2U);
+    ASSERT_TRUE(back(2));
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+    ASSERT_TRUE(back(1));
+    EXPECT_FALSE(tree::generation_before(prefix()));
+    // The last one once more, from another place: the way back is to that place.
+    ASSERT_TRUE(back(4));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(keep(make("25.11.4", "1", {}, "four")), 5U);
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+    // What it came from is gone: the next older one.
+    ASSERT_TRUE(back(4));
+    ASSERT_TRUE(base::remove_tree(prefix() / "generations/2"));
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 1U);
+}
+
 TEST_F(Rollback, WhatIsGoneIsSaid) {
     ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
     ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
@@ -230,6 +256,11 @@ TEST(Generation, HasOneText) {
     }
     EXPECT_FALSE(tree::generation_from_json(base::replace_all(text, ":12,", ":0,")));
     EXPECT_FALSE(tree::generation_from_json(base::replace_all(text, "\"7\"", "7")));
+    generation.came_from = 11;
+    const std::string later = tree::to_json(generation).value();
+    EXPECT_EQ(tree::generation_from_json(later)->came_from, 11U);
+    EXPECT_FALSE(tree::generation_from_json(base::replace_all(later, ":11,", ":12,")));
+    EXPECT_FALSE(tree::generation_from_json(base::replace_all(later, ":11,", ":0,")));
 }
 
 }  // namespace

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the package that a command is to install: in a cache that is named, or in the first of
+// those listed on this machine that has it; or exactly what a lock file names. Installs nothing.
+// One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/objects.hpp"
+#include "cli/cache_choice.hpp"
+#include "install/mirror_reader.hpp"
+
+namespace sf::cli {
+
+struct PackageSearch {
+    std::string spec;       // "slurm@25.11"; may be empty with `frozen`
+    std::string cache;      // a name or a place; empty: those that are listed
+    std::string toolchain;  // empty: this machine's
+    std::string frozen;     // a lock file
+    TrustChoice trust;
+    bool accept_expired = false;
+    bool offline = false;  // only from folders
+};
+
+// Where it was found, and what was found.
+struct FoundPackage {
+    CacheTrust trust;
+    std::string cache;   // what the user calls it; empty: it has no name here
+    std::string mirror;  // "bookworm/slurm/25.11"
+    std::unique_ptr<cache::SubBackend> main;
+    std::unique_ptr<cache::SubBackend> dependencies;
+    install::Resolved package;
+};
+
+[[nodiscard]] base::Result<FoundPackage> find_package(Session& session,
+                                                      const PackageSearch& search);
+
+}  // namespace sf::cli

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "install/lock_file.hpp"
+
+#include "base/json_reader.hpp"
+#include "base/text.hpp"
+#include "cache/layout.hpp"
+#include "model/names.hpp"
+
+namespace sf::install {
+
+using base::Code;
+using base::fail;
+using base::Json;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr int schema = 1;
+
+Status check(const LockFile& lock) {
+    SF_CHECK(model::check_name(lock.name, "package name"));
+    SF_CHECK(model::check_version(lock.version));
+    SF_CHECK(model::check_name(lock.build.toolchain, "toolchain name"));
+    SF_CHECK(model::check_name(lock.build.target, "target"));
+    SF_TRY(const cache::MirrorName mirror, cache::mirror_of(lock.mirror));
+    if (mirror.toolchain != lock.build.toolchain || mirror.series != model::series_of(lock.version))
+        return fail(Code::corrupt, "a lock file of {} {} for {} names the mirror {}", lock.name,
+                    lock.version, lock.build.toolchain, lock.mirror);
+    if (!cache::is_dag_hash(lock.build.hash))
+        return fail(Code::corrupt, "a lock file has a hash that is none of Spack");
+    constexpr std::size_t id_length = 32;
+    if (lock.repository.size() != id_length ||
+        lock.repository.find_first_not_of("0123456789abcdef") != std::string::npos)
+        return fail(Code::corrupt, "a lock file names no repository");
+    if (lock.packages.empty() || lock.packages.back().identity != lock.build.identity)
+        return fail(Code::corrupt, "the last package of a lock file is not what it is of");
+    for (const LockedPackage& each : lock.packages)
+        if (each.name.empty() || each.name.front() == '.' ||
+            each.name.find('/') != std::string::npos)
+            return fail(Code::corrupt, "a lock file names '{}', which is no package",
+                        base::escape_untrusted(each.name));
+    return {};
+}
+
+Json json_of(const cache::Ref& ref) { return {{"sha256", ref.sha256.hex()}, {"size", ref.size}}; }
+
+Result<cache::Ref> ref_from(const Json& json, const char* what) {
+    base::JsonReader reader(json, what);
+    cache::Ref ref;
+    reader.digest("sha256", ref.sha256);
+    reader.number("size", ref.size);
+    SF_CHECK(reader.status());
+    return ref;
+}
+
+}  // namespace
+
+std::vector<LockedPackage> locked_packages(const model::Bundle& bundle) {
+    std::vector<LockedPackage> list;
+    for (const model::Package& each : bundle.packages)
+        list.push_back({each.store_name(), each.identity, {each.run.sha256, each.run.size}});
+    return list;
+}
+
+Result<std::string> to_json(const LockFile& lock) {
+    SF_CHECK(check(lock));
+    Json packages = Json::array();
+    for (const LockedPackage& each : lock.packages)
+        packages.push_back({{"name", each.name},
+                            {"identity", each.identity.hex()},
+                            {"archive", json_of(each.archive)}});
+    SF_TRY(std::string text, base::canonical_json({{"schema", schema},
+                                                   {"repository", lock.repository},
+                                                   {"mirror", lock.mirror},
+                                                   {"serial", lock.serial},
+                                                   {"name", lock.name},
+                                                   {"version", lock.version},
+                                                   {"hash", lock.build.hash},
+                                                   {"toolchain", lock.build.toolchain},
+                                                   {"target", lock.build.target},
+                                                   {"identity", lock.build.identity.hex()},
+                                                   {"manifest", json_of(lock.build.manifest)},
+                                                   {"packages", std::move(packages)}}));
+    return text + '\n';
+}
+
+Result<LockFile> lock_from_json(std::string_view text) {
+    SF_TRY(const Json json, base::parse_json(text));
+    base::JsonReader reader(json, "a lock file");
+    int said = 0;
+    LockFile lock;
+    reader.number("schema", said);
+    SF_CHECK(reader.status());
+    if (said != schema)
+        return base::fail_hint(
+            Code::corrupt,
+            fmt::format("a lock file has schema {}, this program reads schema {}", said, schema),
+            "use a newer slurm-factory");
+    reader.text("repository", lock.repository);
+    reader.text("mirror", lock.mirror);
+    reader.number("serial", lock.serial);
+    reader.text("name", lock.name);
+    reader.text("version", lock.version);
+    reader.text("hash", lock.build.hash);
+    reader.text("toolchain", lock.build.toolchain);
+    reader.text("target", lock.build.target);
+    reader.digest("identity", lock.build.identity);
+    if (const Json* manifest = reader.member("manifest")) {
+        SF_TRY(lock.build.manifest, ref_from(*manifest, "the manifest of a lock file"));
+    }
+    reader.each("packages", [&](const Json& item) -> Status {
+        base::JsonReader each(item, "a package of a lock file");
+        LockedPackage package;
+        each.text("name", package.name);
+        each.digest("identity", package.identity);
+        if (const Json* archive = each.member("archive")) {
+            SF_TRY(package.archive, ref_from(*archive, "the archive of a package"));
+        }
+        SF_CHECK(each.status());
+        lock.packages.push_back(std::move(package));
+        return {};
+    });
+    SF_CHECK(reader.status());
+    SF_TRY(const std::string again, to_json(lock));
+    if (again == text) return lock;
+    return fail(Code::corrupt, "a lock file is not in its one text form: it was edited");
+}
+
+}  // namespace sf::install

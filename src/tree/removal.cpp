@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/removal.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/stop.hpp"
+#include "base/text.hpp"
+#include "model/bundle_layout.hpp"
+#include "tree/links.hpp"
+
+namespace sf::tree {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::Status;
+
+namespace {
+
+std::string generation_path(std::uint64_t number) {
+    return fmt::format("{}/{}", generations_folder, number);
+}
+
+class CarryOut {
+public:
+    CarryOut(const fs::path& prefix, const Contents& contents, const Removal& removal,
+             const RemovalOptions& options, Trash& trash)
+        : x_prefix(prefix),
+          x_contents(contents),
+          x_removal(removal),
+          x_options(options),
+          x_trash(trash) {}
+
+    Status run() {
+        if (x_removal.everything) {
+            // Nothing is current before something of it is gone.
+            SF_CHECK(step("current"));
+            SF_CHECK(drop_link(fmt::format("{}/current", generations_folder)));
+            SF_CHECK(drop_link(std::string(model::bundle_view_link)));
+        }
+        for (const InPlace& each : x_contents.versions)
+            if (x_removal.versions.contains(each.version)) SF_CHECK(take_version(each));
+        for (const std::string& path : x_removal.loose) {
+            SF_CHECK(step("loose " + path));
+            SF_CHECK(x_trash.take(path));
+        }
+        SF_CHECK(drop_dead_links());
+        for (const std::uint64_t number : x_removal.generations) {
+            SF_CHECK(step(fmt::format("generation {}", number)));
+            SF_CHECK(x_trash.take(generation_path(number)));
+        }
+        SF_CHECK(take_packages());
+        return still_unused();
+    }
+
+    Status put_back() {
+        SF_CHECK(x_trash.give_back());
+        for (const auto& [link, target] : x_dropped) {
+            if (base::exists(link)) continue;
+            if (::symlink(target.c_str(), link.c_str()) != 0)
+                return base::fail_errno(errno,
+                                        "make symlink " + base::escape_untrusted(link.native()));
+        }
+        return {};
+    }
+
+private:
+    Status step(const std::string& name) {
+        SF_CHECK(base::check_stop());
+        return x_options.on_step ? x_options.on_step(name) : Status();
+    }
+
+    Status drop_link(const std::string& path) {
+        const fs::path link = x_prefix / path;
+        if (!is_link(link)) return {};
+        std::error_code error;
+        x_dropped.emplace_back(link, fs::read_symlink(link, error));
+        SF_CHECK(base::remove_file(link));
+        return base::fsync_dir(link.parent_path());
+    }
+
+    // Links first, that lead into it; then what says that it is there; then itself.
+    Status take_version(const InPlace& each) {
+        const std::string& version = each.version;
+        SF_CHECK(step("links " + version));
+        for (const model::FileEntry& link : model::bundle_links(each.bundle)) {
+            std::error_code error;
+            if (fs::read_symlink(x_prefix / link.path, error) == link.target && !error)
+                SF_CHECK(hand_on_link(link));
+        }
+        SF_CHECK(step("manifest " + version));
+        SF_CHECK(x_trash.take(model::bundle_manifest_path(version)));
+        SF_CHECK(x_trash.take(model::bundle_manifest_signature_path(version)));
+        SF_CHECK(step("view " + version));
+        SF_CHECK(x_trash.take(model::bundle_view_path(version)));
+        SF_CHECK(step("assets " + version));
+        SF_CHECK(x_trash.take(model::bundle_modulefile_path(version, each.bundle.toolchain)));
+        return x_trash.take(model::bundle_assets_path(version));
+    }
+
+    // To the version that is current, if it has the like.
+    Status hand_on_link(const model::FileEntry& link) {
+        const fs::path path = x_prefix / link.path;
+        for (const InPlace& other : x_contents.versions) {
+            if (other.version != x_contents.view_version ||
+                x_removal.versions.contains(other.version))
+                continue;
+            for (const model::FileEntry& its : model::bundle_links(other.bundle)) {
+                if (its.path != link.path || !leads_somewhere(path.parent_path() / its.target))
+                    continue;
+                const fs::path fresh = x_trash.place_of(".link");
+                if (::symlink(its.target.c_str(), fresh.c_str()) != 0)
+                    return base::fail_errno(
+                        errno, "make symlink " + base::escape_untrusted(fresh.native()));
+                SF_CHECK(base::rename(fresh, path));
+                return base::fsync_dir(path.parent_path());
+            }
+        }
+        return drop_link(link.path);
+    }
+
+    // Of versions that were half gone already.
+    Status drop_dead_links() {
+        const std::string installer =
+            fmt::format("{}/{}", model::bundle_assets_folder, model::installer_name);
+        const std::string modulerc = fmt::format("{}/.modulerc.lua", model::bundle_modules_folder);
+        std::vector<std::string> links{installer, modulerc};
+        std::error_code error;
+        for (fs::recursive_directory_iterator it(x_prefix / model::bundle_hierarchy_folder, error),
+             end;
+             !error && it != end; it.increment(error))
+            links.push_back(it->path().lexically_relative(x_prefix).native());
+        for (const std::string& path : links) {
+            const fs::path link = x_prefix / path;
+            if (!is_link(link) || leads_somewhere(link)) continue;
+            // A site's own link is the site's.
+            const fs::path target = fs::read_symlink(link, error);
+            const fs::path leads_to = (link.parent_path() / target).lexically_normal();
+            const fs::path assets = x_prefix / model::bundle_assets_folder / "";
+            if (leads_to.native().starts_with(assets.native())) SF_CHECK(drop_link(path));
+        }
+        return {};
+    }
+
+    // What somebody without our lock has come to need meanwhile stays.
+    Status take_packages() {
+        SF_CHECK(step("packages"));
+        SF_TRY(const Contents now, read_contents(x_prefix));
+        if (!now.unreadable.empty())
+            return base::fail(Code::corrupt, "{}: {}", now.unreadable.front().path,
+                              now.unreadable.front().error.text());
+        const std::set<std::string> needed = needed_packages(now, x_removal);
+        for (const std::string& name : x_removal.packages) {
+            if (needed.contains(name)) continue;
+            SF_CHECK(step("package " + name));
+            SF_CHECK(x_trash.take(model::bundle_store_path(name)));
+        }
+        return {};
+    }
+
+    // Nobody can begin to use what is out of sight: this answer stays true.
+    Status still_unused() {
+        SF_CHECK(step("look again"));
+        std::map<std::string, fs::path> parts;
+        for (const auto& [part, path] : parts_of(x_prefix, x_removal))
+            parts.emplace(part, x_trash.place_of(part));
+        SF_TRY(const InUse used, processes_using(parts));
+        const std::set<std::string> of_them = used.parts();
+        if (of_them.empty()) return {};
+        return base::fail_hint(Code::refused,
+                               fmt::format("{} is used by {}, begun meanwhile", *of_them.begin(),
+                                           used.users_of(*of_them.begin())),
+                               "nothing was removed; try again");
+    }
+
+    const fs::path& x_prefix;
+    const Contents& x_contents;
+    const Removal& x_removal;
+    const RemovalOptions& x_options;
+    Trash& x_trash;
+    std::vector<std::pair<fs::path, fs::path>> x_dropped;
+};
+
+}  // namespace
+
+std::string package_part(const std::string& store_name) {
+    return model::bundle_store_path(store_name);
+}
+std::string view_part(const std::string& version) { return model::bundle_view_path(version); }
+
+std::set<std::string> needed_packages(const Contents& contents, const Removal& removal) {
+    std::set<std::string> needed;
+    for (const KeptGeneration& kept : contents.generations)
+        if (!removal.generations.contains(kept.generation.number))
+            needed.merge(packages_of(kept.bundle));
+    for (const InPlace& each : contents.versions)
+        if (!removal.versions.contains(each.version)) needed.merge(packages_of(each.bundle));
+    return needed;
+}
+
+std::map<std::string, fs::path> parts_of(const fs::path& prefix, const Removal& removal) {
+    std::map<std::string, fs::path> parts;
+    const auto add = [&](const std::string& path) { parts.emplace(path, prefix / path); };
+    for (const std::string& name : removal.packages) add(package_part(name));
+    for (const std::string& version : removal.versions) {
+        add(view_part(version));
+        add(model::bundle_assets_path(version));
+    }
+    for (const std::string& path : removal.loose) add(path);
+    for (const std::uint64_t number : removal.generations) add(generation_path(number));
+    return parts;
+}
+
+std::uint64_t bytes_of(const fs::path& prefix, const Removal& removal) {
+    std::uint64_t bytes = 0;
+    for (const auto& [part, path] : parts_of(prefix, removal)) bytes += base::disk_usage(path);
+    return bytes;
+}
+
+Status carry_out(const Stages& stages, const fs::path& prefix, const Contents& contents,
+                 const Removal& removal, const RemovalOptions& options) {
+    SF_TRY(Trash trash, Trash::create(stages, prefix));
+    CarryOut work(prefix, contents, removal, options, trash);
+    Status done = work.run();
+    if (!done) {
+        SF_CHECK(base::during(work.put_back(), "putting back what was not removed"));
+        SF_CHECK(trash.empty());
+        return done;
+    }
+    if (options.on_step) SF_CHECK(options.on_step("delete"));
+    return trash.empty();
+}
+
+}  // namespace sf::tree

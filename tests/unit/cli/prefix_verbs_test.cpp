@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs that look after a prefix, as people call them: words that are off, a prefix without
+// anything in it, their JSON. What they do is tested in unit/install.
+#include <gmock/gmock.h>
+
+#include "base/files.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "command_line.hpp"
+
+namespace sf::cli::test {
+namespace {
+
+using testing::HasSubstr;
+
+class PrefixVerbs : public CommandLine {
+protected:
+    [[nodiscard]] std::string prefix() const { return (folder() / "prefix").string(); }
+};
+
+TEST_F(PrefixVerbs, WordsThatAreOffExitWithTwo) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> words{
+        {{"uninstall"}, "which version, or generation?"},
+        {{"uninstall", "25.11.2", "--all"}, "--all removes everything"},
+        {{"uninstall", "../x"}, "is no version"},
+        {{"gc", "--keep-days", "-1"}, "--keep-days"},
+        {{"lease", "--hours", "0"}, "--hours"},
+        {{"install", "--cache", "/x"}, "what is to be installed?"},
+    };
+    for (const auto& [line, said_of_it] : words) {
+        SCOPED_TRACE(base::join(line, " "));
+        std::vector<std::string> all = line;
+        all.insert(all.end(), {"--prefix", prefix()});
+        const Said said = run_here(all);
+        EXPECT_EQ(said.code, 2);
+        EXPECT_THAT(said.err, HasSubstr(said_of_it));
+    }
+    EXPECT_FALSE(base::exists(prefix()));
+}
+
+TEST_F(PrefixVerbs, WhereNothingIsNothingIsMade) {
+    for (const char* verb : {"verify", "fsck", "gc", "lease"}) {
+        const Said said = run_here({verb, "--prefix", prefix()});
+        EXPECT_EQ(said.code, 1) << verb;
+        EXPECT_THAT(said.err, HasSubstr(prefix())) << verb;
+        EXPECT_FALSE(base::exists(prefix())) << verb;
+    }
+}
+
+TEST_F(PrefixVerbs, AnEmptyPrefixIsWell) {
+    ASSERT_TRUE(base::make_dirs(prefix()));
+    Said said = run_here({"verify", "--prefix", prefix(), "--json"});
+    EXPECT_EQ(said.code, 0) << said.out;
+    const auto event = base::parse_json(base::trim(said.out));
+    ASSERT_TRUE(event) << said.out;
+    EXPECT_EQ((*event)["event"], "verified");
+    EXPECT_EQ((*event)["defects"], 0);
+    said = run_here({"gc", "--prefix", prefix(), "--dry-run"});
+    EXPECT_EQ(said.code, 0) << said.err;
+    EXPECT_THAT(said.out, HasSubstr("nothing to remove"));
+    ASSERT_TRUE(base::write_file(prefix() + "/.sf-shared", ""));
+    said = run_here({"gc", "--prefix", prefix()});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_THAT(said.err, HasSubstr("no other host has a lease"));
+    EXPECT_EQ(run_here({"lease", "--prefix", prefix()}).code, 0);
+    EXPECT_EQ(base::list_dir(prefix() + "/.sf-leases")->size(), 1U);
+    EXPECT_EQ(run_here({"lease", "--release", "--prefix", prefix()}).code, 0);
+    EXPECT_EQ(base::list_dir(prefix() + "/.sf-leases")->size(), 0U);
+}
+
+// Refused before anything is looked up.
+TEST_F(PrefixVerbs, OfflineTakesFoldersOnly) {
+    for (const char* place :
+         {"http://127.0.0.1:9/x", "HTTPS://cache.example.org", "s3://bucket/x"}) {
+        const Said said = run_here(
+            {"install", "slurm@25.11", "--cache", place, "--offline", "--prefix", prefix()});
+        EXPECT_EQ(said.code, 1) << place;
+        EXPECT_THAT(said.err, HasSubstr("that cache is on the network")) << place;
+    }
+}
+
+TEST_F(PrefixVerbs, ALockFileThatIsNoneIsSaid) {
+    const std::string lock = (folder() / "slurm.lock").string();
+    ASSERT_TRUE(base::write_file(lock, "{\"schema\":1}"));
+    const Said said =
+        run_here({"install", "--frozen", lock, "--cache", "/x", "--prefix", prefix()});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_THAT(said.err, HasSubstr("slurm.lock"));
+    EXPECT_THAT(said.err, HasSubstr("a lock file lacks"));
+}
+
+}  // namespace
+}  // namespace sf::cli::test
