@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "base/text.hpp"
 #include "unit/install/cache_maker.hpp"
 
 namespace sf::install {
@@ -150,7 +151,7 @@ TEST_F(Revocations, PublishingThem) {
 
 TEST_F(Revocations, BuildsThatWereTakenBackArePassedOver) {
     ASSERT_TRUE(publish("cache", "25.11.1", {x_key}));
-    ASSERT_TRUE(publish("cache", "25.11.2", {x_key}));
+    ASSERT_TRUE(publish("cache", "25.11.2", {x_key}, {}, "2"));
     Client site = client({x_key});
     const auto newest = resolve("cache", site);
     ASSERT_TRUE(newest) << newest.error().text();

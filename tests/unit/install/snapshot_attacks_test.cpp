@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "base/text.hpp"
 #include "unit/install/cache_maker.hpp"
 
 namespace sf::install {
@@ -219,7 +220,8 @@ TEST_F(SnapshotAttacks, WhatIsMissingOrDamaged) {
     expect("no memory", "memory");
     EXPECT_TRUE(base::remove_file(x_client.memory));
     expect("there is one", "25.11.2");
-    for (const std::string& name : base::list_dir(x_client.memory).value())
+    const std::vector<std::string> records = base::list_dir(x_client.memory).value();
+    for (const std::string& name : records)
         if (name.ends_with(".json")) EXPECT_TRUE(base::write_file(x_client.memory / name, "{}"));
     expect("a memory that is damaged", "record of a cache");
 }
@@ -228,7 +230,8 @@ TEST_F(SnapshotAttacks, WhatIsMissingOrDamaged) {
 TEST_F(SnapshotAttacks, MixAndMatch) {
     const fs::path nodes = place("cache") / main_folder / "_sf/index";
     std::map<std::string, std::string> kept;
-    for (const std::string& name : base::list_dir(nodes).value()) kept[name] = read(nodes / name);
+    const std::vector<std::string> names = base::list_dir(nodes).value();
+    for (const std::string& name : names) kept[name] = read(nodes / name);
     // The node of the name and of each version, by both snapshots.
     ASSERT_EQ(kept.size(), 4U);
     const auto put = [](const fs::path& path, const std::string& bytes) {
