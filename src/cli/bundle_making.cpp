@@ -103,13 +103,9 @@ Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
                publish::write_bundle(request, session.state().builds(), &signer));
         SF_CHECK(receipt.write());
     }
-    return MadeBundle{receipt.bundle(),
-                      receipt.alias(),
-                      signer.fingerprint().text(),
-                      !there,
-                      manifest,
-                      std::move(request.assets),
-                      std::move(request.origins)};
+    return MadeBundle{
+        receipt.bundle(), receipt.alias(),           signer.fingerprint().text(), !there,
+        manifest,         std::move(request.assets), std::move(request.origins)};
 }
 
 void say_bundle(Session& session, const MadeBundle& made) {

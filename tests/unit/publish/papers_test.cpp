@@ -164,7 +164,7 @@ TEST_F(Papers, HowItWasMadeIsBelievedAsItWasSigned) {
     EXPECT_EQ(said->sbom, base::sha256(read(x_machine.files.sbom)));
     // The key's name in the envelope is nobody's proof: any other character counts.
     const std::size_t name = good.find(x_key->text());
-    for (std::size_t at = 0; at < good.size(); at += 31) {
+    for (std::size_t at = 0; at < good.size(); at += 151) {
         if (at >= name && at < name + x_key->text().size()) continue;
         std::string bent = good;
         bent[at] = bent[at] == 'A' ? 'B' : 'A';
