@@ -250,7 +250,7 @@ case_absent() {
     trust_keys
     expect 1 spack install --cache-only slurm@23.11 target=x86_64_v3
     # What it needs may have come from the cache; Slurm has not, and nothing was built.
-    made=$(find "$tree" -name 'slurm-*' -o -name 'spack-build-*')
+    made=$(find "$tree" -path "$tree/.spack-db" -prune -o \( -name 'slurm-*' -o -name 'spack-build-*' \) -print)
     [ -z "$made" ] || fail "it was made all the same: $made"
     say "slurm@23.11: $(grep -h '^==> Error' "$work/out" "$work/err" | head -n 1)"
     end_home
