@@ -66,7 +66,10 @@ Result<SpackEnvironment> spack_environment(const SpackEnvironmentRequest& reques
     SF_TRY(const std::string deps, folder_of({request.toolchain, ""}));
     SF_TRY(const std::string main, folder_of({request.toolchain, series}));
     OrderedJson nodes = OrderedJson::object();
+    std::string packages;  // by name: the solver passes over what is said of "all"
     for (const SpackNode& node : request.spec->nodes) {
+        if (node.external_path.empty())
+            packages += fmt::format("    {}:\n      buildable: false\n", node.name);
         SF_TRY(OrderedJson json, node_json(node));
         nodes[node.hash] = std::move(json);
     }
@@ -84,8 +87,7 @@ Result<SpackEnvironment> spack_environment(const SpackEnvironmentRequest& reques
         "  mirrors::\n"
         "{}{}"
         "  packages:\n"
-        "    all:\n"
-        "      buildable: false\n"
+        "{}"
         "  concretizer:\n"
         "    unify: true\n"
         "    reuse:\n"
@@ -99,7 +101,8 @@ Result<SpackEnvironment> spack_environment(const SpackEnvironmentRequest& reques
         mirror_text(fmt::format("slurm-factory-{}-deps", request.toolchain),
                     request.address + '/' + deps),
         mirror_text(fmt::format("slurm-factory-{}-{}", request.toolchain, series),
-                    request.address + '/' + main));
+                    request.address + '/' + main),
+        packages);
     made.lock = lock_text(*request.spec, std::move(nodes));
     return made;
 }
