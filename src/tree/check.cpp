@@ -192,14 +192,14 @@ private:
 
     // A text that several keep is asked about once.
     void judge_all() {
-        std::set<base::Digest> known;
+        std::set<std::string> known;
         const auto judge = [&](const base::Digest& digest, const std::string& text,
                                const std::string& signature, const std::string& path) {
             if (signature.empty()) {
                 x_report.notices.push_back(path + " is not signed");
                 return;
             }
-            if (!known.insert(base::sha256(digest.hex() + signature)).second) return;
+            if (!known.insert(digest.hex() + signature).second) return;
             if (const Status good = x_options.judge(text, signature, path); !good)
                 tell(path, good.error().text(), Mend::by_hand,
                      good.error().hint.empty() ? "find out who changed it, then install again"

@@ -160,6 +160,7 @@ std::string InUse::users_of(const std::string& part) const {
 }
 
 Result<InUse> processes_using(const std::map<std::string, fs::path>& parts, const fs::path& proc) {
+    if (parts.empty()) return InUse();
     return base::during(Search(parts, proc).run(), "looking for what runs from there");
 }
 
