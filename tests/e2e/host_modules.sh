@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2154  # what stands in single quotes is for inner shells; variables of lib.sh
 # Modules of the distribution that bring its own OpenSSL into our daemons, and modules of ours in its programs,
-# on two bare machines. Users live in PostgreSQL: libnss_pgsql, with TLS, in munged, slurmctld, slurmdbd, slurmd
-# and slurmstepd. Sessions of jobs, and accounts of sshd, are asked of pam_mysql. pam_slurm_adopt lets ssh in;
-# where there is no PostgreSQL, users are known by nss_slurm alone: to getent, a setuid program, and sshd.
-# With auth/slurm, JSON Web Tokens and TLS to MariaDB our OpenSSL is at work in the same processes.
+# on two bare machines. Users live in PostgreSQL: libnss_pgsql, with TLS, in munged and all of Slurm's daemons.
+# Sessions of jobs, and accounts of sshd, are asked of pam_mysql. pam_slurm_adopt lets ssh in, and su, a setuid
+# program; where PostgreSQL is not asked, nss_slurm alone tells getent and setuid programs who the user of a job
+# is; both once more after mv. With auth/slurm, JSON Web Tokens and TLS to MariaDB our OpenSSL is at work in the
+# same processes.
 test_name=e2e.host_modules
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
