@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY: names COUNT more builds, numbered from
-// FIRST, in a mirror of a published cache, in our index and in Spack's, for p12.sh. They have the names
-// and dependencies of those that are there, with versions and identities of their own; nothing of them
-// lies in the cache but what names them, so they can be chosen and not installed. One thread.
+// fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY: names COUNT more builds, numbered
+// from FIRST, in a mirror of a published cache, in our index and in Spack's, for p12.sh. They have
+// the names and dependencies of those that are there, with versions and identities of their own;
+// nothing of them lies in the cache but what names them, so they can be chosen and not installed.
+// One thread.
 
 #include <cstdio>
 #include <cstdlib>

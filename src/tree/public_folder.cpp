@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 base::Status check_folder(const fs::path& path) {
     const std::string shown = base::escape_untrusted(path.native());
     std::error_code error;
-    const fs::file_status status = fs::status(path, error);
+    const fs::file_status status = fs::symlink_status(path, error);
     if (error) return base::fail_errno(error.value(), "look at " + shown);
     if (status.type() == fs::file_type::directory) return {};
     return base::fail(base::Code::refused, "{} is in the way: it is not a folder", shown);

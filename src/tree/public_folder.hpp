@@ -8,7 +8,7 @@
 
 namespace sf::tree {
 
-// That it is one, or a link to one; Code::refused: something else is in the way.
+// That it is one, and no link to one; Code::refused: something else is in the way.
 [[nodiscard]] base::Status check_folder(const std::filesystem::path& path);
 
 // 0755. One that is there stays as it is; Code::refused: something else is in the way.
