@@ -158,6 +158,7 @@ void add_commands(CLI::App& app, Session& session) {
     add_install(app, session);
     add_list(app, session);
     add_rollback(app, session);
+    add_cache(app, session);
     add_recipe(app, session);
     add_doctor(app, session);
     add_clean(app, session);
