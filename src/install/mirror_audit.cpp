@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "install/mirror_audit.hpp"
 
+#include <optional>
 #include <set>
 
+#include "base/json.hpp"
 #include "base/synced.hpp"
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
@@ -146,46 +148,51 @@ private:
         return {};
     }
 
-    Result<std::optional<cache::SpackIndex>> read_spack_index() {
+    struct SpackRead {
+        std::optional<cache::SpackIndex> index;  // nullopt: there is none
+        std::string foreign;  // why it is not of our form: `spack buildcache update-index` has one
+    };
+    Result<SpackRead> read_spack_index() {
         const std::string key = cache::key_of(cache::FixedName::index_manifest).value();
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_unsigned_manifest));
-        if (!there) return std::optional<cache::SpackIndex>();
-        SF_TRY(const cache::BlobRecord blob,
-               cache::blob_of_manifest(there->text, cache::media::spack_index));
-        if (blob.size > max_spack_index)
-            return base::fail(Code::corrupt, "an index of {} bytes", blob.size);
-        SF_TRY(const std::string blob_key, cache::key_of(cache::BlobName{blob.sha256}));
+        if (!there) return SpackRead();
+        SF_CHECK(base::parse_json(there->text).map([](const base::Json&) {}));
+        const auto blob = cache::blob_of_manifest(there->text, cache::media::spack_index);
+        if (!blob) return SpackRead{{}, blob.error().text()};
+        if (blob->size > max_spack_index)
+            return base::fail(Code::corrupt, "an index of {} bytes", blob->size);
+        SF_TRY(const std::string blob_key, cache::key_of(cache::BlobName{blob->sha256}));
         SF_TRY(const std::string text,
-               cache::read_ref(x_mirror, blob_key, {blob.sha256, blob.size}));
-        SF_TRY(cache::SpackIndex index, cache::spack_index_from_json(text));
-        return std::optional(std::move(index));
+               cache::read_ref(x_mirror, blob_key, {blob->sha256, blob->size}));
+        auto index = cache::spack_index_from_json(text);
+        if (!index) return SpackRead{{}, index.error().text()};
+        return SpackRead{std::move(*index), {}};
     }
 
     // Spack believes an unsigned index: what it leaves out cannot be installed by Spack.
     Status check_spack(const cache::WalkedMirror& walked) {
         const std::string key = cache::key_of(cache::FixedName::index_manifest).value();
-        const auto index = read_spack_index();
-        if (!index) {
-            if (index.error().code == Code::interrupted) return tl::unexpected(index.error());
-            if (index.error().code == Code::corrupt) {
-                // `spack buildcache update-index` writes a form of its own.
-                x_report.notes.push_back(
-                    "Spack's index is not of our form, so it is not compared: " +
-                    index.error().text());
-                return {};
-            }
-            defect(key, index.error().code, index.error().text(), make_anew);
+        const auto read = read_spack_index();
+        if (!read) {
+            if (read.error().code == Code::interrupted) return tl::unexpected(read.error());
+            defect(key, read.error().code, read.error().text(), make_anew);
             return {};
         }
+        if (!read->foreign.empty()) {
+            x_report.notes.push_back("Spack's index is not of our form, so it is not compared: " +
+                                     read->foreign);
+            return {};
+        }
+        const auto& index = read->index;
         for (const cache::MirrorPackage& package : walked.packages) {
             if (package.spec.root().space != "builtin") continue;
             const std::string title = package.title();
             const char* wrong = nullptr;
-            if (!*index) {
+            if (!index) {
                 wrong = "is not seen by Spack: there is no index";
             } else {
-                const auto found = (*index)->entries.find(package.spec.root().hash);
-                if (found == (*index)->entries.end() || !found->second.in_buildcache)
+                const auto found = index->entries.find(package.spec.root().hash);
+                if (found == index->entries.end() || !found->second.in_buildcache)
                     wrong = "is not in Spack's index";
                 else if (found->second.node != package.spec.root())
                     wrong = "is another one in Spack's index";

@@ -114,7 +114,7 @@ TEST_F(CacheVerbs, VerifyFindsEachFlippedBit) {
         if (key == "_sf/snapshot.json") {
             EXPECT_FALSE(found);
         } else if (before.find("\"database\"") == 1 || key.starts_with("v3/manifests/index/")) {
-            // Spack's own form would be good for Spack, so it is told and is no defect.
+            // A form of Spack's own would be no defect, and is told.
             ASSERT_TRUE(found) << key << found.error().text();
             EXPECT_EQ(found->defects.size() + found->notes.size(), 1U) << key;
         } else {
