@@ -145,7 +145,9 @@ Result<std::optional<std::int64_t>> clock_of(Backend& backend) {
 }
 
 std::string SubBackend::place() const {
-    return x_whole.place() + '/' + x_front.substr(0, x_front.size() - 1);
+    std::string place = x_whole.place();
+    if (!place.ends_with('/')) place += '/';
+    return place + x_front.substr(0, x_front.size() - 1);
 }
 
 ObjectInfo SubBackend::below(ObjectInfo object) const {

@@ -12,6 +12,7 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "cli/cache_verbs.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_file.hpp"
 #include "cli/session.hpp"

@@ -6,6 +6,7 @@
 
 namespace sf::cli {
 
+void add_cache(CLI::App& app, Session& session);  // the group
 void add_cache_verify(CLI::App& group, Session& session);
 void add_cache_refresh(CLI::App& group, Session& session);
 void add_cache_mirror(CLI::App& group, Session& session);

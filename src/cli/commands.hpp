@@ -19,6 +19,5 @@ void add_clean(CLI::App& app, Session& session);
 void add_install(CLI::App& app, Session& session);
 void add_list(CLI::App& app, Session& session);
 void add_rollback(CLI::App& app, Session& session);
-void add_cache(CLI::App& app, Session& session);
 
 }  // namespace sf::cli

@@ -2,7 +2,6 @@
 #include "net/s3_client.hpp"
 
 #include "base/text.hpp"
-#include "net/server_time.hpp"
 
 namespace sf::net {
 

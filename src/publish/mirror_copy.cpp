@@ -57,11 +57,11 @@ public:
                 x_from.place(), base::utc_date(source->snapshot.expires));
         x_report.serial = source->snapshot.serial;
         SF_TRY(const bool done, is_there(*source));
-        if (!done) {
-            SF_TRY(const cache::WalkedMirror walked,
-                   cache::walk_mirror(x_from, *x_request.verifier, source->snapshot));
-            SF_CHECK(send(*source, walked));
-        }
+        // Also where the snapshot is there: what was lost since is sent again.
+        SF_TRY(const cache::WalkedMirror walked,
+               cache::walk_mirror(x_from, *x_request.verifier, source->snapshot));
+        SF_CHECK(send(*source, walked));
+        if (!done) SF_CHECK(put_snapshot(*source));
         SF_CHECK(step("spack"));
         IndexAuthority authority;
         authority.verifier = x_request.verifier;
@@ -71,7 +71,7 @@ public:
         MirrorIndex index(x_to, std::move(authority), x_reporter);
         SF_TRY(const IndexReport listed, index.remake(x_request.keys_of));
         x_report.bytes += listed.bytes;
-        x_report.changed = x_report.changed || listed.changed;
+        x_report.changed = x_report.changed || listed.changed || x_sent > 0;
         x_report.sent = x_sent;
         x_report.there = x_there;
         x_report.bytes += x_bytes;
@@ -130,7 +130,7 @@ private:
         for (const auto& [key, node] : walked.nodes) SF_CHECK(put(key, node));
         // Under names that may change: nothing goes by them but people.
         for (const auto& [key, ref] : source.snapshot.files) SF_CHECK(send_blob(key, ref, true));
-        return put_snapshot(source);
+        return {};
     }
 
     Status put_snapshot(const cache::TrustedSnapshot& source) {

@@ -4,7 +4,6 @@
 
 #include "cli/cache_verbs.hpp"
 #include "cli/command_group.hpp"
-#include "cli/commands.hpp"
 
 namespace sf::cli {
 

@@ -107,6 +107,8 @@ Status run(Session& session, const Options& options) {
             // Nothing in it can be believed; the other mirrors can still be looked at.
             defects += 1;
             session.voice.line(mirror.place() + ": not to be believed");
+            if (report.error().hint.empty())
+                report.error().hint = "ask who publishes this cache; install nothing from it";
             tell_defect(session, mirror.place(), {"the snapshot", report.error()});
             continue;
         }
