@@ -3,8 +3,9 @@
 // those that want it near. Everything is judged on the way as a client judges it; the signatures
 // stay the publisher's, so no key is needed. Only what is missing is sent: archives, then manifests
 // and index, then the snapshot that names them, then what Spack reads. A copy that is killed leaves
-// the target as it was for every reader, and the next one goes on from there. A target never goes
-// back to an older snapshot. One thread; it starts others and joins them.
+// the target as it was for every reader, and the next one goes on from there. What the target has
+// lost is sent again; it never goes back to an older snapshot. One thread; it starts others and
+// joins them.
 #pragma once
 
 #include <cstdint>
