@@ -25,6 +25,8 @@ struct ObjectInfo {
     std::string key;
     std::uint64_t size = 0;
     std::string etag;  // changes whenever the object does; opaque; empty: the backend knows none
+    // When it was written, in seconds since 1970 by the clock of the place; where that is told.
+    std::optional<std::int64_t> modified{};
 };
 
 struct GetOptions {

@@ -201,6 +201,17 @@ Result<ObjectName> name_of(std::string_view key) {
     return *std::move(name);
 }
 
+std::string_view cache_control_of(std::string_view key) {
+    const auto name = parse(key);
+    // A public key's text changes with its expiry and its subkeys.
+    const bool stays =
+        name &&
+        (std::holds_alternative<SpecManifestName>(*name) ||
+         std::holds_alternative<BlobName>(*name) || std::holds_alternative<SourceName>(*name) ||
+         std::holds_alternative<IndexNodeName>(*name) || std::holds_alternative<BundleName>(*name));
+    return stays ? "public, max-age=31536000, immutable" : "no-cache";
+}
+
 Result<std::string> folder_of(const MirrorName& mirror) {
     std::string folder = fmt::format("{}/slurm/{}", mirror.toolchain,
                                      mirror.series.empty() ? "deps" : mirror.series);

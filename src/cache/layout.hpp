@@ -92,6 +92,10 @@ using ObjectName = std::variant<FixedName, SpecManifestName, KeyManifestName, Bl
 // Code::refused for a key that is none of the names above.
 [[nodiscard]] base::Result<ObjectName> name_of(std::string_view key);
 
+// What whoever stands between a server and its clients is told of an object: what never changes may
+// be kept for a year, the rest is asked for each time. For a key that is none of ours: the rest.
+[[nodiscard]] std::string_view cache_control_of(std::string_view key);
+
 // Which mirror of a place: <toolchain>/slurm/deps, or <toolchain>/slurm/<series>.
 struct MirrorName {
     std::string toolchain;

@@ -73,7 +73,8 @@ KeyParts parts_of(std::string_view key) {
 ObjectInfo info_of(std::string key, const struct stat& status) {
     return {std::move(key), static_cast<std::uint64_t>(status.st_size),
             fmt::format("{:x}-{:x}-{:x}.{:x}", status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                        status.st_mtim.tv_nsec)};
+                        status.st_mtim.tv_nsec),
+            status.st_mtim.tv_sec};
 }
 
 tl::unexpected<base::Error> fail_place(int error, std::string_view what) {

@@ -4,10 +4,12 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <random>
 #include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cache/layout.hpp"
 
 namespace sf::cache {
 
@@ -34,6 +36,29 @@ public:
 
 private:
     int x_descriptor;
+};
+
+// Only the digest of what comes.
+class HashReceiver : public net::Receiver {
+public:
+    Status begin(std::uint64_t offset) override {
+        if (offset == 0) {
+            static_cast<void>(x_hash.finish());  // afresh
+            x_count = 0;
+        }
+        if (offset == x_count) return {};
+        return base::fail(Code::corrupt, "a download goes on at byte {}, not {}", offset, x_count);
+    }
+    Status write(base::Bytes bytes) override {
+        x_count += bytes.size();
+        return x_hash.write(bytes);
+    }
+    [[nodiscard]] std::uint64_t count() const { return x_count; }
+    [[nodiscard]] base::Digest finish() { return x_hash.finish(); }
+
+private:
+    base::Sha256 x_hash;
+    std::uint64_t x_count = 0;
 };
 
 std::string named(const Backend& backend, const std::string& key) {
@@ -86,6 +111,18 @@ Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref, int d
     return {};
 }
 
+Status check_ref(Backend& backend, const std::string& key, const Ref& ref) {
+    SF_CHECK(check_key(key));
+    HashReceiver receiver;
+    GetOptions options;
+    options.length = ref.size;
+    SF_CHECK(backend.get(key, options, receiver).map([](const Got&) {}));
+    const base::Digest got = receiver.finish();
+    if (receiver.count() == ref.size && got == ref.sha256) return {};
+    return fail(Code::corrupt, "{} is not what it should be: its SHA-256 is {}, not {}",
+                named(backend, key), got.hex(), ref.sha256.hex());
+}
+
 Result<PutOutcome> put_text(Backend& backend, const std::string& key, std::string_view text,
                             std::string content_type, PutCondition condition) {
     SF_CHECK(check_key(key));
@@ -98,12 +135,25 @@ Result<PutOutcome> put_text(Backend& backend, const std::string& key, std::strin
     request.size = text.size();
     request.sha256 = base::sha256(text);
     request.content_type = std::move(content_type);
+    request.cache_control = cache_control_of(key);
     request.condition = std::move(condition);
     return backend.put(request);
 }
 
+Result<std::optional<std::int64_t>> clock_of(Backend& backend) {
+    std::random_device device;
+    const std::string key = fmt::format("_sf/probe/clock-{:08x}{:08x}", device(), device());
+    SF_CHECK(put_text(backend, key, "what time is it?", "text/plain").map([](PutOutcome) {}));
+    const auto there = backend.look(key);
+    SF_CHECK(backend.remove(key));
+    if (!there) return tl::unexpected(there.error());
+    return *there ? (*there)->modified : std::nullopt;
+}
+
 std::string SubBackend::place() const {
-    return x_whole.place() + '/' + x_front.substr(0, x_front.size() - 1);
+    std::string place = x_whole.place();
+    if (!place.ends_with('/')) place += '/';
+    return place + x_front.substr(0, x_front.size() - 1);
 }
 
 ObjectInfo SubBackend::below(ObjectInfo object) const {

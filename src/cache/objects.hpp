@@ -35,10 +35,16 @@ struct StoredText {
 // What is not known but for its length, likewise: whatever it is.
 [[nodiscard]] base::Status fetch_object(Backend& backend, const std::string& key,
                                         std::uint64_t size, int descriptor);
+// The same, and nothing is kept of it.
+[[nodiscard]] base::Status check_ref(Backend& backend, const std::string& key, const Ref& ref);
 
 [[nodiscard]] base::Result<PutOutcome> put_text(Backend& backend, const std::string& key,
                                                 std::string_view text, std::string content_type,
                                                 PutCondition condition = {});
+
+// Seconds since 1970 by the clock of the place, found out with an object below `_sf/probe/`, which
+// is removed. nullopt: the place does not tell.
+[[nodiscard]] base::Result<std::optional<std::int64_t>> clock_of(Backend& backend);
 
 // What lies below a folder of another backend, which is borrowed: one mirror of a place.
 class SubBackend : public Backend {

@@ -74,7 +74,7 @@ base::Result<std::optional<ObjectInfo>> S3Backend::look(const std::string& key) 
     SF_TRY(const std::string name, full(key));
     SF_TRY(const auto found, here(x_client->head(name)));
     if (!found) return std::optional<ObjectInfo>();
-    return ObjectInfo{key, found->size, found->etag};
+    return ObjectInfo{key, found->size, found->etag, found->modified};
 }
 
 base::Status S3Backend::list(const std::string& prefix, const Visitor& visit) {
@@ -82,7 +82,7 @@ base::Status S3Backend::list(const std::string& prefix, const Visitor& visit) {
     return here(x_client->list(top + prefix, [&](const net::S3Object& object) -> base::Status {
         const std::string key = object.key.substr(top.size());
         if (!check_key(key)) return {};
-        return visit({key, object.size, object.etag});
+        return visit({key, object.size, object.etag, object.modified});
     }));
 }
 

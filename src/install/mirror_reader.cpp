@@ -6,7 +6,7 @@
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/snapshot_memory.hpp"
+#include "cache/trusted_snapshot.hpp"
 #include "model/cpu_level.hpp"
 
 namespace sf::install {
@@ -33,27 +33,12 @@ bool better(const cache::Build& left, const cache::Build& right) {
 
 Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
                                         const ReaderOptions& options, base::Reporter& reporter) {
-    SF_TRY(const std::string key, cache::key_of(cache::FixedName::snapshot));
-    const std::string place = mirror.place() + '/' + key;
-    const cache::SnapshotMemory memory(options.memory, mirror.place());
-    SF_TRY(auto lock, memory.hold());
-    const cache::KeptObjects kept(options.memory);
-    SF_TRY(const auto there, kept.read_again(mirror, key, cache::max_snapshot));
-    if (!there) {
-        SF_CHECK(base::during(memory.check_none_seen(), "reading " + place));
+    SF_TRY(auto read, cache::read_snapshot(
+                          mirror, {&verifier, options.mirror, options.memory, options.now, true}));
+    if (!read)
         return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
                          "see whether toolchain and series are those that were published");
-    }
-    SF_TRY(const trust::SignedText good, verifier.verify_clearsigned(there->text, place));
-    SF_TRY(cache::Snapshot snapshot,
-           base::during(cache::snapshot_from_text(good.text), "reading " + place));
-    if (snapshot.mirror != options.mirror)
-        return fail(Code::refused, "{} was signed for {}, not for {}", place, snapshot.mirror,
-                    options.mirror);
-    // Before it is gone by: after a crash it cannot be taken back.
-    SF_CHECK(base::during(memory.accept(snapshot, good.text, options.now), "reading " + place));
-    kept.keep(mirror, key, *there);
-    lock.reset();
+    cache::Snapshot& snapshot = read->snapshot;
     cache::Snapshot judged = snapshot;
     if (options.max_age > 0) judged.expires = snapshot.issued + options.max_age;
     const cache::Freshness age = cache::freshness(judged, options.now);
@@ -63,7 +48,7 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
                          fmt::format("the snapshot of {} expired {} days ago: newer packages may "
                                      "be held back",
                                      mirror.place(), days),
-                         "whoever publishes it signs it afresh by publishing again; "
+                         "whoever publishes it signs it afresh: slurm-factory cache refresh; "
                          "--accept-expired takes what is there");
     if (age == cache::Freshness::expired)
         reporter.warning("the snapshot of {} expired {} days ago", mirror.place(), days);

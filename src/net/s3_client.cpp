@@ -59,7 +59,8 @@ base::Result<std::optional<S3Object>> S3Client::head(const std::string& key) {
         return framed<Found>(fail(Code::corrupt, "the server does not tell its size"), "looking at",
                              key);
     }
-    return S3Object{key, *size, answer.head.field("etag")};
+    return S3Object{key, *size, answer.head.field("etag"),
+                    parse_http_date(answer.head.field("last-modified"))};
 }
 
 base::Status S3Client::list(const std::string& prefix, const Visitor& visit) {

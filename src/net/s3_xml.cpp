@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "net/body_taker.hpp"
+#include "net/s3_roles.hpp"
 #include "net/xml.hpp"
 
 namespace sf::net {
@@ -45,6 +46,7 @@ base::Result<S3Listing> parse_listing(std::string_view text) {
         if (!size) return fail(Code::corrupt, "a list with an object without a size");
         object.size = *size;
         object.etag = each.child_text("ETag");
+        object.modified = parse_utc(each.child_text("LastModified"));
         listing.objects.push_back(std::move(object));
     }
     return listing;

@@ -18,6 +18,7 @@ struct S3Object {
     std::string key;
     std::uint64_t size = 0;
     std::string etag;  // with its quotes, as in the field ETag
+    std::optional<std::int64_t> modified{};  // seconds since 1970, by the server's clock
 };
 
 // A page of ListObjectsV2.

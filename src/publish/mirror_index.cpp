@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "base/stop.hpp"
 #include "base/text.hpp"
@@ -12,8 +13,6 @@
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/snapshot_memory.hpp"
-#include "cache/spec_manifest.hpp"
-#include "publish/gzip_text.hpp"
 
 namespace sf::publish {
 
@@ -58,42 +57,69 @@ Status until_undisturbed(const std::string& what, const std::function<Result<boo
         "run this again: what was sent stays");
 }
 
+// What Spack may not see is not in its index (spack_mapping.hpp).
+cache::SpackIndex index_of(const cache::WalkedMirror& all) {
+    cache::SpackIndex index;
+    for (const cache::MirrorPackage& package : all.packages)
+        if (package.spec.root().space == "builtin") index.add(package.spec);
+    return index;
+}
+
 }  // namespace
 
 Result<IndexReport> MirrorIndex::add(const std::vector<cache::NewBuild>& builds,
                                      const std::vector<cache::SpackSpec>& specs,
                                      const cache::NamedBundle* bundle) {
-    SF_CHECK(until_undisturbed("the snapshot", [&] { return try_snapshot(builds, bundle); }));
+    SF_CHECK(until_undisturbed("the snapshot",
+                               [&] { return try_snapshot(builds, bundle, Renewal::when_ageing); }));
     SF_CHECK(put_keys());
     SF_CHECK(until_undisturbed("Spack's index", [&] { return try_spack_index(specs); }));
     return x_report;
 }
 
+Result<IndexReport> MirrorIndex::refresh(bool always) {
+    SF_TRY(const auto there, believed());
+    if (!there) return fail(Code::absent, "nothing was published to {}", x_mirror.place());
+    SF_CHECK(until_undisturbed("the snapshot", [&] {
+        return try_snapshot({}, nullptr, always ? Renewal::always : Renewal::when_ageing);
+    }));
+    if (x_report.changed) SF_CHECK(put_keys());
+    return x_report;
+}
+
+Result<std::optional<cache::TrustedSnapshot>> MirrorIndex::believed() const {
+    return cache::read_snapshot(
+        x_mirror, {x_authority.verifier, x_authority.mirror, x_authority.memory, x_authority.now});
+}
+
+// A snapshot from the future would be refused by every client until its time has come, and no
+// earlier one could follow it.
+Status MirrorIndex::check_clock() {
+    if (std::exchange(x_clock_checked, true)) return {};
+    SF_TRY(const auto its, cache::clock_of(x_mirror));
+    constexpr std::int64_t tolerance = 600;  // what clients allow (cache/snapshot.hpp)
+    if (!its || x_authority.now <= *its + tolerance) return {};
+    return base::fail_hint(
+        Code::refused,
+        fmt::format("this machine's clock is {} s ahead of that of {}: no client would take a "
+                    "snapshot of that time",
+                    x_authority.now - *its, x_mirror.place()),
+        "set the clock (timedatectl), then run this again: what was sent stays");
+}
+
 Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& builds,
-                                       const cache::NamedBundle* bundle) {
+                                       const cache::NamedBundle* bundle, Renewal renewal) {
     const std::string key = name(cache::FixedName::snapshot);
-    const cache::SnapshotMemory memory(x_authority.memory, x_mirror.place());
-    SF_TRY(auto lock, memory.hold());
-    SF_TRY(const auto there, cache::read_object(x_mirror, key, cache::max_snapshot));
+    SF_TRY(auto there, believed());
     cache::Snapshot snapshot;
     bool all_signed = false;
     if (there) {
-        SF_TRY(const trust::SignedText good,
-               x_authority.verifier->verify_clearsigned(there->text, key));
-        const std::string place = "reading " + x_mirror.place() + '/' + key;
-        SF_TRY(snapshot, base::during(cache::snapshot_from_text(good.text), place));
-        if (snapshot.mirror != x_authority.mirror)
-            return fail(Code::refused, "{}/{} was signed for {}, not for {}", x_mirror.place(), key,
-                        snapshot.mirror, x_authority.mirror);
-        // Whoever can write here may have put an old one back: it is not to be signed afresh.
-        SF_CHECK(base::during(memory.accept(snapshot, good.text, x_authority.now), place));
-        all_signed = signed_by_all(good.signature);
+        all_signed = signed_by_all(*there->signature);
+        snapshot = std::move(there->snapshot);
     } else {
-        SF_CHECK(base::during(memory.check_none_seen(), "looking at " + x_mirror.place()));
         snapshot.repository = cache::new_repository_id();
         snapshot.mirror = x_authority.mirror;
     }
-    lock.reset();
     const cache::ReadNode read = [&](const cache::Ref& ref) -> Result<std::string> {
         SF_TRY(const std::string node, cache::key_of(cache::IndexNodeName{ref.sha256}));
         return cache::read_ref(x_mirror, node, ref);
@@ -104,12 +130,13 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
         SF_TRY(with_bundle, cache::add_bundle(snapshot, *bundle));
     }
     x_report.serial = snapshot.serial;
-    const bool young =
-        there && cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
+    const bool young = there && renewal == Renewal::when_ageing &&
+                       cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
     if (!change.changed && !with_bundle && young && all_signed) return true;
+    SF_CHECK(check_clock());
     for (const std::string& node : change.nodes) {
         SF_TRY(const std::string name, cache::key_of(cache::IndexNodeName{base::sha256(node)}));
-        SF_CHECK(put(name, node));
+        SF_CHECK(put(name, node, true));
     }
 
     snapshot.names = change.names;
@@ -120,9 +147,11 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     SF_TRY(const std::string text, cache::to_text(snapshot));
     SF_TRY(const std::string signed_text, x_authority.signer->clearsign(text));
     SF_TRY(const PutOutcome outcome,
-           cache::put_text(x_mirror, key, signed_text, json_type, unchanged(there)));
+           cache::put_text(x_mirror, key, signed_text, json_type,
+                           there ? PutCondition{PutCondition::Kind::if_etag, there->etag}
+                                 : PutCondition{PutCondition::Kind::if_absent, {}}));
     if (outcome != PutOutcome::written) return false;
-    SF_CHECK(memory.published(snapshot, text));
+    SF_CHECK(cache::SnapshotMemory(x_authority.memory, x_mirror.place()).published(snapshot, text));
     x_report.serial = snapshot.serial;
     x_report.bytes += signed_text.size();
     x_report.changed = true;
@@ -141,7 +170,8 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
         if (!read) {
             x_reporter.warning("{}: Spack's index is not one of ours, and is made again: {}",
                                x_mirror.place(), read.error().text());
-            SF_TRY(index, remake_spack_index());
+            SF_TRY(const cache::WalkedMirror all, walk());
+            index = index_of(all);
             fresh = true;
         } else {
             index = std::move(*read);
@@ -150,10 +180,18 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
     const cache::SpackIndex before = index;
     for (const cache::SpackSpec& spec : specs) index.add(spec);
     if (!fresh && index == before) return true;
+    return replace_spack_index(index, there);
+}
+
+// False: somebody else was faster.
+Result<bool> MirrorIndex::replace_spack_index(const cache::SpackIndex& index,
+                                              const std::optional<cache::StoredText>& there) {
+    const std::string key = name(cache::FixedName::index_manifest);
     SF_TRY(const std::string text, cache::to_json(index));
-    SF_CHECK(put_blob(text));
     SF_TRY(const std::string manifest, cache::manifest_of({std::string(media::spack_index), "none",
                                                            text.size(), base::sha256(text)}));
+    SF_CHECK(put_blob(text));
+    if (there && there->text == manifest) return true;
     SF_TRY(const PutOutcome outcome,
            cache::put_text(x_mirror, key, manifest, json_type, unchanged(there)));
     if (outcome != PutOutcome::written) return false;
@@ -180,47 +218,42 @@ Result<std::string> MirrorIndex::read_unsigned(const cache::BlobRecord& blob,
     return text;
 }
 
-// From the signed manifests of everything that the signed snapshot names.
-Result<cache::SpackIndex> MirrorIndex::remake_spack_index() const {
-    cache::SpackIndex index;
-    const std::string key = name(cache::FixedName::snapshot);
-    SF_TRY(const auto there, cache::read_object(x_mirror, key, cache::max_snapshot));
-    if (!there) return index;
-    SF_TRY(const trust::SignedText good,
-           x_authority.verifier->verify_clearsigned(there->text, key));
-    SF_TRY(const cache::Snapshot snapshot, cache::snapshot_from_text(good.text));
-    const cache::PackageIndex packages(snapshot, [&](const cache::Ref& ref) -> Result<std::string> {
-        SF_TRY(const std::string node, cache::key_of(cache::IndexNodeName{ref.sha256}));
-        return cache::read_ref(x_mirror, node, ref);
-    });
-    for (const auto& [package, unused] : snapshot.names) {
-        SF_TRY(const std::vector<std::string> versions, packages.versions(package));
-        for (const std::string& version : versions) {
-            SF_TRY(const std::vector<cache::Build> builds, packages.builds(package, version));
-            for (const cache::Build& build : builds) {
-                SF_TRY(const cache::SpackSpec spec, read_spec(package, version, build));
-                // What Spack may not see is not in its index (spack_mapping.hpp).
-                if (spec.root().space == "builtin") index.add(spec);
-            }
-        }
-    }
-    return index;
+// Everything that the snapshot names, by its signed manifests.
+Result<cache::WalkedMirror> MirrorIndex::walk() const {
+    SF_TRY(const auto there, believed());
+    if (!there) return cache::WalkedMirror();
+    SF_TRY(cache::WalkedMirror all,
+           cache::walk_mirror(x_mirror, *x_authority.verifier, there->snapshot));
+    all.signers.insert(there->signer);
+    return all;
 }
 
-Result<cache::SpackSpec> MirrorIndex::read_spec(const std::string& package,
-                                                const std::string& version,
-                                                const cache::Build& build) const {
-    SF_TRY(const std::string key,
-           cache::key_of(cache::SpecManifestName{package, version, build.hash}));
-    SF_TRY(const std::string signed_text, cache::read_ref(x_mirror, key, build.manifest));
-    SF_TRY(const trust::SignedText good,
-           x_authority.verifier->verify_clearsigned(signed_text, key));
-    SF_TRY(const cache::SpecManifest manifest, cache::spec_manifest_from_json(good.text, key));
-    SF_TRY(const std::string blob, cache::key_of(cache::BlobName{manifest.spec.sha256}));
-    SF_TRY(const std::string packed,
-           cache::read_ref(x_mirror, blob, {manifest.spec.sha256, manifest.spec.size}));
-    SF_TRY(const std::string text, gunzip(packed, cache::max_index_node));
-    return cache::spack_spec_from_json(text);
+Result<IndexReport> MirrorIndex::remake(const KeysOf& keys_of) {
+    std::set<std::string> signers;
+    SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
+    SF_CHECK(until_undisturbed("Spack's index", [&]() -> Result<bool> {
+        // Before the snapshot: a publisher writes the snapshot first, so what it has added since
+        // is in the one, or has changed the other.
+        SF_TRY(const auto there,
+               cache::read_object(x_mirror, name(cache::FixedName::index_manifest),
+                                  max_unsigned_manifest));
+        SF_TRY(const cache::WalkedMirror all, walk());
+        signers = all.signers;
+        return replace_spack_index(index_of(all), there);
+    }));
+    SF_TRY(const std::vector<PublishedKey> keys, keys_of(signers));
+    std::vector<std::string> fingerprints;
+    for (const PublishedKey& key : keys) {
+        SF_CHECK(put_key(key));
+        fingerprints.push_back(key.primary);
+    }
+    std::ranges::sort(fingerprints);
+    SF_CHECK(until_undisturbed("the list of keys", [&]() -> Result<bool> {
+        SF_TRY(const auto there, cache::read_object(x_mirror, name(cache::FixedName::keys_manifest),
+                                                    max_unsigned_manifest));
+        return replace_keys(fingerprints, there);
+    }));
+    return x_report;
 }
 
 // Two publishers with a key each do not sign over each other's snapshots in turn: only where one
@@ -230,22 +263,6 @@ bool MirrorIndex::signed_by_all(const trust::GoodSignature& signature) const {
     return ours.size() == 1 || std::ranges::all_of(ours, [&](const trust::Fingerprint& each) {
                return std::ranges::find(signature.signers, each.text()) != signature.signers.end();
            });
-}
-
-Status MirrorIndex::put_key(const PublishedKey& key) {
-    SF_CHECK(put_blob(key.armored));
-    SF_TRY(const std::string manifest,
-           cache::manifest_of({std::string(media::public_key), "none", key.armored.size(),
-                               base::sha256(key.armored)}));
-    SF_TRY(const std::string key_name, cache::key_of(cache::KeyManifestName{key.primary}));
-    // A key's public part changes: its expiry is moved, a subkey is added.
-    return until_undisturbed("the key", [&]() -> Result<bool> {
-        SF_TRY(const auto there, cache::read_object(x_mirror, key_name, max_unsigned_manifest));
-        if (there && there->text == manifest) return true;
-        SF_TRY(const PutOutcome outcome,
-               cache::put_text(x_mirror, key_name, manifest, json_type, unchanged(there)));
-        return outcome == PutOutcome::written;
-    });
 }
 
 // Spack's clients take them with `buildcache keys`; nobody of ours does.
@@ -273,15 +290,40 @@ Status MirrorIndex::put_keys() {
                 known.push_back(each.primary);
         if (known.size() == before) return true;
         std::ranges::sort(known);
-        SF_TRY(const std::string list, cache::keys_to_json(known));
-        SF_CHECK(put_blob(list));
-        SF_TRY(const std::string manifest,
-               cache::manifest_of(
-                   {std::string(media::spack_keys), "none", list.size(), base::sha256(list)}));
+        return replace_keys(known, there);
+    });
+}
+
+Status MirrorIndex::put_key(const PublishedKey& key) {
+    SF_CHECK(put_blob(key.armored));
+    SF_TRY(const std::string manifest,
+           cache::manifest_of({std::string(media::public_key), "none", key.armored.size(),
+                               base::sha256(key.armored)}));
+    SF_TRY(const std::string key_name, cache::key_of(cache::KeyManifestName{key.primary}));
+    // A key's public part changes: its expiry is moved, a subkey is added.
+    return until_undisturbed("the key", [&]() -> Result<bool> {
+        SF_TRY(const auto there, cache::read_object(x_mirror, key_name, max_unsigned_manifest));
+        if (there && there->text == manifest) return true;
         SF_TRY(const PutOutcome outcome,
-               cache::put_text(x_mirror, key, manifest, json_type, unchanged(there)));
+               cache::put_text(x_mirror, key_name, manifest, json_type, unchanged(there)));
+        x_report.changed = x_report.changed || outcome == PutOutcome::written;
         return outcome == PutOutcome::written;
     });
+}
+
+// False: somebody else was faster.
+Result<bool> MirrorIndex::replace_keys(const std::vector<std::string>& fingerprints,
+                                       const std::optional<cache::StoredText>& there) {
+    SF_TRY(const std::string list, cache::keys_to_json(fingerprints));
+    SF_TRY(const std::string keys, cache::manifest_of({std::string(media::spack_keys), "none",
+                                                       list.size(), base::sha256(list)}));
+    SF_CHECK(put_blob(list));
+    if (there && there->text == keys) return true;
+    SF_TRY(const PutOutcome outcome,
+           cache::put_text(x_mirror, name(cache::FixedName::keys_manifest), keys, json_type,
+                           unchanged(there)));
+    x_report.changed = x_report.changed || outcome == PutOutcome::written;
+    return outcome == PutOutcome::written;
 }
 
 Result<std::vector<std::string>> MirrorIndex::read_keys(const std::string& manifest) const {
@@ -290,12 +332,15 @@ Result<std::vector<std::string>> MirrorIndex::read_keys(const std::string& manif
     return cache::keys_from_json(text);
 }
 
-// What is there under such a name is the same, or as good.
-Status MirrorIndex::put(const std::string& key, const std::string& text) {
+// What is there under such a name is the same, or as good. `young`: nothing may name it yet, so
+// what is old is sent again (reuse_days).
+Status MirrorIndex::put(const std::string& key, const std::string& text, bool young) {
     SF_TRY(const auto there, x_mirror.look(key));
-    if (there && there->size == text.size()) return {};
-    const PutCondition absent{PutCondition::Kind::if_absent, {}};
-    SF_TRY(const PutOutcome outcome, cache::put_text(x_mirror, key, text, json_type, absent));
+    constexpr std::int64_t patience = std::int64_t{reuse_days} * 86'400;
+    const bool old = there && there->modified && *there->modified < x_authority.now - patience;
+    if (there && there->size == text.size() && !(young && old)) return {};
+    const auto kind = young && old ? PutCondition::Kind::always : PutCondition::Kind::if_absent;
+    SF_TRY(const PutOutcome outcome, cache::put_text(x_mirror, key, text, json_type, {kind, {}}));
     if (outcome == PutOutcome::written) x_report.bytes += text.size();
     return {};
 }

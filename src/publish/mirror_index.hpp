@@ -7,6 +7,9 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,13 +17,20 @@
 #include "cache/backend.hpp"
 #include "cache/blob_record.hpp"
 #include "cache/bundle_files.hpp"
+#include "cache/mirror_walk.hpp"
+#include "cache/objects.hpp"
 #include "cache/package_index.hpp"
 #include "cache/spack_index.hpp"
 #include "cache/spack_spec.hpp"
+#include "cache/trusted_snapshot.hpp"
 #include "trust/signer.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::publish {
+
+// What a publisher finds there and younger it takes as its own, though nothing may name it yet;
+// what is older it sends again, because `cache prune` may be about to take it away.
+inline constexpr int reuse_days = 30;
 
 // A public key that lies in a mirror for Spack's clients.
 struct PublishedKey {
@@ -29,7 +39,7 @@ struct PublishedKey {
 };
 
 struct IndexAuthority {
-    const trust::Signer* signer = nullptr;
+    const trust::Signer* signer = nullptr;  // not needed for remake()
     const trust::Verifier* verifier = nullptr;
     std::string public_key;               // of the signer's primary key, armoured
     std::string primary;                  // its fingerprint
@@ -58,27 +68,43 @@ public:
                                                 const std::vector<cache::SpackSpec>& specs,
                                                 const cache::NamedBundle* bundle = nullptr);
 
+    // Signs the snapshot afresh, with a new number and a new time, once half of its time is over;
+    // `always`: now. Code::absent where nothing was published.
+    [[nodiscard]] base::Result<IndexReport> refresh(bool always);
+    // What Spack reads first, made anew: its index of everything that the snapshot names, and the
+    // list of the keys that `keys_of` gives for those fingerprints. Changes nothing that is right.
+    using KeysOf = std::function<base::Result<std::vector<PublishedKey>>(
+        const std::set<std::string>& signers)>;
+    [[nodiscard]] base::Result<IndexReport> remake(const KeysOf& keys_of);
+
 private:
+    enum class Renewal { when_ageing, always };
+    [[nodiscard]] base::Result<std::optional<cache::TrustedSnapshot>> believed() const;
+    [[nodiscard]] base::Status check_clock();
     [[nodiscard]] base::Result<bool> try_snapshot(const std::vector<cache::NewBuild>& builds,
-                                                  const cache::NamedBundle* bundle);
+                                                  const cache::NamedBundle* bundle,
+                                                  Renewal renewal);
     [[nodiscard]] base::Result<bool> try_spack_index(const std::vector<cache::SpackSpec>& specs);
     [[nodiscard]] base::Result<cache::SpackIndex> read_spack_index(
         const std::string& manifest) const;
-    [[nodiscard]] base::Result<cache::SpackIndex> remake_spack_index() const;
-    [[nodiscard]] base::Result<cache::SpackSpec> read_spec(const std::string& package,
-                                                           const std::string& version,
-                                                           const cache::Build& build) const;
+    [[nodiscard]] base::Result<cache::WalkedMirror> walk() const;
+    [[nodiscard]] base::Result<bool> replace_spack_index(
+        const cache::SpackIndex& index, const std::optional<cache::StoredText>& there);
+    [[nodiscard]] base::Status put_key(const PublishedKey& key);
+    [[nodiscard]] base::Result<bool> replace_keys(const std::vector<std::string>& fingerprints,
+                                                  const std::optional<cache::StoredText>& there);
     [[nodiscard]] base::Result<std::vector<std::string>> read_keys(
         const std::string& manifest) const;
     [[nodiscard]] base::Result<std::string> read_unsigned(const cache::BlobRecord& blob,
                                                           std::uint64_t most) const;
     [[nodiscard]] base::Status put_keys();
-    [[nodiscard]] base::Status put_key(const PublishedKey& key);
     [[nodiscard]] bool signed_by_all(const trust::GoodSignature& signature) const;
-    [[nodiscard]] base::Status put(const std::string& key, const std::string& text);
+    [[nodiscard]] base::Status put(const std::string& key, const std::string& text,
+                                   bool young = false);
     [[nodiscard]] base::Status put_blob(const std::string& text);
 
     cache::Backend& x_mirror;
+    bool x_clock_checked = false;
     IndexAuthority x_authority;
     base::Reporter& x_reporter;
     IndexReport x_report;

@@ -9,12 +9,13 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/source_list.hpp"
 #include "cache/spack_archive.hpp"
 #include "cache/spec_manifest.hpp"
-#include "publish/gzip_text.hpp"
+#include "cache/trusted_snapshot.hpp"
 
 namespace sf::publish {
 
@@ -131,7 +132,11 @@ private:
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
         cache::Ref stored;
         bool renewed = false;
+        bool litter = false;
         if (there) {
+            SF_TRY(litter, is_litter(key, manifest));
+        }
+        if (there && !litter) {
             SF_CHECK(base::during(check_there(*there, key, manifest),
                                   "reading " + x_mirror.place() + '/' + key));
             stored = {base::sha256(there->text), there->text.size()};
@@ -140,7 +145,9 @@ private:
             SF_CHECK(step("sources " + item.store_name));
             for (const OriginFile& file : sources)
                 SF_CHECK(base::during(put_source(file), "publishing " + file.path));
-            SF_TRY(stored, upload(extras, *package, spec, manifest, key));
+            SF_TRY(stored, upload(extras, *package, spec, manifest, key,
+                                  there ? PutCondition{PutCondition::Kind::if_etag, there->etag}
+                                        : PutCondition{PutCondition::Kind::if_absent, {}}));
             x_report.added.push_back(item.store_name);
             x_report.changed = true;
             renewed = true;
@@ -154,6 +161,30 @@ private:
                                               &cache::SpackPackage::store_name);
         if (!mapped->kept_private) x_specs.push_back(spec);
         return {};
+    }
+
+    [[nodiscard]] bool is_old(const cache::ObjectInfo& object) const {
+        constexpr std::int64_t patience = std::int64_t{reuse_days} * 86'400;
+        return object.modified && *object.modified < x_request.now - patience;
+    }
+
+    // Old, and named by nothing: a killed publisher's, which `cache prune` may be taking away now.
+    Result<bool> is_litter(const std::string& key, const SpecManifest& manifest) {
+        SF_TRY(const auto object, x_mirror.look(key));
+        if (!object || !is_old(*object)) return false;
+        if (!x_looked) {
+            SF_TRY(x_before, cache::read_snapshot(x_mirror, {x_request.verifier, x_request.mirror,
+                                                             x_request.memory, x_request.now}));
+            x_looked = true;
+        }
+        if (!x_before) return true;
+        const cache::PackageIndex index(
+            x_before->snapshot, [this](const cache::Ref& ref) -> Result<std::string> {
+                SF_TRY(const std::string node, cache::key_of(cache::IndexNodeName{ref.sha256}));
+                return cache::read_ref(x_mirror, node, ref);
+            });
+        SF_TRY(const auto builds, index.builds(manifest.name, manifest.version));
+        return std::ranges::find(builds, manifest.hash, &cache::Build::hash) == builds.end();
     }
 
     // What another push put there is what ours would be, or nothing is done.
@@ -210,14 +241,14 @@ private:
 
     Result<cache::Ref> upload(const std::vector<ExtraBlob>& extras, const PushPackage& package,
                               const cache::SpackSpec& spec, SpecManifest& manifest,
-                              const std::string& key) {
+                              const std::string& key, const PutCondition& condition) {
         const std::string store_name = package.package->store_name();
         SF_CHECK(step("archive " + store_name));
         SF_TRY(const model::ArchiveRecord install, spack_archive(package, spec));
         manifest.install = {std::string(media::spack_install), "gzip", install.size,
                             install.sha256};
         SF_TRY(const std::string spec_text, cache::to_json(spec));
-        SF_TRY(const std::string spec_blob, gzip(spec_text));
+        SF_TRY(const std::string spec_blob, cache::gzip(spec_text));
         manifest.spec = record_of(media::spack_spec, "gzip", spec_blob);
         SF_TRY(const std::string package_text, model::to_json(*package.package));
         manifest.package = record_of(media::package, "none", package_text);
@@ -235,8 +266,7 @@ private:
         SF_TRY(const std::string text, cache::to_json(manifest));
         SF_TRY(const std::string signed_text, x_request.signer->clearsign(text));
         SF_TRY(const cache::PutOutcome outcome,
-               cache::put_text(x_mirror, key, signed_text, json_type,
-                               {PutCondition::Kind::if_absent, {}}));
+               cache::put_text(x_mirror, key, signed_text, json_type, condition));
         if (outcome == cache::PutOutcome::written) {
             x_report.bytes += signed_text.size();
             return cache::Ref{base::sha256(signed_text), signed_text.size()};
@@ -275,20 +305,22 @@ private:
 
     Status put_blob(const std::string& bytes) {
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{base::sha256(bytes)}));
-        SF_TRY(const bool there, is_there(key, bytes.size()));
-        if (there) return {};
+        SF_TRY(const auto kind, to_send(key, bytes.size()));
+        if (!kind) return {};
         SF_TRY(const cache::PutOutcome outcome,
-               cache::put_text(x_mirror, key, bytes, "application/octet-stream",
-                               {PutCondition::Kind::if_absent, {}}));
+               cache::put_text(x_mirror, key, bytes, "application/octet-stream", {*kind, {}}));
         if (outcome == cache::PutOutcome::written) x_report.bytes += bytes.size();
         return {};
     }
 
-    // False: it is to be sent. What has this name has these bytes, or is not whole.
-    [[nodiscard]] Result<bool> is_there(const std::string& key, std::uint64_t size) const {
+    // nullopt: it is there. What has this name has these bytes, or is not whole; what is old is
+    // sent all the same, and so young again (reuse_days).
+    [[nodiscard]] Result<std::optional<PutCondition::Kind>> to_send(const std::string& key,
+                                                                    std::uint64_t size) const {
         SF_TRY(const auto there, x_mirror.look(key));
-        if (!there) return false;
-        if (there->size == size) return true;
+        if (!there) return std::optional(PutCondition::Kind::if_absent);
+        if (there->size == size)
+            return is_old(*there) ? std::optional(PutCondition::Kind::always) : std::nullopt;
         return base::fail_hint(
             Code::corrupt,
             fmt::format("{}/{} has {} bytes, not {}", x_mirror.place(), key, there->size, size),
@@ -297,15 +329,16 @@ private:
 
     Status put_file(const fs::path& path, const model::ArchiveRecord& record) {
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{record.sha256}));
-        SF_TRY(const bool there, is_there(key, record.size));
-        if (there) return {};
+        SF_TRY(const auto kind, to_send(key, record.size));
+        if (!kind) return {};
         SF_TRY(const base::Fd fd, base::open_file(path, O_RDONLY | O_NOFOLLOW));
         cache::PutRequest put;
         put.key = key;
         put.descriptor = fd.get();
         put.size = record.size;
         put.sha256 = record.sha256;
-        put.condition = {PutCondition::Kind::if_absent, {}};
+        put.cache_control = cache::cache_control_of(key);
+        put.condition = {*kind, {}};
         SF_TRY(const cache::PutOutcome outcome, x_mirror.put(put));
         if (outcome == cache::PutOutcome::written) x_report.bytes += record.size;
         return {};
@@ -317,6 +350,8 @@ private:
     cache::SpackMapping x_mapping;
     std::vector<cache::NewBuild> x_builds;
     std::vector<cache::SpackSpec> x_specs;
+    bool x_looked = false;
+    std::optional<cache::TrustedSnapshot> x_before;  // once looked for
     PushReport x_report;
 };
 

@@ -199,3 +199,6 @@ refused 'changed archives' 'is not what it should be'; restore
 rm "$main"/v3/manifests/spec/slurm/*; refused 'a manifest that is gone' 'spec.manifest.json'; restore
 mv "$main/_sf/snapshot.json" "$work/snapshot"; refused 'no snapshot' 'its snapshot is gone'; restore
 expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$work/never"
+
+# shellcheck source=tests/e2e/cache_keep.sh
+. "$(dirname "$0")/cache_keep.sh"

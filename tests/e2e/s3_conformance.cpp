@@ -142,6 +142,12 @@ TEST_F(Conformance, WhatIsPutIsGot) {
     ASSERT_TRUE(there);
     EXPECT_EQ(there->size, bytes.size());
     EXPECT_FALSE(there->etag.empty());
+    EXPECT_NEAR(static_cast<double>(there->modified.value_or(0)),
+                static_cast<double>(std::time(nullptr)), 600);
+    EXPECT_TRUE(x_backend->list("a/", [&](const ObjectInfo& object) -> base::Status {
+        EXPECT_EQ(object.modified, there->modified);
+        return {};
+    }));
     EXPECT_FALSE(x_backend->look("a").value());
     // The rest, where something is there already.
     GetOptions how = whole();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cache add|list|remove: caches with names, and whose keys count in each.
+// The group `cache`, and its add|list|remove: caches with names, and whose keys count in each.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "cache/named_caches.hpp"
 #include "cache/open_backend.hpp"
 #include "cli/cache_choice.hpp"
+#include "cli/cache_verbs.hpp"
 #include "cli/command_group.hpp"
 #include "cli/commands.hpp"
 #include "model/names.hpp"
@@ -198,14 +199,23 @@ void add_remove(CLI::App& group, Session& session) {
 }  // namespace
 
 void add_cache(CLI::App& app, Session& session) {
-    CLI::App* group = add_command_group(app, "cache", "Caches of signed packages");
+    CLI::App* group = add_command_group(
+        app, "cache", "Caches of signed packages: their names here, their keeping");
     add_add(*group, session);
     add_cache_list(*group, session);
     add_remove(*group, session);
+    add_cache_verify(*group, session);
+    add_cache_refresh(*group, session);
+    add_cache_mirror(*group, session);
+    add_cache_index(*group, session);
+    add_cache_prune(*group, session);
     group->footer(
+        "Packages are published by 'build-slurm --publish', and installed by 'install'.\n"
         "Examples:\n"
         "  slurm-factory cache add upstream https://cache.example.org --key FINGERPRINT\n"
-        "  slurm-factory cache list");
+        "  slurm-factory cache list\n"
+        "  slurm-factory cache verify /srv/slurm-cache --deep\n"
+        "  slurm-factory cache mirror https://cache.example.org /srv/slurm-cache");
 }
 
 }  // namespace sf::cli

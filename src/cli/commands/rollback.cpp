@@ -53,7 +53,7 @@ void add_rollback(CLI::App& app, Session& session) {
     command
         ->add_option("NUMBER", options->number,
                      "Of the generation (default: the one before the current one)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::PositiveNumber.description(""));
     add_prefix_option(*command, options->prefix);
     command->fallthrough();
     command->footer(

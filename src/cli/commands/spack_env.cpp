@@ -18,7 +18,7 @@
 #include "cli/trusted_keys.hpp"
 #include "install/mirror_reader.hpp"
 #include "model/names.hpp"
-#include "publish/gzip_text.hpp"
+#include "cache/gzip_text.hpp"
 
 namespace sf::cli {
 
@@ -45,7 +45,7 @@ Result<cache::SpackSpec> read_spec(cache::Backend& mirror, const cache::SpecMani
     SF_TRY(const std::string key, cache::key_of(cache::BlobName{manifest.spec.sha256}));
     SF_TRY(const std::string packed,
            cache::read_ref(mirror, key, {manifest.spec.sha256, manifest.spec.size}));
-    SF_TRY(const std::string text, publish::gunzip(packed, cache::max_index_node));
+    SF_TRY(const std::string text, cache::gunzip(packed, cache::max_index_node));
     SF_TRY(cache::SpackSpec spec, cache::spack_spec_from_json(text));
     SF_CHECK(cache::check_same(manifest, spec));
     return spec;

@@ -92,6 +92,8 @@ TEST_F(FileBackendTest, WhatIsPutIsThereWholeWithItsModes) {
     EXPECT_EQ((*info)->key, "v3/blobs/sha256/ab/abcd");
     EXPECT_EQ((*info)->size, 5U);
     EXPECT_FALSE((*info)->etag.empty());
+    EXPECT_NEAR(static_cast<double>((*info)->modified.value_or(0)),
+                static_cast<double>(std::time(nullptr)), 600);
     EXPECT_EQ(files(x_root).size(), 3U) << "two objects and the lock";
 }
 

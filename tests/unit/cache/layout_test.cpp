@@ -113,5 +113,21 @@ TEST(Layout, MirrorsHaveFolders) {
     EXPECT_FALSE(folder_of({"sources", "25.11"}));
 }
 
+TEST(Layout, SaysWhatMayBeKept) {
+    const std::string hex(64, 'a');
+    for (const std::string& key :
+         {"blobs/sha256/aa/" + hex, "sources/sha256/aa/" + hex, "_sf/index/" + hex + ".json",
+          std::string("v3/manifests/spec/zlib/zlib-1.3.1-") + std::string(32, 'b') +
+              ".spec.manifest.json"})
+        EXPECT_EQ(cache_control_of(key), "public, max-age=31536000, immutable") << key;
+    for (const std::string& key :
+         {std::string("_sf/snapshot.json"), std::string("v3/layout.json"),
+          std::string("v3/manifests/index/index.manifest.json"),
+          "v3/manifests/key/" + std::string(40, 'A') + ".key.manifest.json",
+          std::string("builds/25.11/bookworm/slurm-25.11-bookworm-software.tar.gz"),
+          std::string("of a person"), std::string()})
+        EXPECT_EQ(cache_control_of(key), "no-cache") << key;
+}
+
 }  // namespace
 }  // namespace sf::cache

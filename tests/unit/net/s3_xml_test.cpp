@@ -85,7 +85,8 @@ TEST(S3Xml, ReadsAList) {
     const auto listing = parse_listing(
         "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>"
         "<NextContinuationToken>1+/=</NextContinuationToken><Contents><Key>a/1</Key>"
-        "<ETag>&quot;0cc1&quot;</ETag><Size>4</Size><Owner><ID>x</ID></Owner></Contents><Contents>"
+        "<ETag>&quot;0cc1&quot;</ETag><LastModified>2009-10-12T17:50:30.000Z</LastModified>"
+        "<Size>4</Size><Owner><ID>x</ID></Owner></Contents><Contents>"
         "<Key>a &amp; b</Key><Size>18446744073709551615</Size></Contents></ListBucketResult>");
     ASSERT_TRUE(listing) << listing.error().text();
     EXPECT_TRUE(listing->truncated);
@@ -94,7 +95,9 @@ TEST(S3Xml, ReadsAList) {
     EXPECT_EQ(listing->objects[0].key, "a/1");
     EXPECT_EQ(listing->objects[0].size, 4U);
     EXPECT_EQ(listing->objects[0].etag, "\"0cc1\"");
+    EXPECT_EQ(listing->objects[0].modified, 1255369830);
     EXPECT_EQ(listing->objects[1].key, "a & b");
+    EXPECT_EQ(listing->objects[1].modified, std::nullopt);
 }
 
 TEST(S3Xml, ReadsNoListThatIsNone) {

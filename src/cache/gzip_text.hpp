@@ -8,11 +8,11 @@
 
 #include "base/result.hpp"
 
-namespace sf::publish {
+namespace sf::cache {
 
 // The same text gives the same bytes.
 [[nodiscard]] base::Result<std::string> gzip(std::string_view text);
 // Code::corrupt for what is none, or holds more than `most` bytes.
 [[nodiscard]] base::Result<std::string> gunzip(std::string_view bytes, std::uint64_t most);
 
-}  // namespace sf::publish
+}  // namespace sf::cache

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "publish/gzip_text.hpp"
+#include "cache/gzip_text.hpp"
 
 #include <sys/mman.h>
 
@@ -10,7 +10,7 @@
 #include "base/files.hpp"
 #include "pack/compress.hpp"
 
-namespace sf::publish {
+namespace sf::cache {
 
 using base::Result;
 
@@ -55,4 +55,4 @@ Result<std::string> gunzip(std::string_view bytes, std::uint64_t most) {
     return text;
 }
 
-}  // namespace sf::publish
+}  // namespace sf::cache

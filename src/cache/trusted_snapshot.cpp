@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/trusted_snapshot.hpp"
+
+#include "cache/kept_objects.hpp"
+#include "cache/layout.hpp"
+#include "cache/objects.hpp"
+#include "cache/snapshot_memory.hpp"
+
+namespace sf::cache {
+
+using base::Result;
+
+Result<std::optional<TrustedSnapshot>> read_snapshot(Backend& mirror,
+                                                     const SnapshotReading& reading) {
+    SF_TRY(const std::string key, key_of(FixedName::snapshot));
+    const std::string place = mirror.place() + '/' + key;
+    const std::string doing = "reading " + place;
+    const SnapshotMemory memory(reading.memory, mirror.place());
+    SF_TRY(const auto lock, memory.hold());
+    const KeptObjects kept(reading.keep ? reading.memory : std::filesystem::path());
+    SF_TRY(auto there, kept.read_again(mirror, key, max_snapshot));
+    if (!there) {
+        SF_CHECK(base::during(memory.check_none_seen(), doing));
+        return std::optional<TrustedSnapshot>();
+    }
+    SF_TRY(trust::SignedText good, reading.verifier->verify_clearsigned(there->text, place));
+    TrustedSnapshot read;
+    SF_TRY(read.snapshot, base::during(snapshot_from_text(good.text), doing));
+    if (read.snapshot.mirror != reading.mirror)
+        return base::fail(base::Code::refused, "{} was signed for {}, not for {}", place,
+                          read.snapshot.mirror, reading.mirror);
+    // Before it is gone by: after a crash it cannot be taken back.
+    SF_CHECK(base::during(memory.accept(read.snapshot, good.text, reading.now), doing));
+    kept.keep(mirror, key, *there);
+    read.text = std::move(good.text);
+    read.stored = std::move(there->text);
+    read.etag = std::move(there->etag);
+    read.signer = good.signature.primary.text();
+    read.signature = std::move(good.signature);
+    return std::optional(std::move(read));
+}
+
+}  // namespace sf::cache

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cache_place.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "cache/objects.hpp"
+#include "model/names.hpp"
+
+namespace sf::cli {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+namespace {
+
+// Toolchain and series; an empty series, the dependencies, comes first.
+using Names = std::set<std::pair<std::string, std::string>>;
+
+Result<Names> listed(cache::Backend& place, const std::string& toolchain) {
+    const std::string end = "/" + cache::key_of(cache::FixedName::snapshot).value();
+    const std::string front = toolchain.empty() ? "" : toolchain + "/slurm/";
+    Names names;
+    SF_CHECK(place.list(front, [&](const cache::ObjectInfo& object) -> Status {
+        if (!object.key.ends_with(end)) return {};
+        const auto mirror = cache::mirror_of(object.key.substr(0, object.key.size() - end.size()));
+        if (mirror) names.emplace(mirror->toolchain, mirror->series);
+        return {};
+    }));
+    return names;
+}
+
+// A web server is asked for each name that we know.
+Result<Names> probed(Session& session, cache::Backend& place, const MirrorChoice& choice) {
+    SF_TRY(const recipe::Catalog catalog, session.catalog());
+    std::set<std::string> toolchains;
+    std::set<std::string> series{""};
+    if (!choice.toolchain.empty()) toolchains.insert(choice.toolchain);
+    series.insert(choice.series.begin(), choice.series.end());
+    if (choice.toolchain.empty())
+        for (const auto& [name, unused] : catalog.toolchains) toolchains.insert(name);
+    if (choice.series.empty())
+        for (const auto& [name, unused] : catalog.stacks) series.insert(name);
+    const std::string key = cache::key_of(cache::FixedName::snapshot).value();
+    Names names;
+    for (const std::string& toolchain : toolchains) {
+        for (const std::string& one : series) {
+            SF_TRY(const std::string folder, cache::folder_of({toolchain, one}));
+            SF_TRY(const auto there, place.look(folder + '/' + key));
+            if (there) names.emplace(toolchain, one);
+        }
+    }
+    return names;
+}
+
+}  // namespace
+
+void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
+    app.add_option("--toolchain", choice.toolchain, "Only what was built for it (default: all)")
+        ->type_name("NAME");
+    app.add_option("--series", choice.series,
+                   "Only Slurm of this series, and what it needs (default: all); may be repeated")
+        ->type_name("SERIES");
+}
+
+Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Backend& place,
+                                                    const MirrorChoice& choice) {
+    if (!choice.toolchain.empty())
+        SF_CHECK(cache::folder_of({choice.toolchain, ""}).map([](const std::string&) {}));
+    for (const std::string& series : choice.series) {
+        if (model::check_version(series) && model::series_of(series) == series) continue;
+        return base::fail_hint(Code::usage,
+                               fmt::format("'{}' is no series", base::escape_untrusted(series)),
+                               "for instance: --series 25.11");
+    }
+    auto names = listed(place, choice.toolchain);
+    if (!names && names.error().code == Code::refused && !place.writable())
+        names = probed(session, place, choice);
+    if (!names) return tl::unexpected(std::move(names).error());
+    std::vector<cache::MirrorName> found;
+    std::vector<std::string> others;
+    std::set<std::string> missing(choice.series.begin(), choice.series.end());
+    for (const auto& [toolchain, series] : *names) {
+        SF_TRY(std::string folder, cache::folder_of({toolchain, series}));
+        others.push_back(std::move(folder));
+        missing.erase(series);
+        const bool wanted = choice.series.empty() || series.empty() ||
+                            std::ranges::find(choice.series, series) != choice.series.end();
+        if (wanted) found.push_back({toolchain, series});
+    }
+    const std::string hint =
+        others.empty()
+            ? (place.writable() ? "publish to it: slurm-factory build-slurm --publish all"
+                                : "a web server cannot be listed: say --toolchain and "
+                                  "--series as they were published")
+            : "there is: " + base::join(others, ", ");
+    if (!found.empty() && missing.empty()) return found;
+    return base::fail_hint(
+        Code::absent,
+        missing.empty()
+            ? "nothing was published to " + place.place()
+            : fmt::format(
+                  "{} has no Slurm {}", place.place(),
+                  base::join(std::vector<std::string>(missing.begin(), missing.end()), ", ")),
+        hint);
+}
+
+Status check_writable(const cache::Backend& place) {
+    if (place.writable()) return {};
+    return base::fail_hint(Code::usage, place.place() + " can only be read",
+                           "name the folder that the web server serves, or the bucket");
+}
+
+}  // namespace sf::cli

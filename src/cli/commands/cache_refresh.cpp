@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// cache refresh PLACE: the snapshots signed afresh, so that clients go on taking packages by them.
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/text.hpp"
+#include "cache/objects.hpp"
+#include "cache/open_backend.hpp"
+#include "cli/cache_place.hpp"
+#include "cli/cache_verbs.hpp"
+#include "cli/signing_key.hpp"
+#include "cli/trusted_keys.hpp"
+#include "install/mirror_audit.hpp"
+#include "publish/mirror_index.hpp"
+
+namespace sf::cli {
+
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+constexpr std::int64_t day = 86'400;
+
+struct Options {
+    std::string place;
+    MirrorChoice mirrors;
+    TrustChoice trust;
+    SigningRequest signing;
+    int lifetime = 30;
+    int older_than = -1;
+    bool force = false;
+};
+
+bool is_due(const cache::Snapshot& snapshot, const Options& options, std::int64_t now) {
+    if (options.force) return true;
+    if (options.older_than >= 0) return now - snapshot.issued >= options.older_than * day;
+    return cache::freshness(snapshot, now) != cache::Freshness::fresh;
+}
+
+// What is broken is not made to look good for another month.
+Status check_whole(cache::Backend& mirror, cache::Backend* dependencies,
+                   const trust::Verifier& verifier, const publish::IndexAuthority& authority) {
+    install::AuditOptions how;
+    how.mirror = authority.mirror;
+    how.memory = authority.memory;
+    how.now = authority.now;
+    how.accept_expired = true;
+    how.dependencies = dependencies;
+    SF_TRY(const install::AuditReport report, install::audit(mirror, verifier, how));
+    if (report.defects.empty()) return {};
+    const install::Defect& first = report.defects.front();
+    return base::fail_hint(
+        Code::refused,
+        fmt::format("{} has {} defects and is not signed afresh; the first: {}: {}", mirror.place(),
+                    report.defects.size(), first.object, first.error.text()),
+        "see them all: slurm-factory cache verify PLACE");
+}
+
+Result<trust::Signer> signer_of(Session& session, const Options& options) {
+    SF_CHECK(check_signing_request(session, options.signing));
+    SF_TRY(const std::vector<trust::Key> keys, keyring_of(session).list());
+    // One made now would be trusted by nobody.
+    if (std::ranges::none_of(keys, [](const trust::Key& key) { return key.secret; }))
+        return base::fail_hint(Code::absent, "there is no key here that can sign",
+                               "run it where the publisher's key is, or: slurm-factory key import");
+    return choose_signer(session, options.signing);
+}
+
+void tell(Session& session, const std::string& mirror, const cache::Snapshot& before,
+          const publish::IndexReport& report, std::int64_t expires) {
+    session.voice.line(report.changed
+                           ? fmt::format("{}: snapshot {}, expires {}", mirror, report.serial,
+                                         base::utc_date(expires))
+                           : fmt::format("{}: snapshot {} is young enough, expires {}", mirror,
+                                         before.serial, base::utc_date(before.expires)));
+    session.voice.event("refreshed", {{"mirror", mirror},
+                                      {"serial", report.changed ? report.serial : before.serial},
+                                      {"expires", report.changed ? expires : before.expires},
+                                      {"changed", report.changed}});
+}
+
+Status run(Session& session, const Options& options) {
+    SF_TRY(const auto place, cache::open_backend(options.place));
+    SF_CHECK(check_writable(*place));
+    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
+    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
+    SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
+    SF_TRY(const trust::Signer signer, signer_of(session, options));
+    SF_TRY(const trust::Key key, keyring_of(session).find(signer.fingerprint()));
+    const trust::Fingerprint& primary = key.primary.fingerprint;
+    if (std::ranges::find(trusted.entries, primary, &trust::TrustEntry::fingerprint) ==
+        trusted.entries.end())
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("{} is not trusted here: clients would refuse what it signs",
+                        primary.text()),
+            "sign with the publisher's key (--signing-key), or: slurm-factory key trust " +
+                primary.text());
+    publish::IndexAuthority authority;
+    authority.signer = &signer;
+    authority.verifier = &verifier;
+    authority.primary = primary.text();
+    SF_TRY(authority.public_key, keyring_of(session).export_public(primary));
+    authority.memory = session.state().caches();
+    authority.now = std::time(nullptr);
+    authority.lifetime = std::chrono::seconds(options.lifetime * day);
+    for (const cache::MirrorName& name : mirrors) {
+        SF_TRY(authority.mirror, cache::folder_of(name));
+        SF_TRY(const std::string deps, cache::folder_of({name.toolchain, ""}));
+        cache::SubBackend mirror(*place, authority.mirror);
+        cache::SubBackend dependencies(*place, deps);
+        SF_TRY(const auto before, cache::read_snapshot(mirror, {&verifier, authority.mirror,
+                                                                authority.memory, authority.now}));
+        if (!before) continue;  // taken away since it was listed
+        publish::IndexReport report;
+        if (is_due(before->snapshot, options, authority.now)) {
+            SF_CHECK(check_whole(mirror, name.series.empty() ? nullptr : &dependencies, verifier,
+                                 authority));
+            publish::MirrorIndex index(mirror, authority, session.voice);
+            SF_TRY(report, index.refresh(true));
+        }
+        tell(session, mirror.place(), before->snapshot, report,
+             std::max(authority.now, before->snapshot.issued) + authority.lifetime.count());
+    }
+    return {};
+}
+
+}  // namespace
+
+void add_cache_refresh(CLI::App& group, Session& session) {
+    CLI::App* command = group.add_subcommand(
+        "refresh", "Sign what a cache holds afresh, so that clients go on taking packages from it");
+    const auto options = std::make_shared<Options>();
+    command->add_option("PLACE", options->place, "The cache: a folder, file:// or s3://")
+        ->required();
+    command->add_option("--lifetime", options->lifetime, "For how many days, from now")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 365).description(""))
+        ->type_name("DAYS");
+    command
+        ->add_option("--if-older-than", options->older_than,
+                     "Only what was signed so long ago (default: half of its time)")
+        ->check(CLI::Range(0, 365).description(""))
+        ->type_name("DAYS");
+    command->add_flag("--force", options->force, "Sign it, however young it is");
+    add_mirror_options(*command, options->mirrors);
+    add_signing_options(*command, options->signing);
+    add_trust_options(*command, options->trust);
+    command->fallthrough();
+    command->footer(
+        "Run it from a timer where the signing key is, once a day: until half of the time is over "
+        "it\n"
+        "changes nothing. A cache with a defect is not signed. Publishers may be at work "
+        "meanwhile.\n"
+        "Examples:\n"
+        "  slurm-factory cache refresh /srv/slurm-cache\n"
+        "  slurm-factory cache refresh s3://slurm-cache --lifetime 90 --passphrase-file FILE");
+    command->callback([&session, options] {
+        session.action = [&session, options] { return run(session, *options); };
+    });
+}
+
+}  // namespace sf::cli

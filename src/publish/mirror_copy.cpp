@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publish/mirror_copy.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <optional>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/stop.hpp"
+#include "base/task_pool.hpp"
+#include "base/text.hpp"
+#include "cache/layout.hpp"
+#include "cache/mirror_walk.hpp"
+#include "cache/objects.hpp"
+#include "cache/snapshot_memory.hpp"
+#include "cache/trusted_snapshot.hpp"
+
+namespace sf::publish {
+
+using base::Code;
+using base::fail_hint;
+using base::Result;
+using base::Status;
+using cache::PutCondition;
+using cache::PutOutcome;
+
+namespace {
+
+constexpr const char* json_type = "application/json";
+constexpr int tries = 10;
+
+class Copy {
+public:
+    Copy(cache::Backend& from, cache::Backend& to, const CopyRequest& request,
+         base::Reporter& reporter)
+        : x_from(from), x_to(to), x_request(request), x_reporter(reporter) {}
+
+    Result<CopyReport> run() {
+        SF_CHECK(step("look"));
+        SF_TRY(const bool kept, x_to.keeps_conditions());
+        if (!kept)
+            return fail_hint(Code::refused,
+                             x_to.place() +
+                                 " does not keep conditions: a newer snapshot could be "
+                                 "written over by an older one",
+                             "use a server that knows If-None-Match and If-Match for writing");
+        SF_TRY(const auto source, believed(x_from));
+        if (!source)
+            return fail_hint(Code::absent, "nothing was published to " + x_from.place(),
+                             "see whether toolchain and series are those that were published");
+        if (cache::freshness(source->snapshot, x_request.now) == cache::Freshness::expired)
+            x_reporter.warning(
+                "the snapshot of {} expired on {}: clients take no package by it, here or there",
+                x_from.place(), base::utc_date(source->snapshot.expires));
+        x_report.serial = source->snapshot.serial;
+        SF_TRY(const bool done, is_there(*source));
+        // Also where the snapshot is there: what was lost since is sent again.
+        SF_TRY(const cache::WalkedMirror walked,
+               cache::walk_mirror(x_from, *x_request.verifier, source->snapshot));
+        SF_CHECK(send(*source, walked));
+        if (!done) SF_CHECK(put_snapshot(*source));
+        SF_CHECK(step("spack"));
+        IndexAuthority authority;
+        authority.verifier = x_request.verifier;
+        authority.mirror = x_request.mirror;
+        authority.memory = x_request.memory;
+        authority.now = x_request.now;
+        MirrorIndex index(x_to, std::move(authority), x_reporter);
+        SF_TRY(const IndexReport listed, index.remake(x_request.keys_of));
+        x_report.bytes += listed.bytes;
+        x_report.changed = x_report.changed || listed.changed || x_sent > 0;
+        x_report.sent = x_sent;
+        x_report.there = x_there;
+        x_report.bytes += x_bytes;
+        return std::move(x_report);
+    }
+
+private:
+    Status step(std::string_view name) {
+        SF_CHECK(base::check_stop());
+        return x_request.on_step ? x_request.on_step(name) : Status();
+    }
+
+    Result<std::optional<cache::TrustedSnapshot>> believed(cache::Backend& mirror) const {
+        return cache::read_snapshot(
+            mirror, {x_request.verifier, x_request.mirror, x_request.memory, x_request.now});
+    }
+
+    // Has the target this snapshot, and so all that it names? Refuses to go back.
+    Result<bool> is_there(const cache::TrustedSnapshot& source) {
+        SF_TRY(auto target, believed(x_to));
+        x_before = std::move(target);
+        if (!x_before) return false;
+        const cache::Snapshot& theirs = x_before->snapshot;
+        if (theirs.repository != source.snapshot.repository)
+            return fail_hint(
+                Code::refused,
+                fmt::format("{} is another cache ({}) than {} ({})", x_to.place(),
+                            theirs.repository, x_from.place(), source.snapshot.repository),
+                "what is published there is not written over: name another place");
+        if (theirs.serial > source.snapshot.serial)
+            return fail_hint(
+                Code::refused,
+                fmt::format("{} has snapshot number {} already, {} only number {}", x_to.place(),
+                            theirs.serial, x_from.place(), source.snapshot.serial),
+                "a copy never goes back: copy from a place that is up to date");
+        if (theirs.serial < source.snapshot.serial) return false;
+        if (x_before->text == source.text) return true;
+        return fail_hint(Code::refused,
+                         fmt::format("{} and {} have two snapshots with number {}", x_from.place(),
+                                     x_to.place(), theirs.serial),
+                         "two were signed under one number: ask who publishes this cache");
+    }
+
+    Status send(const cache::TrustedSnapshot& source, const cache::WalkedMirror& walked) {
+        SF_CHECK(step("blobs"));
+        x_report.packages = walked.packages.size();
+        std::vector<base::Task> tasks;
+        tasks.reserve(walked.blobs.size());
+        for (const auto& each : walked.blobs)
+            tasks.emplace_back([this, &each] { return send_blob(each.first, each.second); });
+        SF_CHECK(base::run_batch(tasks, x_request.connections));
+        SF_CHECK(step("manifests"));
+        for (const cache::MirrorPackage& package : walked.packages)
+            SF_CHECK(put(package.key, package.stored));
+        SF_CHECK(step("index"));
+        for (const auto& [key, node] : walked.nodes) SF_CHECK(put(key, node));
+        // Under names that may change: nothing goes by them but people.
+        for (const auto& [key, ref] : source.snapshot.files) SF_CHECK(send_blob(key, ref, true));
+        return {};
+    }
+
+    Status put_snapshot(const cache::TrustedSnapshot& source) {
+        const std::string key = cache::key_of(cache::FixedName::snapshot).value();
+        for (int i = 0; i < tries; ++i) {
+            SF_CHECK(step("snapshot"));
+            const PutCondition condition =
+                x_before ? PutCondition{PutCondition::Kind::if_etag, x_before->etag}
+                         : PutCondition{PutCondition::Kind::if_absent, {}};
+            SF_TRY(const PutOutcome outcome,
+                   cache::put_text(x_to, key, source.stored, json_type, condition));
+            if (outcome == PutOutcome::written) {
+                x_bytes += source.stored.size();
+                x_sent += 1;
+                x_report.changed = true;
+                return cache::SnapshotMemory(x_request.memory, x_to.place())
+                    .published(source.snapshot, source.text);
+            }
+            // Another copy was faster; with the same, or with a newer one.
+            SF_TRY(const bool done, is_there(source));
+            if (done) return {};
+        }
+        return fail_hint(Code::exhausted,
+                         "others changed the snapshot of " + x_to.place() + " each time",
+                         "run this again: what was sent stays");
+    }
+
+    // Through a file of ours: what is not what was signed never gets its name there.
+    Status send_blob(const std::string& key, const cache::Ref& ref, bool replace = false) {
+        SF_TRY(const auto there, x_to.look(key));
+        if (there && there->size == ref.size && !replace) {
+            x_there += 1;
+            return {};
+        }
+        SF_TRY(const base::Fd file, private_file());
+        SF_CHECK(cache::fetch_ref(x_from, key, ref, file.get()));
+        cache::PutRequest put;
+        put.key = key;
+        put.descriptor = file.get();
+        put.size = ref.size;
+        put.sha256 = ref.sha256;
+        put.cache_control = cache::cache_control_of(key);
+        // What has this name and another length is not what was signed.
+        put.condition.kind = there ? PutCondition::Kind::always : PutCondition::Kind::if_absent;
+        SF_TRY(const PutOutcome outcome, x_to.put(put));
+        if (outcome != PutOutcome::written) {
+            x_there += 1;
+            return {};
+        }
+        x_sent += 1;
+        x_bytes += ref.size;
+        return {};
+    }
+
+    [[nodiscard]] Result<base::Fd> private_file() const {
+        std::string name = (x_request.work / "copy-XXXXXX").native();
+        base::Fd file(::mkostemp(name.data(), O_CLOEXEC));
+        if (!file.valid()) return base::fail_errno(errno, "make a file for a download");
+        SF_CHECK(base::remove_file(name));
+        return file;
+    }
+
+    Status put(const std::string& key, const std::string& text) {
+        SF_TRY(const auto there, cache::read_object(x_to, key, cache::max_snapshot));
+        if (there && there->text == text) {
+            x_there += 1;
+            return {};
+        }
+        const PutCondition condition = there
+                                           ? PutCondition{PutCondition::Kind::if_etag, there->etag}
+                                           : PutCondition{PutCondition::Kind::if_absent, {}};
+        SF_TRY(const PutOutcome outcome, cache::put_text(x_to, key, text, json_type, condition));
+        if (outcome != PutOutcome::written) {
+            SF_TRY(const auto again, cache::read_object(x_to, key, cache::max_snapshot));
+            if (again && again->text == text) return {};
+            return fail_hint(Code::refused,
+                             fmt::format("{}/{} was changed meanwhile", x_to.place(), key),
+                             "run this again: what was sent stays");
+        }
+        x_sent += 1;
+        x_bytes += text.size();
+        return {};
+    }
+
+    cache::Backend& x_from;
+    cache::Backend& x_to;
+    const CopyRequest& x_request;
+    base::Reporter& x_reporter;
+    std::optional<cache::TrustedSnapshot> x_before;  // at the target
+    CopyReport x_report;
+    std::atomic<std::size_t> x_sent = 0;
+    std::atomic<std::size_t> x_there = 0;
+    std::atomic<std::uint64_t> x_bytes = 0;
+};
+
+}  // namespace
+
+Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to, const CopyRequest& request,
+                               base::Reporter& reporter) {
+    return base::during(Copy(from, to, request, reporter).run(),
+                        "copying " + from.place() + " to " + to.place());
+}
+
+}  // namespace sf::publish

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mirror of a cache, copied whole to another place: for sites without a way to the first, and for
+// those that want it near. Everything is judged on the way as a client judges it; the signatures
+// stay the publisher's, so no key is needed. Only what is missing is sent: archives, then manifests
+// and index, then the snapshot that names them, then what Spack reads. A copy that is killed leaves
+// the target as it was for every reader, and the next one goes on from there. What the target has
+// lost is sent again; it never goes back to an older snapshot. One thread; it starts others and
+// joins them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "base/log.hpp"
+#include "cache/backend.hpp"
+#include "publish/mirror_index.hpp"
+#include "trust/verdict.hpp"
+
+namespace sf::publish {
+
+struct CopyRequest {
+    const trust::Verifier* verifier = nullptr;  // whose signatures are believed, at both ends
+    MirrorIndex::KeysOf keys_of;   // the public keys of signers, for Spack's list of them
+    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
+    std::filesystem::path work;    // a private folder for archives on their way
+    std::int64_t now = 0;          // seconds since 1970
+    unsigned connections = 4;      // archives at once
+    std::function<base::Status(std::string_view step)> on_step;  // before each; an error stops
+};
+
+struct CopyReport {
+    std::uint64_t serial = 0;  // of the snapshot at the target
+    std::size_t packages = 0;
+    std::size_t sent = 0;  // objects
+    std::size_t there = 0;
+    std::uint64_t bytes = 0;  // sent
+    bool changed = false;
+};
+
+// Code::refused: the target is of another cache, newer, or keeps no conditions; or the source is
+// not to be believed. Code::absent: nothing was published there.
+[[nodiscard]] base::Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to,
+                                                   const CopyRequest& request,
+                                                   base::Reporter& reporter);
+
+}  // namespace sf::publish
