@@ -117,8 +117,8 @@ private:
                 if (error.code == Code::interrupted) return status;
                 if (error.hint.empty())
                     error.hint =
-                        "get it from a good copy (slurm-factory cache mirror), or delete "
-                        "it and its manifest and publish again";
+                        "delete it, then get it from a good copy (slurm-factory cache mirror GOOD "
+                        "PLACE), or delete its manifest too and publish again";
                 x_defects.lock()->push_back({each.first, std::move(error)});
                 return {};
             });
@@ -184,19 +184,20 @@ private:
             return {};
         }
         const auto& index = read->index;
+        if (!index) {
+            if (!walked.packages.empty())
+                defect(key, Code::absent, "it is not there: Spack sees no package here", make_anew);
+            return {};
+        }
         for (const cache::MirrorPackage& package : walked.packages) {
             if (package.spec.root().space != "builtin") continue;
             const std::string title = package.title();
             const char* wrong = nullptr;
-            if (!index) {
-                wrong = "is not seen by Spack: there is no index";
-            } else {
-                const auto found = index->entries.find(package.spec.root().hash);
-                if (found == index->entries.end() || !found->second.in_buildcache)
-                    wrong = "is not in Spack's index";
-                else if (found->second.node != package.spec.root())
-                    wrong = "is another one in Spack's index";
-            }
+            const auto found = index->entries.find(package.spec.root().hash);
+            if (found == index->entries.end() || !found->second.in_buildcache)
+                wrong = "is not in Spack's index";
+            else if (found->second.node != package.spec.root())
+                wrong = "is another one in Spack's index";
             if (wrong != nullptr) defect(key, Code::corrupt, title + ' ' + wrong, make_anew);
         }
         return {};

@@ -17,7 +17,7 @@ namespace sf::net {
 struct S3Object {
     std::string key;
     std::uint64_t size = 0;
-    std::string etag;  // with its quotes, as in the field ETag
+    std::string etag;                        // with its quotes, as in the field ETag
     std::optional<std::int64_t> modified{};  // seconds since 1970, by the server's clock
 };
 

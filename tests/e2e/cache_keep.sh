@@ -24,7 +24,7 @@ for file in "$(find "$deps/blobs" -type f -size +1M | sort | head -n 1)" "$(find
 done
 rm "$deps/v3/manifests/index/index.manifest.json"
 expect 1 client cache verify "$cache"
-expect_said 'not seen by Spack' 'cache index'
+expect_said 'Spack sees no package' 'cache index'
 expect 0 keeper cache index "$cache"
 expect 0 client cache verify "$cache"
 
@@ -65,6 +65,7 @@ expect_said 'gone back|has snapshot number'
 
 say '== what a killed publisher leaves'
 left=$work/left
+# shellcheck disable=SC2086  # one word, or none
 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
     $vulnerable --signing-key "$key" --publish all --publish-to "$left" --allow-older --publish-vulnerable \
     >"$work/killed.out" 2>&1 &

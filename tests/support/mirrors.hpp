@@ -40,6 +40,7 @@ public:
 class Publisher {
 public:
     Publisher(const std::filesystem::path& home, const std::string& who) : keyring(home) {
+        EXPECT_TRUE(base::make_dirs(home.parent_path()));
         trust::KeyRequest request;
         request.name = "Packages of " + who;
         request.email = who + "@example.org";
@@ -62,9 +63,10 @@ public:
 
 class Mirrors {
 public:
-    Mirrors()
+    // `home`: where anna's keys are; empty: beside the rest.
+    explicit Mirrors(const std::filesystem::path& home = {})
         : folder(base::TempDir::create("/tmp", "sft-").value()),
-          anna(folder.path() / "keys", "anna"),
+          anna(home.empty() ? folder.path() / "keys" : home, "anna"),
           built(make_slurm(folder.path() / "packages")) {
         EXPECT_TRUE(base::make_dirs(folder.path() / "work"));
     }

@@ -26,10 +26,7 @@ using testing::Not;
 class CacheVerbs : public CommandLine {
 protected:
     CacheVerbs() : x_place(x_all.publish_all()) {
-        const fs::path keys = state() / "keys";
-        EXPECT_TRUE(base::make_dirs(keys));
-        fs::create_directory_symlink(x_all.at("keys"), keys / "gnupg");
-        auto trusted = trust::TrustStore::open(keys / "trust").value();
+        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
         EXPECT_TRUE(
             trusted.add({x_all.anna.key->primary.fingerprint, "anna"}, x_all.anna.public_key));
     }
@@ -69,7 +66,7 @@ protected:
         return cache::key_of(cache::BlobName{x_all.built.at(package).package.run.sha256}).value();
     }
 
-    Mirrors x_all;
+    Mirrors x_all{state() / "keys/gnupg"};  // whose signer is this machine's
     fs::path x_place;
 };
 
@@ -106,7 +103,7 @@ TEST_F(CacheVerbs, VerifyFindsEachFlippedBit) {
         if (key.starts_with("v3/manifests/key/") || key == "v3/layout.json") continue;
         const fs::path file = x_place / main_folder / key;
         const std::string before = base::read_file(file).value();
-        const bool of_spack = before.find("\"keys\"") == 2 ||
+        const bool of_spack = before.find("\"keys\"") == 1 ||
                               before.find("BEGIN PGP PUBLIC KEY") != std::string::npos;
         if (of_spack) continue;
         flip(file);
@@ -234,7 +231,7 @@ TEST_F(CacheVerbs, ThePlaceHasToFit) {
     const Said web = cache({"prune", "http://127.0.0.1:9/"});
     EXPECT_EQ(web.code, 2);
     EXPECT_THAT(web.err, HasSubstr("can only be read"));
-    EXPECT_EQ(verify(x_place, {"--series", "25"}).code, 2);
+    EXPECT_EQ(verify(x_place, {"--series", "25.11.2"}).code, 2);
 }
 
 }  // namespace

@@ -256,6 +256,15 @@ TEST_F(Keeping, ACopyIsTheSameAndNothingIsSentTwice) {
     EXPECT_FALSE(again->changed);
     EXPECT_EQ(again->sent, 0U);
     EXPECT_EQ(again->bytes, 0U);
+    // What was lost is sent again, though the snapshot is there.
+    const std::string lost =
+        cache::key_of(cache::BlobName{x_all.built.back().package.run.sha256}).value();
+    ASSERT_TRUE(base::remove_file(x_all.at("copy") / main_folder / lost));
+    const auto mended = copy("cache", "copy");
+    ASSERT_TRUE(mended) << mended.error().text();
+    EXPECT_TRUE(mended->changed);
+    EXPECT_EQ(mended->sent, 1U);
+    EXPECT_EQ(contents(x_all.at("copy")), contents(place));
 }
 
 TEST_F(Keeping, ACopyFollowsAndNeverGoesBack) {
