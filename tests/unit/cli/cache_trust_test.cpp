@@ -79,7 +79,7 @@ TEST_F(CacheTrust, CachesGetNames) {
 }
 
 TEST_F(CacheTrust, ARootTakesBack) {
-    const std::string root = make_key("Root");
+    const std::string root = make_key("The root");
     const std::string key = make_key("Publisher");
     const std::string file = (folder() / "revocations.json").string();
     const std::string cache = (folder() / "cache").string();
