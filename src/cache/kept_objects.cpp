@@ -27,6 +27,17 @@ std::string name_of(const Backend& backend, const std::string& key) {
            base::sha256(backend.place() + '/' + key).short_hex(digits);
 }
 
+// One that is damaged is fetched again: its server would say that it has not changed.
+std::optional<StoredText> kept_text(const std::string& file) {
+    const auto json = base::parse_json(file);
+    if (!json || !json->is_object()) return std::nullopt;
+    for (const char* member : {"etag", "sha256", "text"})
+        if (!json->contains(member) || !(*json)[member].is_string()) return std::nullopt;
+    auto text = (*json)["text"].get<std::string>();
+    if (base::sha256(text).hex() != (*json)["sha256"].get<std::string>()) return std::nullopt;
+    return StoredText{std::move(text), (*json)["etag"].get<std::string>()};
+}
+
 }  // namespace
 
 KeptObjects::KeptObjects(const fs::path& folder) {
@@ -76,11 +87,7 @@ Result<std::optional<StoredText>> KeptObjects::read_again(Backend& backend, cons
     std::optional<StoredText> kept;
     if (!x_folder.empty()) {
         const auto text = base::read_regular_file(x_folder / name_of(backend, key));
-        const auto json = text && *text ? base::parse_json(**text) : base::Json();
-        if (json && json->is_object() && json->contains("etag") && json->contains("text") &&
-            (*json)["etag"].is_string() && (*json)["text"].is_string())
-            kept =
-                StoredText{(*json)["text"].get<std::string>(), (*json)["etag"].get<std::string>()};
+        if (text && *text) kept = kept_text(**text);
     }
     if (!kept || kept->etag.empty()) return read_object(backend, key, limit);
     SF_CHECK(check_key(key));
@@ -98,7 +105,9 @@ Result<std::optional<StoredText>> KeptObjects::read_again(Backend& backend, cons
 void KeptObjects::keep(const Backend& backend, const std::string& key,
                        const StoredText& object) const {
     if (object.etag.empty()) return;
-    const auto json = base::canonical_json({{"etag", object.etag}, {"text", object.text}});
+    const auto json = base::canonical_json({{"etag", object.etag},
+                                            {"sha256", base::sha256(object.text).hex()},
+                                            {"text", object.text}});
     if (json) put(name_of(backend, key), *json);
 }
 

@@ -46,6 +46,7 @@ Result<std::string> assets_archive(const std::vector<publish::BundleAsset>& asse
     options.mtime = build::source_date_epoch;
     SF_TRY(auto writer, pack::ArchiveWriter::create(sink, options));
     std::vector<const publish::BundleAsset*> sorted;
+    sorted.reserve(assets.size());
     for (const publish::BundleAsset& asset : assets) sorted.push_back(&asset);
     std::ranges::sort(sorted, {}, &publish::BundleAsset::path);
     for (const publish::BundleAsset* asset : sorted)
