@@ -49,12 +49,18 @@ std::string suggestion(const std::optional<std::string>& better) {
     return better ? fmt::format("; did you mean '{}'?", *better) : std::string();
 }
 
-// "install" means "bundle install".
-std::optional<std::string> verb_of_a_group(const CLI::App& app, const std::string& word) {
+// "verify" means "bundle verify", or "cache verify": what is to be verified, if it is said, tells.
+std::optional<std::string> verb_of_a_group(const CLI::App& app, const std::string& word,
+                                           const std::string& argument = {}) {
+    std::optional<std::string> first;
     for (const CLI::App* group : subcommands(app))
-        for (const std::string& verb : command_names(*group))
-            if (verb == word) return group->get_name() + " " + verb;
-    return std::nullopt;
+        for (const std::string& verb : command_names(*group)) {
+            if (verb != word) continue;
+            const std::string whole = group->get_name() + " " + verb;
+            if (argument.ends_with(".tar.gz") == (group->get_name() == "bundle")) return whole;
+            if (!first) first = whole;
+        }
+    return first;
 }
 
 std::string about_leftover(const CLI::App& at, const std::string& word) {
@@ -68,7 +74,8 @@ std::string about_leftover(const CLI::App& at, const std::string& word) {
     if (commands.empty()) {
         // "verify x.tar.gz": a group has a verb of that name too.
         std::optional<std::string> other;
-        if (at.get_parent() != nullptr) other = verb_of_a_group(*at.get_parent(), at.get_name());
+        if (at.get_parent() != nullptr)
+            other = verb_of_a_group(*at.get_parent(), at.get_name(), word);
         return fmt::format("{}: the argument '{}' is one too many{}", whole_name(at), name,
                            suggestion(other));
     }

@@ -12,6 +12,7 @@
 #include "cache/mirror_walk.hpp"
 #include "cache/named_keys.hpp"
 #include "cache/objects.hpp"
+#include "cache/place_files.hpp"
 #include "cache/spack_index.hpp"
 #include "cache/trusted_snapshot.hpp"
 
@@ -104,14 +105,23 @@ private:
     }
 
     Status check_blobs(const cache::WalkedMirror& walked) {
-        std::map<std::string, cache::Ref> refs = walked.blobs;
-        refs.insert(x_report.snapshot.files.begin(), x_report.snapshot.files.end());
+        SF_CHECK(check_refs(x_mirror, walked.blobs));
+        if (x_options.place == nullptr) return {};
+        auto beside = cache::place_files(x_mirror, x_report.snapshot, walked);
+        if (!beside && beside.error().code == Code::interrupted)
+            return tl::unexpected(std::move(beside).error());
+        if (beside) return check_refs(*x_options.place, *beside);
+        defect("the lists of sources", std::move(beside).error());
+        return {};
+    }
+
+    Status check_refs(cache::Backend& where, const std::map<std::string, cache::Ref>& refs) {
         std::vector<base::Task> tasks;
         for (const auto& each : refs) {
             x_report.objects += 1;
             x_report.bytes += each.second.size;
-            tasks.emplace_back([this, &each]() -> Status {
-                auto status = check(x_mirror, each.first, each.second);
+            tasks.emplace_back([this, &where, &each]() -> Status {
+                auto status = check(where, each.first, each.second);
                 if (status) return {};
                 base::Error& error = status.error();
                 if (error.code == Code::interrupted) return status;

@@ -23,6 +23,7 @@ struct AuditOptions {
     bool deep = false;            // read every blob, and hash it; else: is it there, is it as long?
     bool accept_expired = false;  // it is about to be signed afresh
     cache::Backend* dependencies = nullptr;  // the mirror whose archives its bundles need
+    cache::Backend* place = nullptr;  // that holds it, with bundles and sources: they are looked at
     unsigned connections = 8;
 };
 

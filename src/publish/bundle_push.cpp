@@ -127,6 +127,7 @@ Status BundlePush::send(const std::string& key, const File& file, PutCondition c
     put.size = file.ref.size;
     put.sha256 = file.ref.sha256;
     put.content_type = file.content_type;
+    put.cache_control = cache::cache_control_of(key);
     put.condition = std::move(condition);
     SF_TRY(outcome, x_place.put(put));
     if (outcome != PutOutcome::written) return {};

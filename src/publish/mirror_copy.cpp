@@ -15,6 +15,7 @@
 #include "cache/layout.hpp"
 #include "cache/mirror_walk.hpp"
 #include "cache/objects.hpp"
+#include "cache/place_files.hpp"
 #include "cache/snapshot_memory.hpp"
 #include "cache/trusted_snapshot.hpp"
 
@@ -121,16 +122,38 @@ private:
         std::vector<base::Task> tasks;
         tasks.reserve(walked.blobs.size());
         for (const auto& each : walked.blobs)
-            tasks.emplace_back([this, &each] { return send_blob(each.first, each.second); });
+            tasks.emplace_back(
+                [this, &each] { return send_blob(x_from, x_to, each.first, each.second); });
         SF_CHECK(base::run_batch(tasks, x_request.connections));
+        SF_CHECK(send_place_files(source, walked));
         SF_CHECK(step("manifests"));
         for (const cache::MirrorPackage& package : walked.packages)
             SF_CHECK(put(package.key, package.stored));
         SF_CHECK(step("index"));
         for (const auto& [key, node] : walked.nodes) SF_CHECK(put(key, node));
         // Under names that may change: nothing goes by them but people.
-        for (const auto& [key, ref] : source.snapshot.files) SF_CHECK(send_blob(key, ref, true));
+        if (x_request.from_place == nullptr) return {};
+        for (const auto& [key, ref] : source.snapshot.files)
+            if (cache::is_alias(key))
+                SF_CHECK(send_blob(*x_request.from_place, *x_request.to_place, key, ref));
         return {};
+    }
+
+    // Bundles and sources, before what names them.
+    Status send_place_files(const cache::TrustedSnapshot& source,
+                            const cache::WalkedMirror& walked) {
+        if (x_request.from_place == nullptr) return {};
+        SF_CHECK(step("bundles and sources"));
+        SF_TRY(const auto files, cache::place_files(x_from, source.snapshot, walked));
+        std::vector<base::Task> tasks;
+        for (const auto& each : files) {
+            if (cache::is_alias(each.first)) continue;
+            tasks.emplace_back([this, &each] {
+                return send_blob(*x_request.from_place, *x_request.to_place, each.first,
+                                 each.second);
+            });
+        }
+        return base::run_batch(tasks, x_request.connections);
     }
 
     Status put_snapshot(const cache::TrustedSnapshot& source) {
@@ -159,14 +182,18 @@ private:
     }
 
     // Through a file of ours: what is not what was signed never gets its name there.
-    Status send_blob(const std::string& key, const cache::Ref& ref, bool replace = false) {
-        SF_TRY(const auto there, x_to.look(key));
-        if (there && there->size == ref.size && !replace) {
+    Status send_blob(cache::Backend& from, cache::Backend& to, const std::string& key,
+                     const cache::Ref& ref) {
+        SF_TRY(const auto there, to.look(key));
+        // Under a name that may change, the same length says nothing.
+        const bool same = there && there->size == ref.size &&
+                          (!cache::is_alias(key) || cache::check_ref(to, key, ref));
+        if (same) {
             x_there += 1;
             return {};
         }
         SF_TRY(const base::Fd file, private_file());
-        SF_CHECK(cache::fetch_ref(x_from, key, ref, file.get()));
+        SF_CHECK(cache::fetch_ref(from, key, ref, file.get()));
         cache::PutRequest put;
         put.key = key;
         put.descriptor = file.get();
@@ -175,7 +202,7 @@ private:
         put.cache_control = cache::cache_control_of(key);
         // What has this name and another length is not what was signed.
         put.condition.kind = there ? PutCondition::Kind::always : PutCondition::Kind::if_absent;
-        SF_TRY(const PutOutcome outcome, x_to.put(put));
+        SF_TRY(const PutOutcome outcome, to.put(put));
         if (outcome != PutOutcome::written) {
             x_there += 1;
             return {};

@@ -22,8 +22,11 @@ namespace sf::publish {
 
 struct CopyRequest {
     const trust::Verifier* verifier = nullptr;  // whose signatures are believed, at both ends
-    MirrorIndex::KeysOf keys_of;   // the public keys of signers, for Spack's list of them
-    std::string mirror;            // which of a place it is: "bookworm/slurm/25.11"
+    MirrorIndex::KeysOf keys_of;  // the public keys of signers, for Spack's list of them
+    std::string mirror;           // which of a place it is: "bookworm/slurm/25.11"
+    // The places that hold the two mirrors: bundles and sources go with what names them.
+    cache::Backend* from_place = nullptr;
+    cache::Backend* to_place = nullptr;
     std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
     std::filesystem::path work;    // a private folder for archives on their way
     std::int64_t now = 0;          // seconds since 1970

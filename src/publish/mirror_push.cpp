@@ -55,6 +55,7 @@ Result<std::uint64_t> put_origin(cache::Backend& place, const std::string& key,
     put.descriptor = fd.get();
     put.size = file.size;
     put.sha256 = file.sha256;
+    put.cache_control = cache::cache_control_of(key);
     put.condition = absent;
     SF_TRY(const cache::PutOutcome outcome, place.put(put));
     return outcome == cache::PutOutcome::written ? file.size : 0;

@@ -6,8 +6,11 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
+#include "cache/revocations.hpp"
+#include "cache/snapshot.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/public_keys.hpp"
@@ -44,6 +47,30 @@ void tell(Session& session, const std::string& from, const std::string& to,
                                      {"changed", report.changed}});
 }
 
+// The list of revocations, of the whole place: clients that ask for it find it in the copy, too. It
+// is judged as they judge it, by roots that are trusted here.
+Status copy_revocations(Session& session, const Options& options, cache::Backend& from,
+                        cache::Backend& to) {
+    SF_TRY(const std::string key, cache::key_of(cache::FixedName::revocations));
+    SF_TRY(const auto there, cache::read_object(from, key, cache::max_snapshot));
+    if (!there) return {};
+    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, options.trust));
+    if (roots.entries.empty()) {
+        session.voice.warning(
+            "{}/{} is not copied: no root is trusted here (key trust --root FINGERPRINT)",
+            from.place(), key);
+        return {};
+    }
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
+    SF_TRY(const bool changed,
+           cache::put_revocations(to, there->text, verifier, std::time(nullptr)));
+    session.voice.line(fmt::format("{}/{}: {}", to.place(), key,
+                                   changed ? "the list of revocations is copied"
+                                           : "the list of revocations is there already"));
+    session.voice.event("revocations_mirrored", {{"place", to.place()}, {"changed", changed}});
+    return {};
+}
+
 Status run(Session& session, const Options& options) {
     SF_TRY(const auto from, cache::open_backend(options.from));
     SF_TRY(const auto to, cache::open_backend(options.to));
@@ -57,12 +84,16 @@ Status run(Session& session, const Options& options) {
     request.verifier = &verifier;
     request.keys_of = keys_from(trusted, work.path());
     request.memory = session.state().caches();
+    request.from_place = from.get();
+    request.to_place = to.get();
     request.work = work.path();
     request.now = std::time(nullptr);
     request.on_step = [&session](std::string_view step) {
         session.voice.debug("{}", step);
         return Status();
     };
+    // What was taken back is known before what could be taken.
+    SF_CHECK(copy_revocations(session, options, *from, *to));
     // Dependencies before what needs them: find_mirrors() gives that order.
     for (const cache::MirrorName& name : mirrors) {
         SF_TRY(request.mirror, cache::folder_of(name));

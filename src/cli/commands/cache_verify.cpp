@@ -98,6 +98,7 @@ Status run(Session& session, const Options& options) {
         how.memory = session.state().caches();
         how.now = std::time(nullptr);
         how.deep = options.deep;
+        how.place = place.get();
         if (!name.series.empty()) how.dependencies = &dependencies;
         session.voice.info("verifying {}", mirror.place());
         auto report = install::audit(mirror, verifier, how);
