@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 
 namespace sf::test {
 
@@ -76,6 +77,12 @@ std::string text_at(pid_t thread, std::uint64_t address) {
     const iovec there{reinterpret_cast<void*>(address), length};  // NOLINT: it is a number to us
     if (::process_vm_readv(thread, &here, 1, &there, 1, 0) <= 0) return "?";
     return text;
+}
+
+std::string path_of(pid_t thread, std::uint64_t descriptor) {
+    std::error_code error;
+    const auto link = fmt::format("/proc/{}/fd/{}", thread, descriptor);
+    return std::filesystem::read_symlink(link, error).native();
 }
 
 void check(long result, const char* what) {
@@ -164,8 +171,9 @@ private:
         x_traced.call = std::to_string(info.entry.nr);
         if (file_call != file_calls().end()) {
             x_traced.call = file_call->second.name;
-            if (file_call->second.path >= 0)
-                x_traced.call += ' ' + text_at(thread, info.entry.args[file_call->second.path]);
+            x_traced.call += ' ' + (file_call->second.path >= 0
+                                        ? text_at(thread, info.entry.args[file_call->second.path])
+                                        : path_of(thread, info.entry.args[0]));
         }
         if (kill) {
             ::kill(x_child, SIGKILL);
