@@ -171,7 +171,10 @@ base::Result<std::vector<Key>> Keyring::inspect(const fs::path& file) {
     SF_TRY(GpgSession session, GpgSession::scratch());
     GpgCall call;
     call.arguments = listing_arguments();
-    call.arguments.emplace_back("--show-keys");
+    // With another model gpg 2.2 asks its trust database about a revoked key, finds none in an
+    // empty home, and dies.
+    for (const char* word : {"--trust-model", "direct", "--show-keys"})
+        call.arguments.emplace_back(word);
     call.input = text;
     SF_TRY(const base::Finished finished, session.run(call));
     SF_TRY(std::vector<Key> keys, parse_key_listing(finished.out));

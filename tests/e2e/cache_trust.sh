@@ -133,3 +133,6 @@ expect_said 'cannot be undone'
 expect 0 publisher key revoke "$new" --yes --output "$work/revoked.asc"
 expect 0 publisher key list
 expect_said 'REVOKED'
+expect 0 client key import "$work/revoked.asc"
+expect_said 'REVOKED|revoked'
+refused 'revoked key'

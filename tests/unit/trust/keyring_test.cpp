@@ -226,6 +226,12 @@ TEST_F(Keys, export_import_and_trust) {
     const auto revoked = ours.revoke(fingerprint, RevocationReason::compromised, {});
     ASSERT_TRUE(revoked) << revoked.error().text();
     EXPECT_TRUE(ours.find(fingerprint).value().primary.revoked);
+    // Others learn of it from its public part; also who has never heard of the key.
+    for (const Keyring& whose : {theirs, Keyring(x_folder.path() / "strangers")}) {
+        const auto imported = whose.import(file("revoked.asc", *revoked));
+        ASSERT_TRUE(imported) << imported.error().text();
+        EXPECT_TRUE(imported->keys.at(0).primary.revoked);
+    }
     EXPECT_FALSE(Signer::create(ours, fingerprint, {}));
     EXPECT_TRUE(store->refresh(fingerprint, *revoked).value());
     EXPECT_FALSE(store->refresh(other.primary.fingerprint, *revoked).value());
