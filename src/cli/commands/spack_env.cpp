@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
@@ -18,7 +19,6 @@
 #include "cli/trusted_keys.hpp"
 #include "install/mirror_reader.hpp"
 #include "model/names.hpp"
-#include "cache/gzip_text.hpp"
 
 namespace sf::cli {
 

@@ -39,7 +39,8 @@ protected:
     }
     MirrorIndex::KeysOf keys_of() {
         return
-            [this](const std::set<std::string>& signers) -> base::Result<std::vector<PublishedKey>> {
+            [this](
+                const std::set<std::string>& signers) -> base::Result<std::vector<PublishedKey>> {
                 EXPECT_EQ(signers, std::set{x_all.anna.primary()});
                 return std::vector<PublishedKey>{{x_all.anna.primary(), x_all.anna.public_key}};
             };
