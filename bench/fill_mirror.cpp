@@ -75,10 +75,15 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
         specs.push_back(std::move(spec));
     }
     Quiet reporter;
-    publish::MirrorIndex index(
-        mirror,
-        {&signer, &verifier, armoured, fingerprint, mirror_name, memory, std::time(nullptr)},
-        reporter);
+    publish::IndexAuthority authority;
+    authority.signer = &signer;
+    authority.verifier = &verifier;
+    authority.public_key = armoured;
+    authority.primary = fingerprint;
+    authority.mirror = mirror_name;
+    authority.memory = memory;
+    authority.now = std::time(nullptr);
+    publish::MirrorIndex index(mirror, std::move(authority), reporter);
     return index.add(builds, specs).map([](const publish::IndexReport&) {});
 }
 
