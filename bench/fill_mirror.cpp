@@ -62,8 +62,8 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
     std::vector<cache::SpackSpec> specs;
     for (unsigned i = first; i < first + count; ++i) {
         cache::SpackNode node = roots.at(i % roots.size());
-        // Twenty builds of each version.
-        node.version += fmt::format(".{}", i / roots.size() / 20);
+        // Twenty builds of each version; all older than what is there.
+        node.version = fmt::format("0.{}", i / roots.size() / 20);
         node.identity = base::sha256(fmt::format("build {}", i));
         SF_TRY(node, cache::seal(std::move(node)));
         const cache::Ref manifest{base::sha256(fmt::format("manifest {}", i)), 9000};

@@ -35,6 +35,7 @@ choose() {
     i=0
     while [ "$i" -lt 7 ]; do
         : >"$work/nginx/access.log"
+        rm -rf "$client/caches"  # as on a machine that has never asked
         timed "$1" nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$client" \
             "$program" --json install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 \
             --prefix "$work/none" --dry-run >"$work/out" 2>>"$work/log"
