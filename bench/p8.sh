@@ -17,6 +17,7 @@ sed -E 's/^([0-9]+) \{/{"at": \1, /' "$events" | jq -s '
         .overhead_s = .whole_s - .own_s | .share = .overhead_s / .own_s |
         .within = (.overhead_s <= 0.5 or .share <= 0.02)]' >"$work/rows.json"
 # Everything is there, whoever built it.
+rm -rf "$SLURM_FACTORY_CACHE_DIR/packages" "$SLURM_FACTORY_CACHE_DIR/store"
 cp -al "$from/packages" "$from/store" "$SLURM_FACTORY_CACHE_DIR/"
 sf build-slurm --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable >"$work/all" 2>&1 </dev/null
 rm -rf "$SLURM_FACTORY_CACHE_DIR/builds"

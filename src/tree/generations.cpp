@@ -29,7 +29,6 @@ using base::Status;
 namespace {
 
 constexpr int schema = 1;
-constexpr const char* record_file = "generation.json";
 constexpr const char* manifest_file = "manifest.json";
 constexpr const char* signature_file = "manifest.json.asc";
 constexpr const char* assets_folder = "assets";
@@ -53,6 +52,18 @@ Result<Generation> read_record(const fs::path& folder, std::uint64_t number) {
            base::during(generation_from_json(text), "reading " + shown(file)));
     if (generation.number == number) return generation;
     return fail(Code::corrupt, "{} is of generation {}", shown(file), generation.number);
+}
+
+// Nothing where nothing was ever recorded; a folder that cannot be read is not that.
+Result<std::vector<std::string>> folder_names(const fs::path& prefix) {
+    auto names = base::list_dir(prefix / generations_folder);
+    if (!names && names.error().code == Code::absent) return std::vector<std::string>();
+    return names;
+}
+
+// What is certainly none, today and tomorrow. A disk that does not answer says nothing about it.
+bool is_no_record(const base::Error& error) {
+    return error.code == Code::absent || error.code == Code::corrupt;
 }
 
 // A copy, not a second name: an editor that writes in place would change what is kept as well.
@@ -126,25 +137,24 @@ Result<Generation> generation_from_json(std::string_view text) {
 }
 
 Result<std::vector<Generation>> list_generations(const fs::path& prefix) {
-    const fs::path folder = prefix / generations_folder;
     std::vector<Generation> list;
-    if (!base::is_dir(folder)) return list;
-    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    SF_TRY(const std::vector<std::string> names, folder_names(prefix));
     for (const std::string& name : names) {
         const auto number = generation_number(name);
         if (!number) continue;
-        auto generation = read_record(folder / name, *number);
-        if (generation) list.push_back(std::move(*generation));
+        auto generation = read_record(prefix / generations_folder / name, *number);
+        if (generation)
+            list.push_back(std::move(*generation));
+        else if (!is_no_record(generation.error()))
+            return tl::unexpected(std::move(generation.error()));
     }
     std::ranges::sort(list, {}, &Generation::number);
     return list;
 }
 
 Result<std::uint64_t> next_generation(const fs::path& prefix) {
-    const fs::path folder = prefix / generations_folder;
     std::uint64_t last = 0;
-    if (!base::is_dir(folder)) return last + 1;
-    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    SF_TRY(const std::vector<std::string> names, folder_names(prefix));
     for (const std::string& name : names)
         last = std::max(last, generation_number(name).value_or(0));
     return last + 1;

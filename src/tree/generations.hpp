@@ -21,6 +21,7 @@
 namespace sf::tree {
 
 inline constexpr std::string_view generations_folder = "generations";
+inline constexpr const char* record_file = "generation.json";
 
 // Where it came from, in words for people and for `list`: "cache", "serial", "spec", ...
 using OriginWords = std::map<std::string, std::string>;
@@ -39,8 +40,9 @@ struct Generation {
 // Total and strict: a text has one form.
 [[nodiscard]] base::Result<Generation> generation_from_json(std::string_view text);
 
-// Oldest first. Empty where nothing was ever recorded; one whose record cannot be read, or is of a
-// newer program, is not among them.
+// Oldest first. Empty where nothing was ever recorded; one whose record is not there, is damaged or
+// is of a newer program is not among them. What cannot be read now (EIO, EACCES) is an error: which
+// one comes before which is decided by this list.
 [[nodiscard]] base::Result<std::vector<Generation>> list_generations(
     const std::filesystem::path& prefix);
 // The number of the one to come: above every folder there is, readable or not.

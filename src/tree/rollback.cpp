@@ -102,6 +102,16 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
                         shown(prefix)),
             "say which generation is meant: rollback NUMBER; slurm-factory list shows them");
     SF_TRY(const std::vector<Generation> all, list_generations(prefix));
+    // Collected is one thing; there and damaged is another: an older one would be a surprise.
+    const fs::path meant =
+        prefix / generations_folder / std::to_string(current->came_from) / record_file;
+    const bool known = std::ranges::find(all, current->came_from, &Generation::number) != all.end();
+    if (current->came_from != 0 && !known && base::exists(meant))
+        return base::fail_hint(
+            Code::corrupt,
+            fmt::format("generation {}, which {} came from, is damaged: {}", current->came_from,
+                        current->number, shown(meant)),
+            "say which one is meant: rollback NUMBER; slurm-factory list shows them");
     const std::uint64_t before = way_back(all, *current);
     if (before != 0) return before;
     return base::fail_hint(

@@ -192,6 +192,35 @@ TEST_F(Rollback, AGenerationThatCannotBeReadIsInNobodysWay) {
     EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
 }
 
+TEST_F(Rollback, PastADamagedOneIsSaidNotGone) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    ASSERT_EQ(keep(make("25.11.3", "1", {}, "three")), 3U);
+    ASSERT_TRUE(base::write_file(prefix() / "generations/2/generation.json", "{"));
+    EXPECT_THAT(tree::list_generations(prefix()).value(), SizeIs(2));
+    const auto before = tree::generation_before(prefix());
+    ASSERT_FALSE(before);
+    EXPECT_THAT(before.error().text(), HasSubstr("generation 2, which 3 came from, is damaged"));
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(srun(), "srun 25.11.11");
+}
+
+// A record that cannot be read now may be a good one: nothing is decided without it.
+TEST_F(Rollback, WithoutAnAnswerNothingIsDecided) {
+    ASSERT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
+    ASSERT_EQ(keep(make("25.11.2", "1", {}, "two")), 2U);
+    ASSERT_EQ(keep(make("25.11.3", "1", {}, "three")), 3U);
+    const fs::path record = prefix() / "generations/2/generation.json";
+    const std::string text = read(record);
+    ASSERT_TRUE(base::remove_file(record));
+    ASSERT_TRUE(base::make_dirs(record));  // opens, and answers no read
+    EXPECT_FALSE(tree::list_generations(prefix()));
+    EXPECT_FALSE(tree::generation_before(prefix()));
+    ASSERT_TRUE(base::remove_tree(record));
+    ASSERT_TRUE(base::write_file(record, text));
+    EXPECT_EQ(tree::generation_before(prefix()).value(), 2U);
+}
+
 // Two builds of one version, ended at any step, are one or the other; and kept once.
 TEST_F(Rollback, AnEndAtAnyStepOfAnInstallationToo) {
     ASSERT_EQ(keep(make("25.11.2", "1", {}, "one")), 1U);
