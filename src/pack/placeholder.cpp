@@ -82,7 +82,7 @@ Result<std::vector<PlaceholderHit>> scan_placeholder(const std::filesystem::path
     SF_TRY(const auto fd, base::open_file(file, O_RDONLY | O_NOFOLLOW));
     base::FdSource source(fd.get(), file);
     PlaceholderScanner scanner;
-    std::vector<std::byte> room(std::size_t{256} << 10U);
+    std::array<std::byte, 65536> room;  // on the stack: as base/stream.cpp
     for (;;) {
         SF_TRY(const auto n, source.read(room));
         if (n == 0) return scanner.finish();

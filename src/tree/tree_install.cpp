@@ -11,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
+#include "base/task_pool.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
 #include "tree/prefix.hpp"
@@ -30,6 +31,7 @@ namespace {
 
 constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system's own needs
+constexpr unsigned readers = 4;                          // of packages that are there already
 
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
 
@@ -95,6 +97,7 @@ private:
     // was changed by somebody, and nothing is done over their work.
     Status look() {
         SF_CHECK(step("look"));
+        std::vector<base::Task> reads;
         for (const model::Package& package : x_source.bundle.packages) {
             const std::string name = package.store_name();
             if (x_options.leave_packages) continue;
@@ -102,9 +105,11 @@ private:
                 x_missing.push_back(name);
                 continue;
             }
-            SF_CHECK(check_same(package));
             x_report.kept.push_back(name);
+            // What is asked for comes last, and is the largest: it is read first.
+            reads.insert(reads.begin(), [this, &package] { return check_same(package); });
         }
+        SF_CHECK(base::run_batch(reads, readers));
         const model::Bundle& bundle = x_source.bundle;
         x_view_same = match_folder(x_prefix / model::bundle_view_path(bundle.version),
                                    with_folders(bundle.view))
