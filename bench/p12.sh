@@ -11,25 +11,13 @@ program=$repository/build/release/slurm-factory
 published_cache
 cmake --build --preset release --target fill_mirror >"$work/log.build"
 
-mkdir "$work/nginx"
-cat >"$work/nginx/nginx.conf" <<CONF
-daemon off;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    log_format bytes '\$body_bytes_sent \$uri';
-    access_log $work/nginx/access.log bytes;
-    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
-    server { listen 127.0.0.1:8080; root $cache; location ~ /\\.sf- { return 404; } }
-}
-CONF
-# shellcheck disable=SC2016  # for the inner shell
-unshare --net sh -c 'ip link set lo up && exec nginx -c "$1" -e "$2"' sh "$work/nginx/nginx.conf" "$work/nginx/error.log" &
-nginx=$!
+# shellcheck source=tests/e2e/nginx.sh
+. tests/e2e/nginx.sh
+# shellcheck disable=SC2016  # nginx's own words
+nginx_configure "$(nginx_serving "$cache" 127.0.0.1:8080)" '$body_bytes_sent $uri'
+nginx_run nginx_apart
 trap 'kill "$nginx"; rm -rf "$work"' EXIT
-while [ ! -s "$work/nginx/pid" ]; do sleep 0.1; done
+until nginx_answers; do sleep 0.1; done
 # choose NAME: seven times; bytes of the last into $work/NAME.bytes
 choose() {
     i=0

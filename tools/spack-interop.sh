@@ -70,6 +70,7 @@ SF_E2E_TOOLCHAIN=$toolchain SF_E2E_SERIES=$series
 [ -z "$program" ] || SF_E2E_PROGRAM=$program
 . tests/e2e/lib.sh
 . tests/e2e/cluster.sh
+. tests/e2e/nginx.sh
 is_root || not_run 'starting the daemons in a network namespace of their own needs root'
 for file in "$spack_tree/bin/spack" "$recipes/repos/spack_repo/builtin/repo.yaml" "$cache/$toolchain/slurm/$series/v3" "$key_file"; do
     [ -e "$file" ] || fail "there is no $file"
@@ -102,26 +103,8 @@ list_published() {
 }
 
 # --- a network with a web server in it, and nothing else ---
-mkdir "$work/nginx"
-cat >"$work/nginx/nginx.conf" <<CONF
-daemon off;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    access_log $work/nginx/access.log;
-    default_type application/octet-stream;
-    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
-    server { listen 127.0.0.1:8080; root $cache; location ~ /\\.sf- { return 404; } }
-}
-CONF
-# shellcheck disable=SC2016  # for the inner shell
-unshare --net sh -c 'ip link set lo up && exec nginx -c "$1" -e "$2"' sh "$work/nginx/nginx.conf" "$work/nginx/error.log" \
-    >"$work/nginx/out.log" 2>&1 &
-web=$!
-keep_pid "$web"
-wait_for 20 'nginx to start' test -s "$work/nginx/pid"
+nginx_start "$cache"
+web=$nginx
 
 # --- Spack ---
 usual_names='{architecture.platform}-{architecture.target}/{name}-{version}-{hash}'

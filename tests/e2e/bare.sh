@@ -9,6 +9,7 @@ test_name=e2e.bare
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/ceph.sh"
+. "$(dirname "$0")/nginx.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
 version='' key=''
 # shellcheck source=/dev/null
@@ -101,25 +102,12 @@ bare_install folder /srv/cache
 bare_install s3 s3://slurm/site $s3_environment
 diff "$work/folder.list" "$work/s3.list" || fail 'what came from S3 differs from what came from the folder'
 
-mkdir "$work/nginx"
+nginx_configure "$(nginx_serving "$cache" 10.9.9.20:8080)"
 show_logs_of "$work/nginx"
-cat >"$work/nginx/nginx.conf" <<CONF
-daemon off;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    access_log $work/nginx/access.log;
-    default_type application/octet-stream;
-    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
-    server { listen 10.9.9.20:8080; root $cache; location ~ /\\.sf- { return 404; } }
-}
-CONF
 machine_use ceph
-in_network nginx -c "$work/nginx/nginx.conf" -e "$work/nginx/error.log" >"$work/nginx/out.log" 2>&1 &
-keep_pid $!
-wait_for 20 'nginx to start' test -s "$work/nginx/pid"
+nginx_run in_network
+keep_pid "$nginx"
+wait_for 20 'nginx to start' nginx_answers
 bare_install http http://10.9.9.20:8080
 diff "$work/folder.list" "$work/http.list" || fail 'what came by HTTP differs from what came from the folder'
 grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'

@@ -5,6 +5,7 @@
 test_name=e2e.cache
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster.sh"
+. "$(dirname "$0")/nginx.sh"
 is_root || not_run 'starting the daemons in a network namespace of their own needs root'
 bundle='' version='' key='' placeholder=''
 # shellcheck source=/dev/null
@@ -147,29 +148,9 @@ cluster_jobs "$work/moved here"
 cluster_stop
 
 say '== through nginx'
-mkdir "$work/nginx"
+nginx_start "$cache"
 show_logs_of "$work/nginx"
-cat >"$work/nginx/nginx.conf" <<CONF
-daemon off;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    access_log $work/nginx/access.log;
-    default_type application/octet-stream;
-    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
-    server { listen 127.0.0.1:8080; root $cache; location ~ /\\.sf- { return 404; } }
-}
-CONF
-# In a network of its own: the port is free there, and nothing else is.
-# shellcheck disable=SC2016  # for the inner shell
-unshare --net sh -c 'ip link set lo up && exec nginx -c "$1" -e "$2"' sh "$work/nginx/nginx.conf" "$work/nginx/error.log" \
-    >"$work/nginx/out.log" 2>&1 &
-nginx=$!
-keep_pid "$nginx"
-wait_for 20 'nginx to start' test -s "$work/nginx/pid"
-nearby() { nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" "$program" "$@"; }
+nearby() { nginx_near SLURM_FACTORY_CACHE_DIR="$work/client" "$program" "$@"; }
 expect 0 nearby install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$work/by http"
 expect_said 'packages installed'
 (cd "$work/by http/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||

@@ -4,8 +4,8 @@
 # redirects, workers that are killed in the middle. http_cache.sh PROGRAM: the tests of http_cache_test.cpp.
 test_name=e2e.http_cache
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/nginx.sh"
 reader=$1
-PATH=$PATH:/usr/sbin
 
 # The worker is another user than the one who writes, if we are root: the modes must let it read.
 cache=$work/cache
@@ -30,21 +30,8 @@ new_ca other
 certificate ours localhost
 
 configure() {  # configure HTTPS_PORT HTTP_PORT
-    cat >"$work/nginx/nginx.conf" <<EOF_CONF
-daemon off;
-worker_processes 1;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    log_format asked '\$server_protocol \$request_method \$uri \$status \$http_range';
-    access_log $work/nginx/access.log asked;
-    default_type application/octet-stream;
-    client_body_temp_path $work/nginx/body;
-    proxy_temp_path $work/nginx/proxy;
-    fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi;
-    scgi_temp_path $work/nginx/scgi;
+    # shellcheck disable=SC2016  # nginx's own words
+    nginx_configure "
     server {
         listen 127.0.0.1:$1 ssl http2;
         ssl_certificate $work/tls/localhost-ours.pem;
@@ -58,9 +45,7 @@ http {
         listen 127.0.0.1:$2;
         location / { return 301 https://localhost:$1\$request_uri; }
         location /plain/ { alias $cache/; limit_rate 2m; }
-    }
-}
-EOF_CONF
+    }" '$server_protocol $request_method $uri $status $http_range'
 }
 
 SF_E2E_FOLDER=$cache SF_E2E_CA=$work/tls/ours.pem SF_E2E_OTHER_CA=$work/tls/other.pem
@@ -77,8 +62,7 @@ until [ -s "$work/nginx/pid" ]; do
     port=$((20000 + $(od -An -tu2 -N2 /dev/urandom) % 20000 * 2))
     configure "$port" $((port + 1))
     : >"$work/nginx/error.log"
-    nginx -c "$work/nginx/nginx.conf" -e "$work/nginx/error.log" >"$work/nginx/out.log" 2>&1 &
-    nginx=$!
+    nginx_run
     keep_pid "$nginx"
     wait_for 20 'nginx to start' started
     [ -s "$work/nginx/pid" ] || grep -q 'Address already in use' "$work/nginx/error.log" || fail 'nginx does not start'

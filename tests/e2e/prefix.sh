@@ -6,6 +6,7 @@ case_name=$1
 test_name=e2e.prefix.$case_name
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster.sh"
+. "$(dirname "$0")/nginx.sh"
 is_root || not_run 'starting the daemons in a network namespace of their own needs root'
 bundle='' version='' key=''
 # shellcheck source=/dev/null
@@ -22,7 +23,7 @@ trust_the_signer() {
 }
 install_from() { client install "slurm@$version" --toolchain "$toolchain" --cache "$@"; }
 nearby() {  # through nginx, which has a network of its own
-    nsenter --target "$nginx" --net -- env -u http_proxy -u https_proxy SLURM_FACTORY_CACHE_DIR="$work/client" \
+    nginx_near SLURM_FACTORY_CACHE_DIR="$work/client" \
         "$program" install "slurm@$version" --toolchain "$toolchain" --cache http://127.0.0.1:8080 --prefix "$prefix"
 }
 well() { expect 0 client verify --deep --prefix "$prefix"; }
@@ -80,27 +81,8 @@ case_health() {
     mv "$work/gone" "$cache/$toolchain/slurm/${version%.*}/_sf"
 
     say '== nothing to do: one question'
-    mkdir "$work/nginx"
+    nginx_start "$cache"
     show_logs_of "$work/nginx"
-    cat >"$work/nginx/nginx.conf" <<CONF
-daemon off;
-pid $work/nginx/pid;
-error_log $work/nginx/error.log;
-events {}
-http {
-    access_log $work/nginx/access.log;
-    default_type application/octet-stream;
-    client_body_temp_path $work/nginx/body; proxy_temp_path $work/nginx/proxy; fastcgi_temp_path $work/nginx/fastcgi;
-    uwsgi_temp_path $work/nginx/uwsgi; scgi_temp_path $work/nginx/scgi;
-    server { listen 127.0.0.1:8080; root $cache; location ~ /\\.sf- { return 404; } }
-}
-CONF
-    # shellcheck disable=SC2016  # for the inner shell
-    unshare --net sh -c 'ip link set lo up && exec nginx -c "$1" -e "$2"' sh "$work/nginx/nginx.conf" \
-        "$work/nginx/error.log" >"$work/nginx/out.log" 2>&1 &
-    nginx=$!
-    keep_pid "$nginx"
-    wait_for 20 'nginx to start' test -s "$work/nginx/pid"
     rm -rf "$work/client/caches"
     expect 0 nearby
     before=$(wc -l <"$work/nginx/access.log")
