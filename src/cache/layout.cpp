@@ -71,7 +71,7 @@ struct Maker {
         return by_digest("sources", source.sha256);
     }
     std::string operator()(const IndexNodeName& node) const {
-        return fmt::format("_sf/index/{}.json", node.sha256.hex());
+        return fmt::format("_sf/index/{}.json.gz", node.sha256.hex());
     }
     std::string operator()(const PublicKeyName& key) const {
         return fmt::format("keys/{}.asc", key.fingerprint);
@@ -134,7 +134,7 @@ std::optional<ObjectName> digest_name(const Parts& parts) {
 
 std::optional<ObjectName> index_node(const Parts& parts) {
     if (parts.size() != 3) return std::nullopt;
-    const auto hex = between(parts[2], "", ".json");
+    const auto hex = between(parts[2], "", ".json.gz");
     if (!hex) return std::nullopt;
     const Result<Digest> digest = Digest::parse(*hex);
     if (!digest) return std::nullopt;

@@ -50,7 +50,7 @@ struct SourceName {
     bool operator==(const SourceName&) const = default;
 };
 
-// _sf/index/<64>.json: a node of the index below the snapshot (package_index.hpp)
+// _sf/index/<64>.json.gz: a node of the index below the snapshot (package_index.hpp)
 struct IndexNodeName {
     base::Digest sha256;
     bool operator==(const IndexNodeName&) const = default;

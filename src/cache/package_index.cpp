@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/ref_json.hpp"
 #include "model/names.hpp"
@@ -82,14 +83,14 @@ Status check_same(std::string_view again, std::string_view text) {
 // The node that `ref` names, and of what it should be.
 Result<std::string> read_node(const ReadNode& read, const Ref& ref) {
     if (ref.size > max_index_node) return fail(Code::corrupt, "a node of the index is too large");
-    SF_TRY(std::string text, read(ref));
-    if (text.size() != ref.size || base::sha256(text) != ref.sha256)
+    SF_TRY(const std::string packed, read(ref));
+    if (packed.size() != ref.size || base::sha256(packed) != ref.sha256)
         return fail(Code::corrupt, "a node of the index is not the one that was signed: {}",
                     ref.sha256.hex());
-    return text;
+    return base::during(gunzip(packed, max_index_node), "unpacking a node of the index");
 }
 
-Ref ref_of(const std::string& text) { return {base::sha256(text), text.size()}; }
+Ref ref_of(const std::string& bytes) { return {base::sha256(bytes), bytes.size()}; }
 
 }  // namespace
 
@@ -208,16 +209,18 @@ public:
         IndexChange change;
         change.names = x_index.x_snapshot.names;
         for (const auto& key : x_changed) {
-            SF_TRY(std::string text, to_json(x_versions.at(key)));
-            x_names.at(key.first).versions[key.second] = ref_of(text);
-            change.nodes.push_back(std::move(text));
+            SF_TRY(const std::string text, to_json(x_versions.at(key)));
+            SF_TRY(std::string packed, gzip(text));
+            x_names.at(key.first).versions[key.second] = ref_of(packed);
+            change.nodes.push_back(std::move(packed));
         }
         std::set<std::string> names;
         for (const auto& [name, unused] : x_changed) names.insert(name);
         for (const std::string& name : names) {
-            SF_TRY(std::string text, to_json(x_names.at(name)));
-            change.names[name] = ref_of(text);
-            change.nodes.push_back(std::move(text));
+            SF_TRY(const std::string text, to_json(x_names.at(name)));
+            SF_TRY(std::string packed, gzip(text));
+            change.names[name] = ref_of(packed);
+            change.nodes.push_back(std::move(packed));
         }
         change.changed = !x_changed.empty();
         return change;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which packages a cache holds: a tree of three levels below a signed snapshot (snapshot.hpp,
 // docs/formats/snapshot.md). The snapshot names a node for each package name, which names one for
-// each version, which lists the builds. Nodes are named by their digest, never change, and are
-// believed because the snapshot is signed. So who installs one package reads two small nodes of a
+// each version, which lists the builds. Nodes are texts, gzipped (half of one is digests in
+// hexadecimal), named by the digest of that; they never change, and are believed because the
+// snapshot is signed. So who installs one package reads two small nodes of a
 // cache of ten thousand, and who publishes one writes two. Where nodes lie is the caller's affair.
 // One thread for each object.
 #pragma once
@@ -40,7 +41,7 @@ struct VersionNode {
     std::vector<Build> builds;  // sorted by hash, each once
 };
 
-inline constexpr std::uint64_t max_index_node = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t max_index_node = std::uint64_t{4} << 20;  // packed, and unpacked
 
 [[nodiscard]] base::Result<std::string> to_json(const NameNode& node);
 [[nodiscard]] base::Result<std::string> to_json(const VersionNode& node);
@@ -71,7 +72,7 @@ private:
 
 // What a change of the index writes: nodes first, then the snapshot.
 struct IndexChange {
-    std::vector<std::string> nodes;  // texts; each is named by its digest
+    std::vector<std::string> nodes;  // gzipped texts; each is named by the digest of these bytes
     std::map<std::string, Ref> names;
     bool changed = false;
 };

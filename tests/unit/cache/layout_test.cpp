@@ -30,7 +30,7 @@ TEST(Layout, MakesAndParsesEveryName) {
         {KeyManifestName{fpr}, "v3/manifests/key/" + fpr + ".key.manifest.json"},
         {BlobName{digest}, "blobs/sha256/e3/" + hex},
         {SourceName{digest}, "sources/sha256/e3/" + hex},
-        {IndexNodeName{digest}, "_sf/index/" + hex + ".json"},
+        {IndexNodeName{digest}, "_sf/index/" + hex + ".json.gz"},
         {PublicKeyName{fpr}, "keys/" + fpr + ".asc"},
         {BundleAliasName{"25.11", "noble", BundlePart::archive},
          "builds/25.11/noble/slurm-25.11-noble-software.tar.gz"},
@@ -116,7 +116,7 @@ TEST(Layout, MirrorsHaveFolders) {
 TEST(Layout, SaysWhatMayBeKept) {
     const std::string hex(64, 'a');
     for (const std::string& key :
-         {"blobs/sha256/aa/" + hex, "sources/sha256/aa/" + hex, "_sf/index/" + hex + ".json",
+         {"blobs/sha256/aa/" + hex, "sources/sha256/aa/" + hex, "_sf/index/" + hex + ".json.gz",
           std::string("v3/manifests/spec/zlib/zlib-1.3.1-") + std::string(32, 'b') +
               ".spec.manifest.json"})
         EXPECT_EQ(cache_control_of(key), "public, max-age=31536000, immutable") << key;

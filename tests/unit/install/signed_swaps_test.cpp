@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "cache/gzip_text.hpp"
 #include "cache/package_index.hpp"
 #include "trust/armor.hpp"
 #include "unit/install/cache_maker.hpp"
@@ -29,12 +30,16 @@ protected:
             .value();
     }
     std::string node(const cache::Ref& ref) const {
-        return read(mirror() / "_sf/index" / (ref.sha256.hex() + ".json"));
+        return cache::gunzip(read(node_file(ref.sha256)), cache::max_index_node).value();
+    }
+    fs::path node_file(const base::Digest& digest) const {
+        return mirror() / "_sf/index" / (digest.hex() + ".json.gz");
     }
     cache::Ref add_node(const std::string& text) const {
-        const base::Digest digest = base::sha256(text);
-        put(mirror() / "_sf/index" / (digest.hex() + ".json"), text);
-        return {digest, text.size()};
+        const std::string packed = cache::gzip(text).value();
+        const base::Digest digest = base::sha256(packed);
+        put(node_file(digest), packed);
+        return {digest, packed.size()};
     }
 };
 
@@ -115,8 +120,8 @@ TEST_F(SignedSwaps, A1) {
         return bytes;
     };
     for (const cache::Ref& ref : {names, builds}) {
-        const std::string good = node(ref);
-        const fs::path file = mirror() / "_sf/index" / (ref.sha256.hex() + ".json");
+        const fs::path file = node_file(ref.sha256);
+        const std::string good = read(file);
         const std::string key = cache::key_of(cache::IndexNodeName{ref.sha256}).value();
         for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
             put(file, flipped(good, bit));

@@ -238,7 +238,7 @@ TEST_F(SnapshotAttacks, MixAndMatch) {
         std::ofstream out(path, std::ios::binary | std::ios::trunc);
         out << bytes;
     };
-    const std::string used = x_snapshot.names.at("slurm").sha256.hex() + ".json";
+    const std::string used = x_snapshot.names.at("slurm").sha256.hex() + ".json.gz";
     for (const auto& [name, bytes] : kept) {
         if (name == used) continue;
         put(nodes / used, bytes);
