@@ -55,4 +55,12 @@ Result<std::string> gunzip(std::string_view bytes, std::uint64_t most) {
     return text;
 }
 
+Result<std::string> text_of(const BlobRecord& blob, std::string stored) {
+    if (blob.compression == "none") return stored;
+    if (blob.compression == "gzip")
+        return base::during(gunzip(stored, max_text), "unpacking a blob " + blob.media_type);
+    return base::fail(base::Code::corrupt, "a text is compressed as {}: none or gzip is known",
+                      blob.compression);
+}
+
 }  // namespace sf::cache

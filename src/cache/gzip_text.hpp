@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "cache/blob_record.hpp"
 
 namespace sf::cache {
 
@@ -14,5 +15,11 @@ namespace sf::cache {
 [[nodiscard]] base::Result<std::string> gzip(std::string_view text);
 // Code::corrupt for what is none, or holds more than `most` bytes.
 [[nodiscard]] base::Result<std::string> gunzip(std::string_view bytes, std::uint64_t most);
+
+// Of a blob that is a text, stored or unpacked.
+inline constexpr std::uint64_t max_text = std::uint64_t{256} << 20;
+
+// The text that a blob holds, whose bytes were compared with its record already.
+[[nodiscard]] base::Result<std::string> text_of(const BlobRecord& blob, std::string stored);
 
 }  // namespace sf::cache

@@ -20,7 +20,6 @@ using base::Status;
 namespace {
 
 // The description of a package: a file list of the largest is some megabytes.
-constexpr std::uint64_t max_text = std::uint64_t{256} << 20;
 
 class Walk {
 public:
@@ -125,7 +124,8 @@ private:
             return fail(Code::corrupt,
                         "{} names a bundle's manifest, but not all that belongs to it",
                         package.key);
-        SF_TRY(const std::string text, read_blob(*found));
+        SF_TRY(std::string stored, read_blob(*found));
+        SF_TRY(const std::string text, text_of(*found, std::move(stored)));
         SF_TRY(const std::string armored, read_blob(*signature));
         SF_CHECK(x_verifier.verify_bytes(text, armored, "the bundle's manifest of " + package.key)
                      .map([](const trust::GoodSignature&) {}));

@@ -10,6 +10,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cache/blob_record.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
@@ -211,8 +212,9 @@ private:
     Status push_slurm(publish::BundlePush* bundle) {
         SF_TRY(const std::string assets, assets_archive(x_what.made.assets));
         SF_TRY(const std::string signature, x_signer.sign_bytes(x_what.made.manifest));
+        SF_TRY(const std::string packed, cache::gzip(x_what.made.manifest));
         x_push.items = {{main_package(),
-                         {{std::string(cache::media::bundle), "none", x_what.made.manifest},
+                         {{std::string(cache::media::bundle), "gzip", packed},
                           {std::string(cache::media::signature), "none", signature},
                           {std::string(cache::media::assets), "zstd", assets}}}};
         cache::NamedBundle named;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cache/trusted_snapshot.hpp"
@@ -181,7 +182,8 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
                                      manifest.version, media_type),
                          "only Slurm is installed by name; what it needs comes with it");
     SF_TRY(const std::string key, cache::key_of(cache::BlobName{found->sha256}));
-    return named_object(key, {found->sha256, found->size});
+    SF_TRY(std::string stored, named_object(key, {found->sha256, found->size}));
+    return cache::text_of(*found, std::move(stored));
 }
 
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,

@@ -138,7 +138,7 @@ private:
             SF_TRY(litter, is_litter(key, manifest));
         }
         if (there && !litter) {
-            SF_CHECK(base::during(check_there(*there, key, manifest),
+            SF_CHECK(base::during(check_there(*there, key, manifest, extras),
                                   "reading " + x_mirror.place() + '/' + key));
             stored = {base::sha256(there->text), there->text.size()};
             x_report.there.push_back(item.store_name);
@@ -190,7 +190,7 @@ private:
 
     // What another push put there is what ours would be, or nothing is done.
     Status check_there(const cache::StoredText& there, const std::string& key,
-                       const SpecManifest& ours) const {
+                       const SpecManifest& ours, const std::vector<ExtraBlob>& extras) const {
         SF_TRY(const trust::SignedText good,
                x_request.verifier->verify_clearsigned(there.text, key));
         SF_TRY(const SpecManifest theirs, cache::spec_manifest_from_json(good.text, key));
@@ -201,7 +201,8 @@ private:
                 "neither");
         // But for the signature, which holds a time.
         for (const std::string_view kind : {media::bundle, media::assets}) {
-            if (digest_of(theirs, kind) != digest_of(ours, kind))
+            SF_TRY(const bool same, holds_same(theirs, ours, kind, extras));
+            if (!same)
                 return base::fail_hint(
                     Code::refused,
                     "it is published already, with other files of ours (installer, templates, "
@@ -210,10 +211,24 @@ private:
         }
         return {};
     }
-    static std::optional<base::Digest> digest_of(const SpecManifest& manifest,
-                                                 std::string_view kind) {
+    static const BlobRecord* record_in(const SpecManifest& manifest, std::string_view kind) {
         const auto found = std::ranges::find(manifest.others, kind, &BlobRecord::media_type);
-        return found == manifest.others.end() ? std::nullopt : std::optional(found->sha256);
+        return found == manifest.others.end() ? nullptr : &*found;
+    }
+    // The same text is the same, though another zlib has packed it.
+    Result<bool> holds_same(const SpecManifest& theirs, const SpecManifest& ours,
+                            std::string_view kind, const std::vector<ExtraBlob>& extras) const {
+        const BlobRecord* there = record_in(theirs, kind);
+        const BlobRecord* here = record_in(ours, kind);
+        if (there == nullptr || here == nullptr) return there == here;
+        if (there->sha256 == here->sha256) return true;
+        if (there->compression != "gzip" || there->size > cache::max_text) return false;
+        SF_TRY(const std::string key, cache::key_of(cache::BlobName{there->sha256}));
+        SF_TRY(std::string stored, cache::read_ref(x_mirror, key, {there->sha256, there->size}));
+        SF_TRY(const std::string text, cache::text_of(*there, std::move(stored)));
+        const auto extra = std::ranges::find(extras, kind, &ExtraBlob::media_type);
+        SF_TRY(const std::string own, cache::text_of(*here, extra->content));
+        return text == own;
     }
 
     static Result<std::string> list_of(const model::Package& package,
@@ -275,7 +290,7 @@ private:
         // Somebody was faster: theirs is the one that counts.
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
         if (!there) return fail(Code::failed, "{} was there, and is there no more", key);
-        SF_CHECK(check_there(*there, key, manifest));
+        SF_CHECK(check_there(*there, key, manifest, extras));
         return cache::Ref{base::sha256(there->text), there->text.size()};
     }
 

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "cache/file_backend.hpp"
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "install/cache_install.hpp"
@@ -103,7 +104,7 @@ protected:
         SF_TRY(const std::string signature, signs.sign_bytes(text));
         push.mirror = main_folder;
         push.items = {{built.back().package.store_name(),
-                       {{std::string(cache::media::bundle), "none", text},
+                       {{std::string(cache::media::bundle), "gzip", cache::gzip(text).value()},
                         {std::string(cache::media::signature), "none", signature},
                         {std::string(cache::media::assets), "zstd", assets_archive(version)}}}};
         cache::SubBackend main(whole, push.mirror);
