@@ -132,11 +132,11 @@ private:
             // Only aliases ever change, and only to what is named.
             if (bundle != nullptr && old != x_before.files.end())
                 return fail(Code::refused, "{} was published with other bytes", key);
-            bool told = x_known.holds(ref);
             if (alias != nullptr) {
-                SF_TRY(told, is_newest(*alias, ref));
+                SF_TRY(const bool newest, is_newest(*alias, ref));
+                if (!newest) return fail(Code::refused, "{} is not the newest bundle", key);
             }
-            if (!told)
+            if (!x_known.holds(ref) && alias == nullptr)
                 return fail(Code::refused, "the snapshot names what was not handed over: {} as {}",
                             ref.sha256.hex(), key);
             if (bundle != nullptr && bundle->part == cache::BundlePart::archive)

@@ -3,6 +3,8 @@
 // than he should.
 #pragma once
 
+#include <algorithm>
+#include <fcntl.h>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -88,7 +88,7 @@ public:
         EXPECT_GT(signer, 1);
     }
     [[nodiscard]] std::string home() const { return (x_folder / "gnupg").string(); }
-    void kill() { x_child->kill_alone(SIGKILL); }
+    void send(int number) { x_child->kill_alone(number); }
     // Runs a program as that user.
     [[nodiscard]] base::Exit run(std::vector<std::string> words) const {
         base::Command command;
@@ -222,10 +222,15 @@ TEST_F(SignerProcessTest, DiesWithItsMakerAndLeavesNoAgent) {
         Holder holder(folder.path());
         std::vector<pid_t> working;
         ASSERT_TRUE(within(20s, [&] {
+            // Nothing new is asked for meanwhile.
+            holder.send(SIGSTOP);
             working = at_work_in(holder.home());
-            return working.size() >= 2;  // gpg, and its agent
+            if (working.size() >= 2) return true;  // gpg, and its agent
+            holder.send(SIGCONT);
+            std::this_thread::sleep_for(7ms);
+            return false;
         }));
-        holder.kill();
+        holder.send(SIGKILL);
         EXPECT_TRUE(within(10s, [&] { return !alive(holder.signer); }));
         EXPECT_TRUE(within(5s, [&] { return std::ranges::none_of(working, alive); }));
         EXPECT_TRUE(at_work_in(holder.home()).empty());

@@ -2,6 +2,9 @@
 // What the signer signs of a run, and what not: with real keys, in its own process.
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "cache/snapshot.hpp"
 #include "signer_maker.hpp"
 #include "trust/revocation_list.hpp"
