@@ -243,7 +243,7 @@ Result<Finished> run(const Command& command, std::string_view input) {
         if (talk.open()) talk.turn(20);
         SF_TRY(exit, child.wait_for(std::chrono::milliseconds{talk.open() ? 0 : 50}));
         if (exit) break;
-        if (stop_requested()) {
+        if (stop_requested() && !command.though_stopped) {
             child.kill_group(SIGTERM);
             SF_TRY(exit, child.wait_for(std::chrono::milliseconds{1000}));
             if (!exit) child.kill_group(SIGKILL);

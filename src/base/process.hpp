@@ -71,6 +71,7 @@ struct Command {
     std::optional<Identity> identity;     // setgroups, setresgid, setresuid; needs root
     Limits limits;
     std::optional<std::chrono::milliseconds> deadline;  // run() only
+    bool though_stopped = false;  // run() only: a stop does not end it: what clears up after one
 };
 
 struct Exit {

@@ -178,7 +178,7 @@ Result<PackagePut> PackageFolder::put(const model::Package& package, const fs::p
     sweep(packages);
     SF_TRY(base::TempDir stage, base::TempDir::create(packages, unfinished));
     SF_TRY(const std::string text, model::to_json(package));
-    SF_TRY(const std::string armored, signer.sign_bytes(text));
+    SF_TRY(const std::string armored, signer.sign(trust::Paper::package, text));
     for (const model::ArchiveRecord* record : archives_of(package))
         SF_CHECK(copy_archive(from / record->file, stage.path() / record->file, *record));
     SF_CHECK(base::write_file(stage.path() / manifest_file, text));

@@ -195,11 +195,16 @@ Result<std::string> to_json(const SpecManifest& manifest) {
     return lines_text(json);
 }
 
-Result<SpecManifest> spec_manifest_from_json(std::string_view text, std::string_view key) {
+Result<SpecManifest> spec_manifest_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     SF_TRY(SpecManifest manifest, read(json));
     SF_TRY(const std::string again, to_json(manifest));
     SF_CHECK(is_one_text(again, text, "the signed manifest"));
+    return manifest;
+}
+
+Result<SpecManifest> spec_manifest_from_json(std::string_view text, std::string_view key) {
+    SF_TRY(SpecManifest manifest, spec_manifest_from_json(text));
     SF_TRY(const std::string own, key_of(manifest));
     if (own != key)
         return fail(Code::corrupt, "under '{}' lies the signed manifest of another package: {}",

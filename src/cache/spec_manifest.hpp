@@ -46,6 +46,8 @@ struct SpecManifest {
 // `key`: the name it was found under, which has to be that of the package inside.
 [[nodiscard]] base::Result<SpecManifest> spec_manifest_from_json(std::string_view text,
                                                                  std::string_view key);
+// Of one that lies nowhere yet: for whoever is to sign it.
+[[nodiscard]] base::Result<SpecManifest> spec_manifest_from_json(std::string_view text);
 // v3/manifests/spec/…
 [[nodiscard]] base::Result<std::string> key_of(const SpecManifest& manifest);
 

@@ -15,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_file.hpp"
 #include "cli/session.hpp"
+#include "cli/signer_program.hpp"
 #include "cli/standard_streams.hpp"
 #include "cli/usage_error.hpp"
 
@@ -217,6 +218,7 @@ int run_words(Session& session, CLI::App& app, int argc, char** argv) {
 
 int run_command_line(int argc, char** argv) {
     open_standard_streams();
+    if (is_signer(argc, argv)) return run_signer(argv[1]);
     base::install_stop_handlers();
     // What is written here is for others to read; what is not says so itself (keys, state of
     // GnuPG).

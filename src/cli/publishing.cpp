@@ -40,22 +40,6 @@ public:
     std::string bytes_written;
 };
 
-// The files of ours that a bundle brings, as one archive.
-Result<std::string> assets_archive(const std::vector<publish::BundleAsset>& assets) {
-    MemorySink sink;
-    pack::WriterOptions options;
-    options.mtime = build::source_date_epoch;
-    SF_TRY(auto writer, pack::ArchiveWriter::create(sink, options));
-    std::vector<const publish::BundleAsset*> sorted;
-    sorted.reserve(assets.size());
-    for (const publish::BundleAsset& asset : assets) sorted.push_back(&asset);
-    std::ranges::sort(sorted, {}, &publish::BundleAsset::path);
-    for (const publish::BundleAsset* asset : sorted)
-        SF_CHECK(writer.add_memory(asset->path, asset->content, asset->executable));
-    SF_CHECK(writer.finish("assets.tar.zst").map([](const model::ArchiveRecord&) {}));
-    return std::move(sink.bytes_written);
-}
-
 Status push_one(Session& session, cache::Backend& place, const cache::MirrorName& name,
                 publish::PushRequest request) {
     SF_TRY(request.mirror, cache::folder_of(name));
@@ -194,6 +178,7 @@ private:
         x_papers.older = x_request.older;
         x_papers.work = x_push.work;
         x_papers.verifier = x_push.verifier;
+        x_papers.signer = &x_signer;
         x_papers.memory = x_push.memory;
         x_papers.now = x_push.now;
         return {};
@@ -211,7 +196,8 @@ private:
 
     Status push_slurm(publish::BundlePush* bundle) {
         SF_TRY(const std::string assets, assets_archive(x_what.made.assets));
-        SF_TRY(const std::string signature, x_signer.sign_bytes(x_what.made.manifest));
+        SF_TRY(const std::string signature,
+               x_signer.sign(trust::Paper::bundle_manifest, x_what.made.manifest));
         SF_TRY(const std::string packed, cache::gzip(x_what.made.manifest));
         x_push.items = {{main_package(),
                          {{std::string(cache::media::bundle), "gzip", packed},
@@ -306,6 +292,35 @@ Status check_publish_request(const PublishRequest& request) {
     if (place->writable()) return {};
     return base::fail_hint(Code::usage, place->place() + " can only be read",
                            "publish to the folder that the web server serves");
+}
+
+Result<std::string> assets_archive(const std::vector<publish::BundleAsset>& assets) {
+    MemorySink sink;
+    pack::WriterOptions options;
+    options.mtime = build::source_date_epoch;
+    SF_TRY(auto writer, pack::ArchiveWriter::create(sink, options));
+    std::vector<const publish::BundleAsset*> sorted;
+    sorted.reserve(assets.size());
+    for (const publish::BundleAsset& asset : assets) sorted.push_back(&asset);
+    std::ranges::sort(sorted, {}, &publish::BundleAsset::path);
+    for (const publish::BundleAsset* asset : sorted)
+        SF_CHECK(writer.add_memory(asset->path, asset->content, asset->executable));
+    SF_CHECK(writer.finish("assets.tar.zst").map([](const model::ArchiveRecord&) {}));
+    return std::move(sink.bytes_written);
+}
+
+Result<std::set<std::string>> mirrors_of(const PublishRequest& request,
+                                         const std::string& toolchain, const std::string& version) {
+    std::set<std::string> mirrors;
+    if (request.wanted() && request.what != "slurm") {
+        SF_TRY(std::string folder, cache::folder_of({toolchain, ""}));
+        mirrors.insert(std::move(folder));
+    }
+    if (request.wanted() && request.what != "deps") {
+        SF_TRY(std::string folder, cache::folder_of({toolchain, model::series_of(version)}));
+        mirrors.insert(std::move(folder));
+    }
+    return mirrors;
 }
 
 Status publish_build(Session& session, const PublishRequest& request, const Published& what,

@@ -3,7 +3,9 @@
 // cache. One thread.
 #pragma once
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "build/engine.hpp"
 #include "cli/bundle_making.hpp"
@@ -40,6 +42,17 @@ struct Published {
     const MadeBundle& made;
 };
 
+// The files of ours that a bundle brings, as the one archive that a cache has. The same files give
+// the same bytes.
+[[nodiscard]] base::Result<std::string> assets_archive(
+    const std::vector<publish::BundleAsset>& assets);
+
+// The mirrors that it goes to.
+[[nodiscard]] base::Result<std::set<std::string>> mirrors_of(const PublishRequest& request,
+                                                             const std::string& toolchain,
+                                                             const std::string& version);
+
+// The signer knows the packages already.
 [[nodiscard]] base::Status publish_build(Session& session, const PublishRequest& request,
                                          const Published& what, const trust::Signer& signer);
 

@@ -5,9 +5,9 @@
 
 #include <climits>
 #include <fcntl.h>
-#include <functional>
 #include <unistd.h>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "trust/trust_store.hpp"
 
@@ -15,6 +15,7 @@ namespace sf::cli {
 
 using base::Code;
 using base::Result;
+using base::Status;
 
 void add_signing_options(CLI::App& app, SigningRequest& request) {
     app.add_option(
@@ -94,16 +95,12 @@ Result<std::vector<trust::Fingerprint>> wanted_keys(const trust::Keyring& keyrin
     return base::fail(Code::usage, "{}", message);
 }
 
-Result<trust::Signer> together(const trust::Keyring& keyring,
-                               const std::vector<trust::Fingerprint>& fingerprints,
-                               const std::function<trust::Passphrase(std::size_t)>& passphrase) {
-    SF_TRY(trust::Signer signer,
-           trust::Signer::create(keyring, fingerprints.front(), passphrase(0)));
-    for (std::size_t i = 1; i < fingerprints.size(); ++i) {
-        SF_TRY(trust::Signer other, trust::Signer::create(keyring, fingerprints[i], passphrase(i)));
-        SF_CHECK(base::during(signer.also(std::move(other)), "--signing-key"));
-    }
-    return signer;
+// Its number stays taken, so that it is never that of another file.
+Status close_passphrase(int descriptor) {
+    SF_TRY(const base::Fd nothing, base::open_file("/dev/null", O_RDONLY));
+    if (::dup3(nothing.get(), descriptor, descriptor > 2 ? O_CLOEXEC : 0) < 0)
+        return base::fail_errno(errno, "close the passphrase's descriptor");
+    return {};
 }
 
 }  // namespace
@@ -140,21 +137,43 @@ base::Status check_signing_request(Session& session, const SigningRequest& reque
         SF_CHECK(trust::open_passphrase_file(file).map([](const base::Fd&) {}));
     const trust::Keyring keyring = keyring_of(session);
     SF_TRY(const std::vector<trust::Fingerprint> wanted, wanted_keys(keyring, request));
-    if (wanted.empty()) return {};
-    // Without the passphrase: a pipe gives it only once, to the signer that signs.
-    return together(keyring, wanted, [](std::size_t) { return trust::Passphrase(); })
-        .map([](const trust::Signer&) {});
+    for (const trust::Fingerprint& each : wanted)
+        SF_CHECK(keyring.find_signing(each).map([](const trust::Key&) {}));
+    return {};
 }
 
-Result<trust::Signer> choose_signer(Session& session, const SigningRequest& request) {
+Result<std::unique_ptr<trust::SignerProcess>> choose_signer(Session& session,
+                                                            const SigningRequest& request) {
     const trust::Keyring keyring = keyring_of(session);
     SF_TRY(std::vector<trust::Fingerprint> wanted, wanted_keys(keyring, request));
     if (wanted.empty()) {
         SF_TRY(const trust::Key key, make_key(session, keyring));
         wanted.push_back(key.primary.fingerprint);
     }
-    return together(keyring, wanted,
-                    [&](std::size_t index) { return passphrase_of(request, index); });
+    trust::SignerStart start;
+    std::error_code error;
+    start.home = std::filesystem::absolute(keyring.home(), error);
+    if (error) return base::fail_errno(error.value(), "find the current folder");
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const trust::Passphrase passphrase = passphrase_of(request, i);
+        trust::SignerKey key{wanted[i].text(), passphrase.from, {}};
+        if (passphrase.from == trust::Passphrase::From::file) {
+            key.file = std::filesystem::absolute(passphrase.file, error).string();
+            if (error) return base::fail_errno(error.value(), "find the current folder");
+        }
+        if (passphrase.from == trust::Passphrase::From::descriptor)
+            start.passphrase_descriptor = passphrase.descriptor;
+        start.keys.push_back(std::move(key));
+    }
+    SF_TRY(std::unique_ptr<trust::SignerProcess> signer, trust::SignerProcess::start(start));
+    if (start.passphrase_descriptor >= 0) SF_CHECK(close_passphrase(start.passphrase_descriptor));
+    return signer;
+}
+
+Status say_plan(const trust::Signer& signer, const publish::SigningPlan& plan) {
+    SF_TRY(const std::string text, publish::to_json(plan));
+    return base::during(signer.admit(trust::Evidence::plan, text),
+                        "telling the signer what will be signed");
 }
 
 }  // namespace sf::cli

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "cli/session.hpp"
-#include "trust/signer.hpp"
+#include "publish/signing_plan.hpp"
+#include "trust/keyring.hpp"
+#include "trust/signer_process.hpp"
 
 namespace CLI {
 class App;
@@ -38,10 +40,14 @@ void add_passphrase_options(CLI::App& app, SigningRequest& request);
 [[nodiscard]] trust::Keyring keyring_of(const Session& session);
 [[nodiscard]] std::filesystem::path trust_folder(const Session& session);
 
-// Call once a run: a passphrase that comes through a pipe can be read only once. A key made here is
-// trusted here, so that what it signs can be verified at once on this machine;
-// other machines must be told its fingerprint.
-[[nodiscard]] base::Result<trust::Signer> choose_signer(Session& session,
-                                                        const SigningRequest& request);
+// Starts the signer, in a process of its own: before anything of upstream runs, and once a run: a
+// passphrase that comes through a pipe can be read only once. From then on it is not open here any
+// more. A key made here is trusted here, so that what it signs can be verified at once on this
+// machine; other machines must be told its fingerprint.
+[[nodiscard]] base::Result<std::unique_ptr<trust::SignerProcess>> choose_signer(
+    Session& session, const SigningRequest& request);
+
+// What this run will sign; nothing is signed before it was said.
+[[nodiscard]] base::Status say_plan(const trust::Signer& signer, const publish::SigningPlan& plan);
 
 }  // namespace sf::cli

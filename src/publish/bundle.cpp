@@ -119,32 +119,6 @@ Status plan_assets(const BundleRequest& request, model::Bundle& bundle) {
     return {};
 }
 
-// What was written is what the manifest says, file by file.
-Status compare(const model::Bundle& bundle, std::vector<model::FileEntry> written) {
-    std::erase_if(written, [](const model::FileEntry& entry) {
-        return entry.path == model::bundle_manifests_folder ||
-               entry.path.starts_with(std::string(model::bundle_manifests_folder) + '/');
-    });
-    std::ranges::sort(written, {}, &model::FileEntry::path);
-    SF_TRY(const std::vector<model::FileEntry> expected, model::bundle_tree(bundle));
-    for (std::size_t i = 0; i < expected.size() || i < written.size(); ++i) {
-        if (i >= expected.size() || (i < written.size() && written[i].path < expected[i].path)) {
-            return fail(Code::corrupt, "{} is in an archive but not in its manifest",
-                        base::escape_untrusted(written[i].path));
-        }
-        if (i >= written.size() || expected[i].path < written[i].path) {
-            return fail(Code::corrupt, "{} is in a manifest but not in its archive",
-                        base::escape_untrusted(expected[i].path));
-        }
-        const std::string difference = model::entry_difference(expected[i], written[i]);
-        if (!difference.empty()) {
-            return fail(Code::corrupt, "{} {}: the archive is not the manifest's",
-                        base::escape_untrusted(written[i].path), difference);
-        }
-    }
-    return {};
-}
-
 // Replaces `link` by a symlink to `target` in one step.
 Status replace_link(const fs::path& link, const fs::path& target) {
     SF_TRY(const base::TempDir room, base::TempDir::create(link.parent_path(), ".tmp-link-"));
@@ -157,6 +131,31 @@ Status replace_link(const fs::path& link, const fs::path& target) {
 }
 
 }  // namespace
+
+Status compare_tree(const model::Bundle& bundle, std::vector<model::FileEntry> found) {
+    std::erase_if(found, [](const model::FileEntry& entry) {
+        return entry.path == model::bundle_manifests_folder ||
+               entry.path.starts_with(std::string(model::bundle_manifests_folder) + '/');
+    });
+    std::ranges::sort(found, {}, &model::FileEntry::path);
+    SF_TRY(const std::vector<model::FileEntry> expected, model::bundle_tree(bundle));
+    for (std::size_t i = 0; i < expected.size() || i < found.size(); ++i) {
+        if (i >= expected.size() || (i < found.size() && found[i].path < expected[i].path)) {
+            return fail(Code::corrupt, "{} is in an archive but not in its manifest",
+                        base::escape_untrusted(found[i].path));
+        }
+        if (i >= found.size() || expected[i].path < found[i].path) {
+            return fail(Code::corrupt, "{} is in a manifest but not in its archive",
+                        base::escape_untrusted(expected[i].path));
+        }
+        const std::string difference = model::entry_difference(expected[i], found[i]);
+        if (!difference.empty()) {
+            return fail(Code::corrupt, "{} {}: the archive is not the manifest's",
+                        base::escape_untrusted(found[i].path), difference);
+        }
+    }
+    return {};
+}
 
 Result<model::Bundle> plan_bundle(const BundleRequest& request) {
     SF_CHECK(model::check_version(request.version));
@@ -219,7 +218,7 @@ Result<model::ArchiveRecord> write_bundle_archive(const BundleRequest& request,
     for (const model::FileEntry& link : model::bundle_links(bundle)) {
         SF_CHECK(writer.add_symlink(link.path, link.target));
     }
-    SF_CHECK(compare(bundle, writer.entries()));
+    SF_CHECK(compare_tree(bundle, writer.entries()));
     return writer.finish(model::bundle_file(bundle.version, bundle.toolchain, bundle.architecture));
 }
 
@@ -230,7 +229,8 @@ Result<BundleFiles> write_bundle(const BundleRequest& request, const fs::path& b
     std::string manifest_signature;
     if (signer != nullptr) {
         SF_TRY(manifest_signature,
-               base::during(signer->sign_bytes(manifest), "signing the manifest"));
+               base::during(signer->sign(trust::Paper::bundle_manifest, manifest),
+                            "signing the manifest"));
     }
     const std::string series = model::series_of(bundle.version);
     const std::string file =
@@ -253,13 +253,14 @@ Result<BundleFiles> write_bundle(const BundleRequest& request, const fs::path& b
                         "writing " + file));
     std::string bundle_signature;
     if (signer != nullptr) {
-        SF_TRY(bundle_signature, base::during(signer->sign(out.fd()), "signing " + file));
+        SF_TRY(bundle_signature, base::during(signer->sign_bundle(out.fd()), "signing " + file));
     }
     const BundleFacts facts{&bundle, &request.origins, file, files.record.sha256,
                             base::sha256(manifest)};
     SF_TRY(const std::string parts, sbom(facts));
     std::string attested;
     if (signer != nullptr) {
+        SF_CHECK(signer->admit(trust::Evidence::blob, parts));
         SF_TRY(const std::string said,
                statement(facts, base::sha256(parts), signer->fingerprint()));
         SF_TRY(attested, base::during(envelope(said, *signer), "signing how it was made"));

@@ -61,8 +61,13 @@ struct BundleFiles {
     model::ArchiveRecord record;
 };
 
+// Is what an archive holds what its manifest says, file by file? manifests/ aside.
+[[nodiscard]] base::Status compare_tree(const model::Bundle& bundle,
+                                        std::vector<model::FileEntry> found);
+
 // `signer` null: an unsigned bundle, and what lies there signed from before is removed. The bundle
-// appears first, then what speaks of it, the aliases last; each whole or not at all.
+// appears first, then what speaks of it, the aliases last; each whole or not at all. The signer
+// knows the packages already.
 [[nodiscard]] base::Result<BundleFiles> write_bundle(const BundleRequest& request,
                                                      const std::filesystem::path& builds,
                                                      const trust::Signer* signer);

@@ -286,6 +286,12 @@ Result<cache::BundleRefs> BundlePush::papers(const File& archive, bool ours) {
     if (said.manifest != x_request.manifest)
         return base::fail_hint(Code::refused, "it is another bundle: of other packages",
                                immutable_hint);
+    if (x_request.signer == nullptr) return refs;
+    SF_CHECK(x_request.signer->admit_file(archive.descriptor.get()));
+    for (const auto& [part, text] : texts)
+        SF_CHECK(x_request.signer->admit(
+            part == BundlePart::provenance ? trust::Evidence::provenance : trust::Evidence::blob,
+            text));
     return refs;
 }
 

@@ -16,6 +16,7 @@
 #include "cache/backend.hpp"
 #include "cache/bundle_files.hpp"
 #include "publish/provenance.hpp"
+#include "trust/signer.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::publish {
@@ -29,6 +30,7 @@ struct BundlePushRequest {
     bool older = false;                         // than what is published, all the same
     std::filesystem::path work;                 // a private folder
     const trust::Verifier* verifier = nullptr;  // whose signatures in the place are believed
+    const trust::Signer* signer = nullptr;      // who will sign the snapshot that names it
     std::filesystem::path memory;               // cache/snapshot_memory.hpp
     std::int64_t now = 0;
     std::function<base::Status(std::string_view step)> on_step;  // before each; an error stops

@@ -114,6 +114,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     cache::Snapshot snapshot;
     bool all_signed = false;
     if (there) {
+        SF_CHECK(x_authority.signer->admit(trust::Evidence::snapshot, there->stored));
         all_signed = signed_by_all(*there->signature);
         snapshot = std::move(there->snapshot);
     } else {
@@ -122,7 +123,9 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     }
     const cache::ReadNode read = [&](const cache::Ref& ref) -> Result<std::string> {
         SF_TRY(const std::string node, cache::key_of(cache::IndexNodeName{ref.sha256}));
-        return cache::read_ref(x_mirror, node, ref);
+        SF_TRY(std::string text, cache::read_ref(x_mirror, node, ref));
+        SF_CHECK(x_authority.signer->admit(trust::Evidence::node, text));
+        return text;
     };
     SF_TRY(const cache::IndexChange change, cache::add_builds(snapshot, read, builds));
     bool with_bundle = false;
@@ -135,6 +138,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     if (!change.changed && !with_bundle && young && all_signed) return true;
     SF_CHECK(check_clock());
     for (const std::string& node : change.nodes) {
+        SF_CHECK(x_authority.signer->admit(trust::Evidence::node, node));
         SF_TRY(const std::string name, cache::key_of(cache::IndexNodeName{base::sha256(node)}));
         SF_CHECK(put(name, node, true));
     }
@@ -145,7 +149,7 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     snapshot.issued = std::max(x_authority.now, snapshot.issued);
     snapshot.expires = snapshot.issued + x_authority.lifetime.count();
     SF_TRY(const std::string text, cache::to_text(snapshot));
-    SF_TRY(const std::string signed_text, x_authority.signer->clearsign(text));
+    SF_TRY(const std::string signed_text, x_authority.signer->sign(trust::Paper::snapshot, text));
     SF_TRY(const PutOutcome outcome,
            cache::put_text(x_mirror, key, signed_text, json_type,
                            there ? PutCondition{PutCondition::Kind::if_etag, there->etag}

@@ -140,6 +140,7 @@ private:
         if (there && !litter) {
             SF_CHECK(base::during(check_there(*there, key, manifest, extras),
                                   "reading " + x_mirror.place() + '/' + key));
+            SF_CHECK(x_request.signer->admit(trust::Evidence::manifest, there->text));
             stored = {base::sha256(there->text), there->text.size()};
             x_report.there.push_back(item.store_name);
         } else {
@@ -269,6 +270,8 @@ private:
         SF_TRY(const std::string package_text, model::to_json(*package.package));
         manifest.package = record_of(media::package, "none", package_text);
         SF_CHECK(step("blobs " + store_name));
+        SF_CHECK(admit(x_request.work / install.file));
+        SF_CHECK(x_request.signer->admit(trust::Evidence::spec, spec_blob));
         SF_CHECK(put_file(x_request.work / install.file, install));
         SF_CHECK(base::remove_file(x_request.work / install.file));
         SF_CHECK(put_blob(spec_blob));
@@ -276,11 +279,15 @@ private:
         SF_CHECK(put_file(package.folder / manifest.run.file, manifest.run));
         if (manifest.dev) SF_CHECK(put_file(package.folder / manifest.dev->file, *manifest.dev));
         if (manifest.dbg) SF_CHECK(put_file(package.folder / manifest.dbg->file, *manifest.dbg));
-        for (const ExtraBlob& extra : extras) SF_CHECK(put_blob(extra.content));
+        for (const ExtraBlob& extra : extras) {
+            SF_CHECK(x_request.signer->admit(trust::Evidence::blob, extra.content));
+            SF_CHECK(put_blob(extra.content));
+        }
 
         SF_CHECK(step("manifest " + store_name));
         SF_TRY(const std::string text, cache::to_json(manifest));
-        SF_TRY(const std::string signed_text, x_request.signer->clearsign(text));
+        SF_TRY(const std::string signed_text,
+               x_request.signer->sign(trust::Paper::spec_manifest, text));
         SF_TRY(const cache::PutOutcome outcome,
                cache::put_text(x_mirror, key, signed_text, json_type, condition));
         if (outcome == cache::PutOutcome::written) {
@@ -291,7 +298,13 @@ private:
         SF_TRY(const auto there, cache::read_object(x_mirror, key, max_manifest));
         if (!there) return fail(Code::failed, "{} was there, and is there no more", key);
         SF_CHECK(check_there(*there, key, manifest, extras));
+        SF_CHECK(x_request.signer->admit(trust::Evidence::manifest, there->text));
         return cache::Ref{base::sha256(there->text), there->text.size()};
+    }
+
+    [[nodiscard]] Status admit(const fs::path& file) const {
+        SF_TRY(const base::Fd fd, base::open_file(file, O_RDONLY | O_NOFOLLOW));
+        return x_request.signer->admit_file(fd.get());
     }
 
     Result<model::ArchiveRecord> spack_archive(const PushPackage& package,

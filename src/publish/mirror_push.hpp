@@ -55,12 +55,12 @@ struct PushRequest {
     const Origins* origins = nullptr;
     const cache::NamedBundle* bundle = nullptr;  // is named too; its files are there
     std::filesystem::path work;                  // a private folder for archives in the making
-    const trust::Signer* signer = nullptr;
-    const trust::Verifier* verifier = nullptr;  // whose signatures in the mirror are believed
-    std::string public_key;                     // of the signer's primary key, armoured
-    std::string primary;                        // its fingerprint
-    std::vector<PublishedKey> more_keys;        // of those that sign beside it
-    std::string mirror;                         // which of a place it is: "bookworm/slurm/25.11"
+    const trust::Signer* signer = nullptr;       // which knows the packages already
+    const trust::Verifier* verifier = nullptr;   // whose signatures in the mirror are believed
+    std::string public_key;                      // of the signer's primary key, armoured
+    std::string primary;                         // its fingerprint
+    std::vector<PublishedKey> more_keys;         // of those that sign beside it
+    std::string mirror;                          // which of a place it is: "bookworm/slurm/25.11"
     std::filesystem::path memory;  // the folder of what is remembered (cache/snapshot_memory.hpp)
     std::int64_t now = 0;          // seconds since 1970
     std::chrono::seconds lifetime = cache::snapshot_lifetime;

@@ -112,6 +112,10 @@ Result<Attested> attested(const std::string& text) {
     wanted.text("version", version);
     SF_CHECK(wanted.status());
     SF_TRY(const Json run, object_in(body, "runDetails", "the predicate"));
+    SF_TRY(const Json builder, object_in(run, "builder", "the run"));
+    base::JsonReader who(builder, "the builder");
+    who.text("id", said.builder);
+    SF_CHECK(who.status());
     SF_TRY(const Json products, list_in(run, "byproducts", "the run"));
     SF_TRY(said.manifest, digest_in(products, model::bundle_manifest_path(version)));
     SF_TRY(said.sbom, digest_in(products, said.file + ".spdx.json"));
@@ -158,7 +162,8 @@ Result<std::string> statement(const BundleFacts& facts, const Digest& sbom,
 }
 
 Result<std::string> envelope(std::string_view statement, const trust::Signer& signer) {
-    SF_TRY(const std::string signature, signer.sign_bytes(signed_bytes(statement)));
+    SF_TRY(const std::string signature,
+           signer.sign(trust::Paper::provenance, signed_bytes(statement)));
     SF_TRY(const std::string packets, trust::dearmor_signature(signature));
     SF_TRY(
         const std::string line,
@@ -167,6 +172,18 @@ Result<std::string> envelope(std::string_view statement, const trust::Signer& si
                               {"signatures", Json::array({{{"keyid", signer.fingerprint().text()},
                                                            {"sig", base::base64(packets)}}})}}));
     return line + '\n';
+}
+
+Result<Attested> read_signed_bytes(std::string_view bytes) {
+    // The payload is what stands behind its length.
+    const std::size_t begin = bytes.find('{');
+    if (begin == std::string_view::npos) return fail(Code::corrupt, "it is no statement");
+    const std::string_view payload = bytes.substr(begin);
+    if (signed_bytes(payload) != bytes) return fail(Code::corrupt, "it is no statement");
+    SF_TRY(const Json json, base::parse_json(payload));
+    SF_TRY(const std::string again, base::canonical_json(json));
+    if (again != payload) return fail(Code::corrupt, "the statement is not in its one text form");
+    return attested(std::string(payload));
 }
 
 Result<Attested> read_provenance(std::string_view text, const trust::Verifier& verifier,

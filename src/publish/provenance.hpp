@@ -31,7 +31,11 @@ struct Attested {
     base::Digest archive;
     base::Digest manifest;
     base::Digest sbom;
+    std::string builder;  // "openpgp4fpr:<FINGERPRINT>"
 };
+
+// What an envelope is signed over, if it is a statement of ours; for whoever is to sign it.
+[[nodiscard]] base::Result<Attested> read_signed_bytes(std::string_view bytes);
 
 // Of one envelope with one signature by somebody who is trusted; anything else is an error. `file`
 // is for messages.

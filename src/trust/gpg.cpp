@@ -120,6 +120,7 @@ GpgSession::~GpgSession() {
         if (stop.argv.back() == "--kill") stop.argv.emplace_back("all");
         stop.environment = gpg_environment(home());
         stop.deadline = std::chrono::seconds(10);
+        stop.though_stopped = true;
         // An agent that does not listen ends by itself when it finds its socket gone.
         [[maybe_unused]] const auto ignored = base::run(stop);
     }

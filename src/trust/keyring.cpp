@@ -161,6 +161,25 @@ base::Result<Key> Keyring::find(const Fingerprint& fingerprint) const {
                            "slurm-factory key list");
 }
 
+base::Result<Key> Keyring::find_signing(const Fingerprint& fingerprint) const {
+    SF_TRY(Key key, find(fingerprint));
+    if (!key.secret) {
+        return base::fail(base::Code::absent, "the key {} is public only: it cannot sign",
+                          fingerprint.text());
+    }
+    const KeyPart* part = key.part(fingerprint.text());
+    if (part->revoked || part->expired || key.primary.revoked || key.primary.expired) {
+        return base::fail(base::Code::refused, "the key {} is {}: it does not sign any more",
+                          fingerprint.text(),
+                          part->revoked || key.primary.revoked ? "revoked" : "expired");
+    }
+    if (!strong_enough(*part) || !strong_enough(key.primary)) {
+        return base::fail(base::Code::refused, "the key {} is too weak: {}", fingerprint.text(),
+                          algorithm_text(*part));
+    }
+    return key;
+}
+
 base::Result<std::string> Keyring::export_public(const Fingerprint& fingerprint) const {
     SF_TRY(GpgSession session, GpgSession::open(x_home));
     return export_from(session, fingerprint);

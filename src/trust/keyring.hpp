@@ -42,6 +42,9 @@ public:
     // Absent home: no keys.
     [[nodiscard]] base::Result<std::vector<Key>> list() const;
     [[nodiscard]] base::Result<Key> find(const Fingerprint& fingerprint) const;
+    // The same, of a key that can sign and should. Code::refused: revoked, expired or too weak;
+    // Code::absent: its secret part is not here.
+    [[nodiscard]] base::Result<Key> find_signing(const Fingerprint& fingerprint) const;
     [[nodiscard]] base::Result<std::string> export_public(const Fingerprint& fingerprint) const;
     // Public or secret keys, armoured or binary. Shows what came; trusts nothing.
     [[nodiscard]] base::Result<ImportResult> import(const std::filesystem::path& file) const;

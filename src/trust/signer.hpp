@@ -1,64 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes signatures, detached or around a text, by gpg in a process of its own that has never run
-// anything of upstream. Forces SHA-512. Several keys sign together while one of them is being
-// replaced: each has a passphrase of its own, so each signs by itself and the packets are put into
-// one block. Knows nothing of what is signed. One thread.
+// Whoever signs, as those see it who want something signed: they hand over what papers may name,
+// then the papers. A program that builds has the signer in a process of its own
+// (signer_process.hpp), which looks at both (docs/formats/signer.md); tests may take the keys
+// themselves (gpg_signer.hpp). An interface; implementations say what threads may do.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "trust/keyring.hpp"
+#include "base/result.hpp"
+#include "trust/fingerprint.hpp"
 
 namespace sf::trust {
 
+// What is signed, each in one way.
+enum class Paper {
+    package,          // a package's manifest, detached
+    bundle_manifest,  // detached
+    bundle,           // the tarball, detached
+    provenance,       // what a DSSE envelope is signed over, detached
+    spec_manifest,    // of a package in a cache, clearsigned
+    snapshot,         // clearsigned
+    revocations,      // clearsigned
+};
+
+// What papers rest on.
+enum class Evidence {
+    plan,         // before anything is built: what this run will sign (publish/signing_plan.hpp)
+    blob,         // bytes that papers may name
+    package,      // a package's manifest; its archives were handed over before
+    spec,         // Spack's spec of one, as it is stored
+    manifest,     // the signed manifest of one in a cache, as it lies there
+    node,         // of a cache's index
+    snapshot,     // the signed one that lies there
+    provenance,   // the signed one beside a bundle
+    revocations,  // the signed list before the one to be signed
+};
+
 class Signer {
 public:
-    // `fingerprint`: of a primary key (its newest signing subkey signs) or of one subkey. A
-    // descriptor with a passphrase is read here, once: make one signer a run.
-    [[nodiscard]] static base::Result<Signer> create(const Keyring& keyring,
-                                                     const Fingerprint& fingerprint,
-                                                     Passphrase passphrase);
+    Signer() = default;
+    Signer(const Signer&) = delete;
+    Signer& operator=(const Signer&) = delete;
+    Signer(Signer&&) = default;
+    Signer& operator=(Signer&&) = default;
+    virtual ~Signer() = default;
 
-    // This one signs, too, whatever is signed from now on. Code::usage: its key does already.
-    base::Status also(Signer other);
+    // The key that was asked for first: a primary one, or a subkey.
+    [[nodiscard]] virtual const Fingerprint& fingerprint() const = 0;
+    // Of all that sign, the first one first; each once.
+    [[nodiscard]] virtual std::vector<Fingerprint> primaries() const = 0;
 
-    [[nodiscard]] const Fingerprint& fingerprint() const { return x_fingerprint; }
-    // Of all that sign, this one first; each once.
-    [[nodiscard]] std::vector<Fingerprint> primaries() const;
+    // An armoured detached signature, or the text with its signature around it, as the paper is
+    // signed. Not for bundles.
+    [[nodiscard]] virtual base::Result<std::string> sign(Paper paper,
+                                                         std::string_view text) const = 0;
+    // The armoured signature of a bundle's tarball, of a regular file.
+    [[nodiscard]] virtual base::Result<std::string> sign_bundle(int descriptor) const = 0;
 
-    // The armoured signature of a whole regular file; the offset is rewound.
-    [[nodiscard]] base::Result<std::string> sign(int descriptor) const;
-    [[nodiscard]] base::Result<std::string> sign_bytes(std::string_view bytes) const;
-    // Writes `<file>.asc`, whole or not at all.
-    base::Status sign_file(const std::filesystem::path& file) const;
-    // The text with its signature around it. What gpg would not give back to the byte is refused
-    // before it signs (check_clearsign_text).
-    [[nodiscard]] base::Result<std::string> clearsign(std::string_view text) const;
-
-private:
-    struct Kind;
-    Signer(std::filesystem::path home, Key key, Fingerprint fingerprint, Passphrase passphrase,
-           base::Fd held)
-        : x_home(std::move(home)),
-          x_key(std::move(key)),
-          x_fingerprint(std::move(fingerprint)),
-          x_passphrase(std::move(passphrase)),
-          x_held(std::move(held)) {}
-    [[nodiscard]] base::Status rewind_passphrase() const;
-    [[nodiscard]] base::Result<std::string> sign_alone(int descriptor) const;
-    [[nodiscard]] base::Result<std::string> clearsign_alone(std::string_view text) const;
-    // What gpg writes; `descriptor` or, if it is -1, `input` is signed.
-    [[nodiscard]] base::Result<std::string> run_gpg(const Kind& kind, int descriptor,
-                                                    std::string_view input) const;
-
-    std::filesystem::path x_home;
-    Key x_key;
-    Fingerprint x_fingerprint;
-    Passphrase x_passphrase;
-    base::Fd x_held;  // what x_passphrase.descriptor names, if anything
-    std::vector<Signer> x_also;
+    // Code::refused: not of a kind, or not of this run.
+    [[nodiscard]] virtual base::Status admit(Evidence evidence, std::string_view text) const = 0;
+    // Evidence::blob: the whole of a regular file.
+    [[nodiscard]] virtual base::Status admit_file(int descriptor) const = 0;
 };
+
+// Are its signatures around the text, or apart?
+[[nodiscard]] constexpr bool is_clearsigned(Paper paper) {
+    return paper == Paper::spec_manifest || paper == Paper::snapshot || paper == Paper::revocations;
+}
 
 }  // namespace sf::trust

@@ -12,6 +12,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
 #include "tree/rollback.hpp"
+#include "trust/gpg_signer.hpp"
 
 namespace sf::test {
 
@@ -77,7 +78,7 @@ Status SmallCache::publish(const std::string& version, const std::function<void(
     const auto built = make_slurm(packages.path(), version);
     ready();
     SF_TRY(const Release from, release(x_folder));
-    SF_TRY(const trust::Signer signer, trust::Signer::create(from.keyring, from.key, {}));
+    SF_TRY(const trust::GpgSigner signer, trust::GpgSigner::create(from.keyring, from.key, {}));
     SF_TRY(const trust::Verifier verifier, from.verifier());
     SF_TRY(const base::TempDir work, base::TempDir::create(x_folder, "work-"));
     publish::BundleRequest bundle;

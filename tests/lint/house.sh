@@ -33,6 +33,8 @@ never '(filesystem|fs)::remove_all' 'remove_all follows nothing we control: use 
     '^src/base/files\.cpp$'
 never '\.detach *\(' 'threads are joined, never detached'
 never "${call}v?fork *\\(" 'processes are made by base/process only' '^src/base/process[a-z_]*\.cpp$'
+never 'trust/gpg_signer\.hpp' 'what signs without asking is the signer process only: use trust/signer_process.hpp' \
+    '^src/trust/(gpg_signer|signer_service)\.cpp$'
 never 'using namespace std *;' 'no using namespace std'
 
 grep -E '^src/.*\.hpp$' "$files" | xargs -r grep -L '^#pragma once' /dev/null |

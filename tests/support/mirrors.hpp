@@ -21,7 +21,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
 #include "trust/keyring.hpp"
-#include "trust/signer.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::test {
@@ -49,7 +49,7 @@ public:
         public_key = keyring.export_public(key->primary.fingerprint).value();
         trusted = trust::trusted_from({{key->primary.fingerprint, who}}, {public_key}).value();
         verifier.emplace(trust::Verifier::create(trusted).value());
-        signer.emplace(trust::Signer::create(keyring, key->primary.fingerprint, {}).value());
+        signer.emplace(trust::GpgSigner::create(keyring, key->primary.fingerprint, {}).value());
     }
     [[nodiscard]] std::string primary() const { return key->primary.fingerprint.text(); }
 
@@ -58,7 +58,7 @@ public:
     std::string public_key;
     trust::TrustedKeys trusted;
     std::optional<trust::Verifier> verifier;
-    std::optional<trust::Signer> signer;
+    std::optional<trust::GpgSigner> signer;
 };
 
 class Mirrors {

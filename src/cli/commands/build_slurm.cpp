@@ -14,6 +14,7 @@
 #include "build/engine.hpp"
 #include "build/target.hpp"
 #include "cli/build_inputs.hpp"
+#include "cli/build_signing.hpp"
 #include "cli/bundle_making.hpp"
 #include "cli/bundle_proof.hpp"
 #include "cli/commands.hpp"
@@ -71,7 +72,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                      const model::Toolchain& toolchain,
                                      const sandbox::PreparedRoot& root,
                                      std::vector<std::filesystem::path> sources,
-                                     build::History& history) {
+                                     build::History& history, const trust::Signer* signer) {
     const unsigned jobs = options.request.jobs > 0 ? options.request.jobs : processors();
     const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
     const build::PackageStore store(session.state());
@@ -91,6 +92,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     if (something_to_build || options.verify) SF_CHECK(runner->probe());
 
     Progress progress(session, std::move(expected), jobs);
+    HandingOver observer(progress, store, signer);
     build::BuilderOptions builder;
     builder.jobs = jobs;
     builder.ccache = !options.no_ccache && !options.no_cache;
@@ -103,10 +105,11 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                       sandbox_files(session),
                                       std::move(sources),
                                       *runner,
-                                      progress,
+                                      observer,
                                       builder};
     SF_TRY(build::BuildReport report,
            build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache}, history));
+    if (report.ok()) SF_CHECK(observer.status());
     // A person who stopped it knows why.
     if (!report.ok() && !base::stop_requested())
         report_failure(session, {plan, report, root, run, jobs});
@@ -130,6 +133,13 @@ Status check_wishes(const Options& options) {
     return {};
 }
 
+// Whether anything will be signed, as far as words tell: what is named may need Slurm, too.
+bool signs(const Options& options) {
+    const auto& packages = options.request.packages;
+    return !options.local_cache.empty() || packages.empty() ||
+           std::ranges::find(packages, "slurm") != packages.end();
+}
+
 Status run_build(Session& session, const Options& options) {
     SF_CHECK(check_wishes(options));
     SF_CHECK(check_publish_request(options.publish));
@@ -142,6 +152,11 @@ Status run_build(Session& session, const Options& options) {
     session.voice.info("Slurm {} for {} ({})", choices.slurm.version, toolchain->name,
                        toolchain->title);
 
+    // Before anything of others runs.
+    std::unique_ptr<trust::SignerProcess> signer;
+    if (signs(options)) {
+        SF_TRY(signer, choose_signer(session, options.signing));
+    }
     SF_TRY(const sandbox::PreparedRoot root, prepare_root(session, *toolchain));
     // Better now than after the build: the hierarchy is named after the root's compiler.
     if (options.wishes.hierarchy)
@@ -152,23 +167,32 @@ Status run_build(Session& session, const Options& options) {
 
     if (!options.local_cache.empty())
         SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
+    const bool with_bundle = plan.dag.find("slurm").has_value();
+    if (with_bundle && !signer) {
+        SF_TRY(signer, choose_signer(session, options.signing));
+    }
+    if (signer) {
+        SF_TRY(const publish::SigningPlan papers,
+               signing_plan_of(session,
+                               {plan, *toolchain, root.record, options.wishes, options.publish,
+                                options.no_cache, !options.local_cache.empty()}));
+        SF_CHECK(say_plan(*signer, papers));
+    }
     const std::string run = run_id();
     build::History history(session.state().logs() / "times.json");
-    SF_TRY(const build::BuildReport report,
-           build_all(session, options, run, plan, *toolchain, root, std::move(files), history));
+    SF_TRY(const build::BuildReport report, build_all(session, options, run, plan, *toolchain, root,
+                                                      std::move(files), history, signer.get()));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
-    const bool with_bundle = plan.dag.find("slurm").has_value();
     if (!with_bundle) {
         for (const build::NodeOutcome& node : report.nodes)
             session.voice.line((session.state().packages() / node.package.store_name()).string());
         if (options.local_cache.empty()) return {};
     }
-    SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
     if (with_bundle) {
         SF_TRY(const MadeBundle made, make_signed_bundle(session, plan, report, *toolchain,
-                                                         root.record, signer, options.wishes));
+                                                         root.record, *signer, options.wishes));
         // Nothing is published that was not proven in this run.
         if (options.verify || options.publish.wanted()) {
             const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
@@ -177,12 +201,12 @@ Status run_build(Session& session, const Options& options) {
         say_bundle(session, made);
         if (options.publish.wanted())
             SF_CHECK(publish_build(session, options.publish,
-                                   {plan, report, root.record, catalog, made}, signer));
+                                   {plan, report, root.record, catalog, made}, *signer));
     }
     // After the bundle: what others share does not keep this machine waiting for its own, and only
     // what was proven, if that was asked for, is shared.
     if (options.local_cache.empty()) return {};
-    return put_into_local_cache(session, report, options.local_cache, signer);
+    return put_into_local_cache(session, report, options.local_cache, *signer);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ Status check_whole(cache::Backend& mirror, cache::Backend* dependencies,
         "see them all: slurm-factory cache verify PLACE");
 }
 
-Result<trust::Signer> signer_of(Session& session, const Options& options) {
+Result<std::unique_ptr<trust::SignerProcess>> signer_of(Session& session, const Options& options) {
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const std::vector<trust::Key> keys, keyring_of(session).list());
     // One made now would be trusted by nobody.
@@ -89,8 +89,8 @@ Status run(Session& session, const Options& options) {
     SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
     SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
-    SF_TRY(const trust::Signer signer, signer_of(session, options));
-    SF_TRY(const trust::Key key, keyring_of(session).find(signer.fingerprint()));
+    SF_TRY(const auto signer, signer_of(session, options));
+    SF_TRY(const trust::Key key, keyring_of(session).find(signer->fingerprint()));
     const trust::Fingerprint& primary = key.primary.fingerprint;
     if (std::ranges::find(trusted.entries, primary, &trust::TrustEntry::fingerprint) ==
         trusted.entries.end())
@@ -101,7 +101,15 @@ Status run(Session& session, const Options& options) {
             "sign with the publisher's key (--signing-key), or: slurm-factory key trust " +
                 primary.text());
     publish::IndexAuthority authority;
-    authority.signer = &signer;
+    publish::SigningPlan plan;
+    plan.papers = {trust::Paper::snapshot};
+    plan.believed = trusted;
+    for (const cache::MirrorName& name : mirrors) {
+        SF_TRY(std::string folder, cache::folder_of(name));
+        plan.mirrors.insert(std::move(folder));
+    }
+    SF_CHECK(say_plan(*signer, plan));
+    authority.signer = signer.get();
     authority.verifier = &verifier;
     authority.primary = primary.text();
     SF_TRY(authority.public_key, keyring_of(session).export_public(primary));

@@ -76,7 +76,7 @@ Status run_revoke(Session& session, const RevokeOptions& options) {
 }
 
 // The roots trusted here, and those that are to sign now.
-Result<trust::Verifier> believed_roots(Session& session, const SigningRequest& signing) {
+Result<trust::TrustedKeys> believed_roots(Session& session, const SigningRequest& signing) {
     SF_TRY(trust::TrustedKeys roots, trusted_roots(session, {}));
     std::vector<std::string> texts{roots.keyring};
     for (const std::string& named : signing.fingerprints) {
@@ -93,8 +93,20 @@ Result<trust::Verifier> believed_roots(Session& session, const SigningRequest& s
         return base::fail_hint(Code::refused, "no root is trusted on this machine",
                                "slurm-factory key trust --root FINGERPRINT; or, where the root is: "
                                "--signing-key FINGERPRINT");
-    SF_TRY(const trust::TrustedKeys all, trust::trusted_from(roots.entries, texts));
-    return trust::Verifier::create(all);
+    return trust::trusted_from(roots.entries, texts);
+}
+
+// The signer knows the list before, and signs none that takes something off it.
+Result<std::string> sign_list(Session& session, const SigningRequest& signing,
+                              const trust::TrustedKeys& roots,
+                              const std::optional<std::string>& before, const std::string& text) {
+    SF_TRY(const auto signer, choose_signer(session, signing));
+    publish::SigningPlan plan;
+    plan.papers = {trust::Paper::revocations};
+    plan.believed = roots;
+    SF_CHECK(say_plan(*signer, plan));
+    if (before) SF_CHECK(signer->admit(trust::Evidence::revocations, *before));
+    return signer->sign(trust::Paper::revocations, text);
 }
 
 Status add_to(trust::RevocationList& list, const ListOptions& options, std::int64_t now) {
@@ -167,7 +179,8 @@ Status run_list(Session& session, const ListOptions& options) {
         return base::fail_hint(Code::usage, "a list of revocations is signed by a root: say which",
                                "--signing-key FINGERPRINT, of a key that signs nothing else");
     if (signs) SF_CHECK(check_signing_request(session, options.signing));
-    SF_TRY(const trust::Verifier roots, believed_roots(session, options.signing));
+    SF_TRY(const trust::TrustedKeys believed, believed_roots(session, options.signing));
+    SF_TRY(const trust::Verifier roots, trust::Verifier::create(believed));
     trust::RevocationList list;
     std::string signed_text;
     if (there) {
@@ -183,8 +196,7 @@ Status run_list(Session& session, const ListOptions& options) {
         list.issued = std::max(now, list.issued);
         list.expires = list.issued + std::int64_t{options.days} * 86'400;
         SF_TRY(const std::string text, trust::to_text(list));
-        SF_TRY(const trust::Signer signer, choose_signer(session, options.signing));
-        SF_TRY(signed_text, signer.clearsign(text));
+        SF_TRY(signed_text, sign_list(session, options.signing, believed, there, text));
         SF_CHECK(base::write_file(options.file, signed_text));
     }
     show(session, list);

@@ -11,6 +11,7 @@
 #include "base/files.hpp"
 #include "support/gnupg.hpp"
 #include "support/packages.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/keyring.hpp"
 
 namespace sf::cache {
@@ -41,7 +42,7 @@ protected:
         return spec;
     }
 
-    trust::Signer signer(const std::string& who) {
+    trust::GpgSigner signer(const std::string& who) {
         const trust::Keyring keyring(at("keys-" + who));
         trust::KeyRequest request;
         request.name = "Packages of " + who;
@@ -52,7 +53,7 @@ protected:
             trust::trusted_from({{key.primary.fingerprint, who}},
                                 {keyring.export_public(key.primary.fingerprint).value()});
         x_verifiers.insert_or_assign(who, trust::Verifier::create(trusted.value()).value());
-        return trust::Signer::create(keyring, key.primary.fingerprint, {}).value();
+        return trust::GpgSigner::create(keyring, key.primary.fingerprint, {}).value();
     }
 
     base::Result<std::optional<CachedPackage>> take(const std::string& who) {
@@ -77,7 +78,7 @@ protected:
 };
 
 TEST_F(PackageFolders, WhatIsPutIsTaken) {
-    const trust::Signer anna = signer("anna");
+    const trust::GpgSigner anna = signer("anna");
     const auto absent = take("anna");
     ASSERT_TRUE(absent) << absent.error().text();
     EXPECT_FALSE(*absent);
@@ -96,7 +97,7 @@ TEST_F(PackageFolders, WhatIsPutIsTaken) {
 
 TEST_F(PackageFolders, AStrangersPackageIsNotTaken) {
     static_cast<void>(signer("anna"));
-    const trust::Signer mallory = signer("mallory");
+    const trust::GpgSigner mallory = signer("mallory");
     ASSERT_TRUE(x_cache.put(x_built->package, x_built->folder, mallory));
     const auto taken = take("anna");
     ASSERT_FALSE(taken);
@@ -104,7 +105,7 @@ TEST_F(PackageFolders, AStrangersPackageIsNotTaken) {
 }
 
 TEST_F(PackageFolders, ChangedBytesAreNotTaken) {
-    const trust::Signer anna = signer("anna");
+    const trust::GpgSigner anna = signer("anna");
     ASSERT_TRUE(x_cache.put(x_built->package, x_built->folder, anna));
     const std::string archive = base::read_file(inside("run.tar.zst")).value();
     const std::string manifest = base::read_file(inside("manifest.json")).value();
@@ -128,7 +129,7 @@ TEST_F(PackageFolders, ChangedBytesAreNotTaken) {
 
 // A package that was signed, under the name of another that was asked for.
 TEST_F(PackageFolders, OnePackageIsNotTakenForAnother) {
-    const trust::Signer anna = signer("anna");
+    const trust::GpgSigner anna = signer("anna");
     ASSERT_TRUE(x_cache.put(x_built->package, x_built->folder, anna));
     model::Spec other = x_spec;
     other.identity = base::sha256("other inputs");
@@ -147,7 +148,7 @@ TEST_F(PackageFolders, OnePackageIsNotTakenForAnother) {
 }
 
 TEST_F(PackageFolders, NothingIsReplaced) {
-    const trust::Signer anna = signer("anna");
+    const trust::GpgSigner anna = signer("anna");
     ASSERT_TRUE(x_cache.put(x_built->package, x_built->folder, anna));
     // The same inputs with another result: what a build that is not reproducible would bring.
     const test::BuiltPackage again =
@@ -158,7 +159,7 @@ TEST_F(PackageFolders, NothingIsReplaced) {
 }
 
 TEST_F(PackageFolders, AChangedArchiveIsNotPut) {
-    const trust::Signer anna = signer("anna");
+    const trust::GpgSigner anna = signer("anna");
     ASSERT_TRUE(base::write_file(x_built->folder / "run.tar.zst", "not what was built"));
     const auto put = x_cache.put(x_built->package, x_built->folder, anna);
     ASSERT_FALSE(put);

@@ -19,6 +19,7 @@
 #include "support/gnupg.hpp"
 #include "support/packages.hpp"
 #include "tree/rollback.hpp"
+#include "trust/gpg_signer.hpp"
 
 namespace sf::cli {
 namespace {
@@ -42,7 +43,7 @@ protected:
     CachePath() : x_folder(base::TempDir::create("/tmp", "sft-").value()) {
         const trust::Keyring keyring(x_gpg.home());
         x_key.emplace(trust::Fingerprint::parse(x_gpg.make_key("Release <r@example.org>")).value());
-        x_signer.emplace(trust::Signer::create(keyring, *x_key, {}).value());
+        x_signer.emplace(trust::GpgSigner::create(keyring, *x_key, {}).value());
         x_public = x_gpg.export_key(x_key->text());
         x_verifier.emplace(verifier_for(*x_key, x_public));
     }
@@ -165,7 +166,7 @@ protected:
     test::Gnupg x_gpg;
     base::TempDir x_folder;
     std::optional<trust::Fingerprint> x_key;
-    std::optional<trust::Signer> x_signer;
+    std::optional<trust::GpgSigner> x_signer;
     std::optional<trust::Verifier> x_verifier;
     const trust::Verifier* x_publishers = nullptr;  // if it is another
     std::string x_public;

@@ -11,7 +11,7 @@
 #include "cache/objects.hpp"
 #include "install/cache_install.hpp"
 #include "publish/mirror_push.hpp"
-#include "trust/signer.hpp"
+#include "trust/gpg_signer.hpp"
 #include "unit/install/bundle_maker.hpp"
 
 namespace sf::install {
@@ -42,13 +42,13 @@ protected:
         return trust::trusted_from(entries, texts).value();
     }
 
-    trust::Signer signer(const Keys& keys) {
+    trust::GpgSigner signer(const Keys& keys) {
         const trust::Keyring keyring(x_gpg.home());
         const auto one = [&](const std::string& key) {
-            return trust::Signer::create(keyring, trust::Fingerprint::parse(key).value(), {})
+            return trust::GpgSigner::create(keyring, trust::Fingerprint::parse(key).value(), {})
                 .value();
         };
-        trust::Signer all = one(keys.front());
+        trust::GpgSigner all = one(keys.front());
         for (std::size_t i = 1; i < keys.size(); ++i) EXPECT_TRUE(all.also(one(keys[i])));
         return all;
     }
@@ -76,7 +76,7 @@ protected:
                                               const std::string& salt = "1") {
         const auto built =
             test::make_slurm(x_folder.path() / "packages" / (version + salt), version, salt);
-        const trust::Signer signs = signer(keys);
+        const trust::GpgSigner signs = signer(keys);
         SF_TRY(const trust::Verifier verifier,
                trust::Verifier::create(trusting(believed.empty() ? keys : believed)));
         publish::PushRequest push;

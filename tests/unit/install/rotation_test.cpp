@@ -132,7 +132,7 @@ TEST_F(Rotation, ASecondSignatureComesThoughNothingElseIsNew) {
 }
 
 TEST_F(Rotation, OneKeyDoesNotSignTwice) {
-    trust::Signer signs = signer({x_old});
+    trust::GpgSigner signs = signer({x_old});
     EXPECT_FALSE(signs.also(signer({x_old})));
     EXPECT_EQ(signs.primaries().size(), 1U);
 }

@@ -14,6 +14,7 @@
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "support/packages.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::publish {
@@ -164,7 +165,7 @@ TEST_F(Bundles, files_beside_each_other_and_aliases) {
                                      .kind = trust::KeyKind::ed25519,
                                      .passphrase = {}});
     ASSERT_TRUE(key) << key.error().text();
-    const auto signer = trust::Signer::create(keyring, key->primary.fingerprint, {});
+    const auto signer = trust::GpgSigner::create(keyring, key->primary.fingerprint, {});
     ASSERT_TRUE(signer);
     const auto files = write_bundle(request(), builds, &*signer);
     ASSERT_TRUE(files) << files.error().text();

@@ -13,6 +13,7 @@
 #include "publish/mirror_copy.hpp"
 #include "publish/mirror_prune.hpp"
 #include "support/mirrors.hpp"
+#include "trust/gpg_signer.hpp"
 
 namespace sf::publish {
 namespace {
@@ -176,8 +177,8 @@ TEST_F(Keeping, RefreshAndPublishersAtOnceLoseNothing) {
         test::Quiet quiet;
         for (int i = 0; i < 5; ++i) {
             const trust::Verifier verifier = trust::Verifier::create(x_all.anna.trusted).value();
-            const trust::Signer signer =
-                trust::Signer::create(x_all.anna.keyring, x_all.anna.key->primary.fingerprint, {})
+            const trust::GpgSigner signer =
+                trust::GpgSigner::create(x_all.anna.keyring, x_all.anna.key->primary.fingerprint, {})
                     .value();
             auto mine = authority(deps_folder, x_all.now);
             mine.verifier = &verifier;

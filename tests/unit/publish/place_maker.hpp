@@ -18,6 +18,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/gnupg.hpp"
 #include "support/packages.hpp"
+#include "trust/gpg_signer.hpp"
 
 namespace sf::publish {
 
@@ -35,7 +36,7 @@ protected:
     PlaceMaker() : x_folder(base::TempDir::create("/tmp", "sft-").value()) {
         const trust::Keyring keyring(x_gpg.home());
         x_key.emplace(trust::Fingerprint::parse(x_gpg.make_key("Release <r@example.org>")).value());
-        x_signer.emplace(trust::Signer::create(keyring, *x_key, {}).value());
+        x_signer.emplace(trust::GpgSigner::create(keyring, *x_key, {}).value());
         x_public = x_gpg.export_key(x_key->text());
         x_verifier.emplace(verifier());
     }
@@ -125,7 +126,7 @@ protected:
         for (const auto& each : machine.built)
             request.packages.push_back({each.package, each.folder});
         machine.manifest = model::to_json(plan_bundle(request).value()).value();
-        machine.files = write_bundle(request, at(folder) / "builds", &*x_signer).value();
+        machine.files = write_bundle(request, at(folder) / "builds", &signs()).value();
         return machine;
     }
 
@@ -147,6 +148,7 @@ protected:
         papers.older = older;
         papers.work = work.path();
         papers.verifier = x_publishers != nullptr ? x_publishers : &*x_verifier;
+        papers.signer = &signs();
         papers.memory = at("memory");
         papers.now = now;
         papers.on_step = on_step;
@@ -157,7 +159,7 @@ protected:
         for (const auto& each : machine.built) push.closure.push_back({&each.package, each.folder});
         push.libc = "glibc 2.36-9+deb12u10";
         push.work = work.path();
-        push.signer = &*x_signer;
+        push.signer = &signs();
         push.verifier = papers.verifier;
         push.public_key = x_public;
         push.primary = x_key->text();
@@ -187,10 +189,15 @@ protected:
         return {};
     }
 
+    [[nodiscard]] const trust::Signer& signs() const {
+        return x_other_signer != nullptr ? *x_other_signer : *x_signer;
+    }
+
     test::Gnupg x_gpg;
     base::TempDir x_folder;
     std::optional<trust::Fingerprint> x_key;
-    std::optional<trust::Signer> x_signer;
+    std::optional<trust::GpgSigner> x_signer;
+    const trust::Signer* x_other_signer = nullptr;  // if it is another
     std::optional<trust::Verifier> x_verifier;
     const trust::Verifier* x_publishers = nullptr;  // if it is another
     std::string x_public;

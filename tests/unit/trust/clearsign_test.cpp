@@ -11,7 +11,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "support/gnupg.hpp"
-#include "trust/signer.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::trust {
@@ -403,7 +403,7 @@ TEST_F(ClearsignSigner, signs_what_the_verifier_gives_back) {
     request.kind = KeyKind::ed25519;
     const Key key = x_ring.create(request).value();
     const Fingerprint& fingerprint = key.primary.fingerprint;
-    const auto signer = Signer::create(x_ring, fingerprint, {});
+    const auto signer = GpgSigner::create(x_ring, fingerprint, {});
     ASSERT_TRUE(signer) << signer.error().text();
     const auto verifier = Verifier::create(
         trusted_from({{fingerprint, "us"}}, {x_ring.export_public(fingerprint).value()}).value());

@@ -12,7 +12,7 @@
 
 #include "base/stream.hpp"
 #include "support/gnupg.hpp"
-#include "trust/signer.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/trust_store.hpp"
 #include "trust/verdict.hpp"
 
@@ -95,7 +95,7 @@ TEST_F(Keys, home_deeper_than_a_socket_name_can_be) {
         x_folder.path() / std::string(100, 'a') / std::string(100, 'b') / "sp ace \xC3\xA9";
     const Keyring ring(deep / "gnupg");
     const Key key = make(ring);
-    const auto signer = Signer::create(ring, key.primary.fingerprint, {});
+    const auto signer = GpgSigner::create(ring, key.primary.fingerprint, {});
     ASSERT_TRUE(signer) << signer.error().text();
     EXPECT_TRUE(signer->sign_bytes("bytes"));
     EXPECT_FALSE(agent_alive(ring.home()));
@@ -139,7 +139,7 @@ TEST_F(Keys, passphrase_from_file_and_descriptor) {
     const Key key = make(ring, right);
     const Fingerprint& fingerprint = key.primary.fingerprint;
     const auto sign = [&](const Passphrase& passphrase) {
-        return Signer::create(ring, fingerprint, passphrase).value().sign_bytes("bytes");
+        return GpgSigner::create(ring, fingerprint, passphrase).value().sign_bytes("bytes");
     };
     EXPECT_TRUE(sign(right));
     const auto refused = sign(wrong);
@@ -157,7 +157,7 @@ TEST_F(Keys, passphrase_from_file_and_descriptor) {
         ASSERT_TRUE(base::write_all(writing.get(), base::as_bytes("correct horse\n"), "a pipe"));
     }
     const auto signer =
-        Signer::create(ring, fingerprint, {Passphrase::From::descriptor, reading.get(), {}});
+        GpgSigner::create(ring, fingerprint, {Passphrase::From::descriptor, reading.get(), {}});
     ASSERT_TRUE(signer) << signer.error().text();
     EXPECT_TRUE(signer->sign_bytes("one"));
     EXPECT_TRUE(signer->sign_bytes("another"));
@@ -171,7 +171,7 @@ TEST_F(Keys, passphrase_from_file_and_descriptor) {
 TEST_F(Keys, sign_file_and_verify) {
     const Keyring ring = keyring();
     const Key key = make(ring);
-    const auto signer = Signer::create(ring, key.primary.fingerprint, {});
+    const auto signer = GpgSigner::create(ring, key.primary.fingerprint, {});
     ASSERT_TRUE(signer);
     const std::filesystem::path path = file("a file", std::string(3'000'000, 'x'));
     ASSERT_TRUE(signer->sign_file(path));
@@ -203,7 +203,7 @@ TEST_F(Keys, export_import_and_trust) {
     ASSERT_EQ(imported->keys.size(), 1U);
     EXPECT_EQ(imported->keys[0].primary.fingerprint, fingerprint);
     EXPECT_FALSE(theirs.find(fingerprint).value().secret);
-    EXPECT_FALSE(Signer::create(theirs, fingerprint, {}));
+    EXPECT_FALSE(GpgSigner::create(theirs, fingerprint, {}));
     EXPECT_FALSE(theirs.import(file("rubbish", "rubbish")));
     EXPECT_FALSE(theirs.import(x_folder.path() / "absent"));
 
@@ -232,7 +232,7 @@ TEST_F(Keys, export_import_and_trust) {
         ASSERT_TRUE(imported) << imported.error().text();
         EXPECT_TRUE(imported->keys.at(0).primary.revoked);
     }
-    EXPECT_FALSE(Signer::create(ours, fingerprint, {}));
+    EXPECT_FALSE(GpgSigner::create(ours, fingerprint, {}));
     EXPECT_TRUE(store->refresh(fingerprint, *revoked).value());
     EXPECT_FALSE(store->refresh(other.primary.fingerprint, *revoked).value());
     EXPECT_TRUE(load_trusted({folder}).value().keys[0].primary.revoked);
@@ -250,7 +250,7 @@ TEST_F(Keys, secret_key_import) {
     const auto imported = keyring().import(path);
     ASSERT_TRUE(imported) << imported.error().text();
     EXPECT_TRUE(imported->secret);
-    const auto signer = Signer::create(keyring(), Fingerprint::parse(fingerprint).value(), {});
+    const auto signer = GpgSigner::create(keyring(), Fingerprint::parse(fingerprint).value(), {});
     ASSERT_TRUE(signer) << signer.error().text();
     EXPECT_TRUE(signer->sign_bytes("x"));
 }
@@ -265,7 +265,7 @@ TEST_F(Keys, weak_keys_are_not_trusted_and_do_not_sign) {
     EXPECT_THAT(refused.error().text(), HasSubstr("too weak"));
     ASSERT_TRUE(
         keyring().import(file("weak.asc", gpg.run({"--armor", "--export-secret-keys", text}))));
-    EXPECT_FALSE(Signer::create(keyring(), fingerprint, {}));
+    EXPECT_FALSE(GpgSigner::create(keyring(), fingerprint, {}));
 }
 
 TEST_F(Keys, trust_files_that_others_can_write) {

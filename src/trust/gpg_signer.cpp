@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "trust/signer.hpp"
+#include "trust/gpg_signer.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,47 +15,33 @@ namespace sf::trust {
 namespace fs = std::filesystem;
 
 // How gpg is asked, and what its status line must say of the signature.
-struct Signer::Kind {
+struct GpgSigner::Kind {
     const char* command;
     const char* letter;
     const char* signature_class;
     std::uint64_t limit;  // of what it writes
 };
 
-base::Result<Signer> Signer::create(const Keyring& keyring, const Fingerprint& fingerprint,
-                                    Passphrase passphrase) {
-    SF_TRY(Key key, keyring.find(fingerprint));
-    if (!key.secret) {
-        return base::fail(base::Code::absent, "the key {} is public only: it cannot sign",
-                          fingerprint.text());
-    }
-    const KeyPart* part = key.part(fingerprint.text());
-    if (part->revoked || part->expired || key.primary.revoked || key.primary.expired) {
-        return base::fail(base::Code::refused, "the key {} is {}: it does not sign any more",
-                          fingerprint.text(),
-                          part->revoked || key.primary.revoked ? "revoked" : "expired");
-    }
-    if (!strong_enough(*part) || !strong_enough(key.primary)) {
-        return base::fail(base::Code::refused, "the key {} is too weak: {}", fingerprint.text(),
-                          algorithm_text(*part));
-    }
+base::Result<GpgSigner> GpgSigner::create(const Keyring& keyring, const Fingerprint& fingerprint,
+                                          Passphrase passphrase) {
+    SF_TRY(Key key, keyring.find_signing(fingerprint));
     base::Fd held;
     if (passphrase.from == Passphrase::From::descriptor) {
         SF_TRY(held, hold_passphrase(passphrase));
         passphrase.descriptor = held.get();
     }
-    return Signer(keyring.home(), std::move(key), fingerprint, std::move(passphrase),
-                  std::move(held));
+    return GpgSigner(keyring.home(), std::move(key), fingerprint, std::move(passphrase),
+                     std::move(held));
 }
 
-base::Status Signer::rewind_passphrase() const {
+base::Status GpgSigner::rewind_passphrase() const {
     if (x_held.valid() && ::lseek(x_held.get(), 0, SEEK_SET) != 0)
         return base::fail_errno(errno, "rewind a file");
     return {};
 }
 
-base::Result<std::string> Signer::run_gpg(const Kind& kind, int descriptor,
-                                          std::string_view input) const {
+base::Result<std::string> GpgSigner::run_gpg(const Kind& kind, int descriptor,
+                                             std::string_view input) const {
     SF_TRY(GpgSession session, GpgSession::open(x_home));
     const fs::path output = session.room() / "signature.asc";
     std::string user = x_fingerprint.text();
@@ -93,7 +79,7 @@ base::Result<std::string> Signer::run_gpg(const Kind& kind, int descriptor,
     return base::read_file(output, kind.limit);
 }
 
-base::Status Signer::also(Signer other) {
+base::Status GpgSigner::also(GpgSigner other) {
     const std::vector<Fingerprint> mine = primaries();
     const std::vector<Fingerprint> theirs = other.primaries();
     if (std::ranges::find_first_of(mine, theirs) != mine.end())
@@ -106,18 +92,22 @@ base::Status Signer::also(Signer other) {
     return {};
 }
 
-std::vector<Fingerprint> Signer::primaries() const {
+std::vector<Fingerprint> GpgSigner::primaries() const {
     std::vector<Fingerprint> all{x_key.primary.fingerprint};
-    for (const Signer& other : x_also)
+    for (const GpgSigner& other : x_also)
         for (Fingerprint& each : other.primaries()) all.push_back(std::move(each));
     return all;
 }
 
-base::Result<std::string> Signer::sign(int descriptor) const {
+base::Result<std::string> GpgSigner::sign(Paper paper, std::string_view text) const {
+    return is_clearsigned(paper) ? clearsign(text) : sign_bytes(text);
+}
+
+base::Result<std::string> GpgSigner::sign(int descriptor) const {
     SF_TRY(std::string signature, sign_alone(descriptor));
     if (x_also.empty()) return signature;
     SF_TRY(std::string packets, dearmor_signature(signature));
-    for (const Signer& other : x_also) {
+    for (const GpgSigner& other : x_also) {
         SF_TRY(const std::string theirs, other.sign(descriptor));
         SF_TRY(const std::string more, dearmor_signature(theirs));
         packets += more;
@@ -127,7 +117,7 @@ base::Result<std::string> Signer::sign(int descriptor) const {
     return signature;
 }
 
-base::Result<std::string> Signer::clearsign(std::string_view text) const {
+base::Result<std::string> GpgSigner::clearsign(std::string_view text) const {
     SF_TRY(std::string message, clearsign_alone(text));
     if (x_also.empty()) return message;
     const auto signature_of = [&](const std::string& whole) {
@@ -135,7 +125,7 @@ base::Result<std::string> Signer::clearsign(std::string_view text) const {
             std::string_view(whole).substr(whole.rfind("-----BEGIN PGP SIGNATURE-----")));
     };
     SF_TRY(std::string packets, signature_of(message));
-    for (const Signer& other : x_also) {
+    for (const GpgSigner& other : x_also) {
         SF_TRY(const std::string theirs, other.clearsign(text));
         SF_TRY(const std::string more, signature_of(theirs));
         packets += more;
@@ -147,7 +137,7 @@ base::Result<std::string> Signer::clearsign(std::string_view text) const {
     return message;
 }
 
-base::Result<std::string> Signer::sign_alone(int descriptor) const {
+base::Result<std::string> GpgSigner::sign_alone(int descriptor) const {
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind a file");
     base::Result<std::string> signature =
         run_gpg({"--detach-sign", "D", "00", 2 * max_signature_bytes}, descriptor, {});
@@ -156,7 +146,7 @@ base::Result<std::string> Signer::sign_alone(int descriptor) const {
     return signature;
 }
 
-base::Result<std::string> Signer::clearsign_alone(std::string_view text) const {
+base::Result<std::string> GpgSigner::clearsign_alone(std::string_view text) const {
     SF_CHECK(base::during(check_clearsign_text(text), "clearsigning"));
     SF_TRY(std::string message,
            run_gpg({"--clear-sign", "C", "01", max_clearsigned_bytes}, -1, text));
@@ -166,7 +156,7 @@ base::Result<std::string> Signer::clearsign_alone(std::string_view text) const {
     return message;
 }
 
-base::Result<std::string> Signer::sign_bytes(std::string_view bytes) const {
+base::Result<std::string> GpgSigner::sign_bytes(std::string_view bytes) const {
     SF_TRY(const base::TempDir room, short_temporary_folder());
     const fs::path path = room.path() / "bytes";
     SF_CHECK(base::write_file(path, bytes, 0600));
@@ -174,7 +164,7 @@ base::Result<std::string> Signer::sign_bytes(std::string_view bytes) const {
     return sign(descriptor.get());
 }
 
-base::Status Signer::sign_file(const fs::path& file) const {
+base::Status GpgSigner::sign_file(const fs::path& file) const {
     SF_TRY(const base::Fd descriptor, base::open_file(file, O_RDONLY | O_NOFOLLOW));
     SF_TRY(
         const std::string signature,
