@@ -141,7 +141,7 @@ TEST_F(SignerProcessTest, ThePassphraseComesByADescriptorThatIsEmptyThen) {
     const fs::path home = at("keys");
     ASSERT_TRUE(base::write_file(at("pass"), std::string(passphrase), 0600));
     trust::KeyRequest request;
-    request.name = "P";
+    request.name = "Release Key";
     request.email = "p@example.org";
     request.kind = trust::KeyKind::ed25519;
     request.passphrase = {trust::Passphrase::From::file, -1, at("pass")};
