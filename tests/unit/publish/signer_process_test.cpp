@@ -41,7 +41,8 @@ bool alive(pid_t pid) { return base::exists("/proc/" + std::to_string(pid)); }
 // pid: words, NUL between them.
 std::map<pid_t, std::string> processes() {
     std::map<pid_t, std::string> all;
-    for (const std::string& name : base::list_dir("/proc").value()) {
+    const std::vector<std::string> names = base::list_dir("/proc").value();
+    for (const std::string& name : names) {
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
         const auto line = base::read_file_if_exists("/proc/" + name + "/cmdline");
         if (line && *line) all[std::stoi(name)] = **line;
