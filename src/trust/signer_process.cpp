@@ -51,7 +51,7 @@ Result<std::unique_ptr<SignerProcess>> SignerProcess::start(const SignerStart& s
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return base::fail_errno(errno, "make a socket for the signer");
     base::Fd ours(ends[0]);
-    const base::Fd theirs(ends[1]);
+    base::Fd theirs(ends[1]);
     const timeval longest{30, 0};
     for (const int end : {ours.get(), theirs.get()})
         if (::setsockopt(end, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest) != 0)
@@ -63,6 +63,7 @@ Result<std::unique_ptr<SignerProcess>> SignerProcess::start(const SignerStart& s
     command.stdout_fd = nowhere.get();  // results go there, and it has none
     command.pass = {{theirs.get(), signer_socket}};
     SF_TRY(base::Child child, base::Child::spawn(command));
+    theirs.reset();  // or nobody here would ever learn that it has ended
     std::unique_ptr<SignerProcess> signer(new SignerProcess(std::move(child), std::move(ours)));
     SF_CHECK(signer->begin(start));
     return signer;

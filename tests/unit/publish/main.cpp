@@ -30,7 +30,7 @@ int serve() {
 // without end, until it is killed itself.
 Status hold_signer(const char* home, const char* file) {
     trust::KeyRequest request;
-    request.name = "Held";
+    request.name = "Held key";
     request.email = "h@example.org";
     request.kind = trust::KeyKind::ed25519;
     request.passphrase = {trust::Passphrase::From::file, -1, file};

@@ -41,7 +41,8 @@ bool alive(pid_t pid) { return base::exists("/proc/" + std::to_string(pid)); }
 // pid: words, NUL between them.
 std::map<pid_t, std::string> processes() {
     std::map<pid_t, std::string> all;
-    for (const std::string& name : base::list_dir("/proc").value()) {
+    const std::vector<std::string> names = base::list_dir("/proc").value();
+    for (const std::string& name : names) {
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
         const auto line = base::read_file_if_exists("/proc/" + name + "/cmdline");
         if (line && *line) all[std::stoi(name)] = **line;
@@ -141,7 +142,7 @@ TEST_F(SignerProcessTest, ThePassphraseComesByADescriptorThatIsEmptyThen) {
     const fs::path home = at("keys");
     ASSERT_TRUE(base::write_file(at("pass"), std::string(passphrase), 0600));
     trust::KeyRequest request;
-    request.name = "P";
+    request.name = "Release Key";
     request.email = "p@example.org";
     request.kind = trust::KeyKind::ed25519;
     request.passphrase = {trust::Passphrase::From::file, -1, at("pass")};

@@ -174,36 +174,37 @@ TEST_F(SignerApart, ABundleThatHoldsSomethingElse) {
     const auto signed_as_it_is = base::open_file(machine.files.bundle, O_RDONLY).value();
     EXPECT_EQ(why(signer->sign_bundle(signed_as_it_is.get())), "(fine)");
     // The same manifest with its signature, over other files.
-    auto request = [&](const std::string& folder) {
+    const auto request_of = [](const std::vector<test::BuiltPackage>& built) {
         BundleRequest all;
         all.version = "25.11.2";
         all.toolchain = "bookworm";
         all.target = "x86_64_v3";
         all.builder = "slurm-factory 0.1.0";
-        for (const auto& each : test::make_slurm(at(folder), "25.11.2", "2")) {
-            auto package = each.package;
-            package.host_requirements = {{"libc.so.6", {"GLIBC_2.34"}}, {"libstdc++.so.6", {}}};
-            all.packages.push_back({package, each.folder});
-        }
+        for (const auto& each : built) all.packages.push_back({each.package, each.folder});
         return all;
-    }("evil");
-    const model::Bundle evil = plan_bundle(request).value();
-    const std::string good_signature =
-        signer->sign(Paper::bundle_manifest, machine.manifest).value();
-    const auto write = [&](const std::string& name, const std::string& manifest,
-                           const std::string& signature) {
+    };
+    const BundleRequest good = request_of(machine.built);
+    const BundleRequest evil = request_of(test::make_slurm(at("evil"), "25.11.2", "2"));
+    const std::string evil_manifest = model::to_json(plan_bundle(evil).value()).value();
+    const std::string signature = signer->sign(Paper::bundle_manifest, machine.manifest).value();
+    const auto write = [&](const std::string& name, const BundleRequest& request,
+                           const std::string& manifest, const std::string& manifest_signature) {
         auto file = base::open_file(at(name), O_RDWR | O_CREAT).value();
         base::FdSink sink(file.get(), at(name));
-        EXPECT_TRUE(write_bundle_archive(request, evil, manifest, signature, sink));
+        EXPECT_TRUE(write_bundle_archive(request, plan_bundle(request).value(), manifest,
+                                         manifest_signature, sink));
         return file;
     };
-    const auto with_its_own = write("a", model::to_json(evil).value(), good_signature);
+    const auto with_its_own = write("a", evil, evil_manifest, signature);
     EXPECT_THAT(why(signer->sign_bundle(with_its_own.get())),
                 HasSubstr("was not signed in this run"));
-    const auto with_ours = write("b", machine.manifest, good_signature);
+    const auto with_ours = write("b", evil, machine.manifest, signature);
     EXPECT_THAT(why(signer->sign_bundle(with_ours.get())), HasSubstr("looking into the bundle"));
-    const auto unsigned_one = write("c", machine.manifest, "");
-    EXPECT_THAT(why(signer->sign_bundle(unsigned_one.get())), HasSubstr("was not signed"));
+    const auto unsigned_one = write("c", good, machine.manifest, "");
+    EXPECT_THAT(why(signer->sign_bundle(unsigned_one.get())),
+                HasSubstr("was not signed in this run"));
+    const auto as_it_should_be = write("e", good, machine.manifest, signature);
+    EXPECT_EQ(why(signer->sign_bundle(as_it_should_be.get())), "(fine)");
     // What another paper's signature is made over is no tarball.
     ASSERT_TRUE(base::write_file(at("d"), machine.manifest));
     const auto text = base::open_file(at("d"), O_RDONLY).value();
