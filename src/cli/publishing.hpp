@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// --publish and --publish-to of build-slurm: what was built and proven in this run goes into a
-// cache. One thread.
+// --publish and --publish-to of build-slurm, and cache push: packages whose bundle was proven in
+// this run go into a cache. What was taken from another cache is vouched for by nobody here: it is
+// published only where it is already, unless a key of this publisher's signed it there. One thread.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "build/engine.hpp"
 #include "cli/bundle_making.hpp"
@@ -27,6 +29,8 @@ struct PublishRequest {
 };
 
 void add_publish_options(CLI::App& app, PublishRequest& request);
+// --allow-older, --publish-vulnerable; those among them.
+void add_publish_permissions(CLI::App& app, PublishRequest& request);
 
 // Before anything is built: the words fit each other, and the place can be written to.
 [[nodiscard]] base::Status check_publish_request(const PublishRequest& request);
@@ -39,6 +43,9 @@ struct Published {
     const recipe::Catalog& catalog;
     const MadeBundle& made;
 };
+
+// Is this fingerprint, of a primary key, one of those that sign?
+[[nodiscard]] bool is_own(const trust::Signer& signer, std::string_view primary);
 
 [[nodiscard]] base::Status publish_build(Session& session, const PublishRequest& request,
                                          const Published& what, const trust::Signer& signer);
