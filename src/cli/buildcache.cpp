@@ -40,25 +40,26 @@ void add_buildcache_options(CLI::App& app, BuildcacheRequest& request) {
         ->envname("SLURM_FACTORY_BUILDCACHE")
         ->check(CLI::IsMember({"none", "deps", "all"}))
         ->type_name("WHAT");
-    app.add_option("--cache", request.caches,
-                   "For --buildcache, which: a name of 'cache list', a folder, file://, http://, "
-                   "https:// or s3://; may be repeated (default: all that are listed)")
-        ->envname(cache_variable)
-        ->allow_extra_args(false)
-        ->type_name("CACHE");
+    request.cache_option =
+        app.add_option(
+               "--cache", request.caches,
+               "For --buildcache, which: a name of 'cache list', a folder, file://, http://, "
+               "https:// or s3://; may be repeated (default: all that are listed)")
+            ->envname(cache_variable)
+            ->allow_extra_args(false)
+            ->type_name("CACHE");
     app.add_flag("--accept-expired", request.accept_expired,
                  "For --buildcache: take a snapshot whose time is over");
 }
 
 Status check_buildcache_request(const BuildcacheRequest& request, bool no_cache) {
     if (!request.wanted()) {
-        // The environment's cache is there for other verbs as well.
-        const bool said = !request.caches.empty() && ::getenv(cache_variable) == nullptr;
-        if (!said && !request.accept_expired) return {};
-        return base::fail_hint(
-            Code::usage,
-            fmt::format("{} is about --buildcache", said ? "--cache" : "--accept-expired"),
-            "say what is taken: --buildcache deps, or all");
+        // The environment's and the configuration's caches are there for other verbs as well.
+        const bool said = request.cache_option != nullptr && request.cache_option->count() > 0 &&
+                          ::getenv(cache_variable) == nullptr;
+        if (!said) return {};
+        return base::fail_hint(Code::usage, "--cache is about --buildcache",
+                               "say what is taken: --buildcache deps, or all");
     }
     if (!no_cache) return {};
     return base::fail_hint(Code::usage,

@@ -20,7 +20,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace sf::cli {
 
@@ -28,6 +29,7 @@ struct BuildcacheRequest {
     std::string what = "none";        // none | deps | all
     std::vector<std::string> caches;  // --cache: names or places; none: all that are listed
     bool accept_expired = false;
+    const CLI::Option* cache_option = nullptr;  // was --cache given on the command line?
 
     [[nodiscard]] bool wanted() const { return what != "none"; }
 };

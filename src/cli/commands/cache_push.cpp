@@ -82,6 +82,10 @@ Status sources_are_there(Sources& sources, const build::Plan& plan,
 }
 
 Status run(Session& session, Options options) {
+    // As a configuration file may say it for build-slurm.
+    if (!options.publish.wanted())
+        return base::fail_hint(Code::usage, "--publish none publishes nothing",
+                               "say what: --publish all");
     SF_CHECK(check_publish_request(options.publish));
     SF_CHECK(check_signing_request(session, options.signing));
     options.request.publishing = true;
@@ -136,7 +140,7 @@ void add_cache_push(CLI::App& group, Session& session) {
                      "What of it: Slurm and its bundle, its dependencies, all, or all but the "
                      "bundle (spack)")
         ->capture_default_str()
-        ->check(CLI::IsMember({"slurm", "deps", "spack", "all"}))
+        ->check(CLI::IsMember({"none", "slurm", "deps", "spack", "all"}))
         ->type_name("WHAT");
     add_publish_permissions(*command, options->publish);
     add_bundle_wishes(*command, options->wishes);

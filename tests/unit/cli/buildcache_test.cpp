@@ -29,9 +29,13 @@ TEST_F(BuildcacheWords, FitEachOtherOrAreRefused) {
     expect(2, "which is meant?", {"build-slurm", "--buildcache", "all", "--no-cache"});
     expect(2, "--cache is about --buildcache", {"build-slurm", "--cache", "/srv/cache"});
     expect(2, "--cache is about --buildcache", {"plan", "--cache", "/srv/cache"});
-    expect(2, "--accept-expired is about --buildcache", {"build-slurm", "--accept-expired"});
     expect(2, "--buildcache", {"build-slurm", "--buildcache", "some"});
     // What the environment says for other verbs is no slip here.
+    // Nor what the configuration says.
+    write(folder() / "config/slurm-factory/config.yaml",
+          "cache: /srv/cache\npublish: none\naccept-expired: true\n");
+    EXPECT_THAT(run_here({"plan", "--offline"}).err, Not(HasSubstr("is about --buildcache")));
+    EXPECT_THAT(run_here({"plan", "--offline"}).err, Not(HasSubstr("config.yaml")));
     set("SLURM_FACTORY_CACHE", "/srv/cache");
     const Said said = run_here({"plan", "--offline"});
     EXPECT_THAT(said.out + said.err, Not(HasSubstr("is about --buildcache")));
@@ -42,7 +46,9 @@ TEST_F(BuildcacheWords, FitEachOtherOrAreRefused) {
 TEST_F(BuildcacheWords, APushWantsAPlaceThatCanBeWrittenTo) {
     expect(2, "PLACE", {"cache", "push"});
     expect(2, "can only be read", {"cache", "push", "https://cache.example.org"});
-    expect(2, "--publish", {"cache", "push", (folder() / "cache").string(), "--publish", "none"});
+    expect(2, "publishes nothing",
+           {"cache", "push", (folder() / "cache").string(), "--publish", "none"});
+    expect(2, "--publish", {"cache", "push", (folder() / "cache").string(), "--publish", "some"});
     EXPECT_FALSE(base::exists(folder() / "cache"));
 }
 
