@@ -16,7 +16,8 @@ using model::NodeId;
 
 bool BuildReport::ok() const {
     return std::all_of(nodes.begin(), nodes.end(), [](const NodeOutcome& node) {
-        return node.state == NodeState::reused || node.state == NodeState::built;
+        return node.state == NodeState::reused || node.state == NodeState::built ||
+               node.state == NodeState::unneeded;
     });
 }
 
@@ -115,7 +116,8 @@ private:
     };
 
     static bool good(const NodeOutcome& outcome) {
-        return outcome.state == NodeState::reused || outcome.state == NodeState::built;
+        return outcome.state == NodeState::reused || outcome.state == NodeState::built ||
+               outcome.state == NodeState::unneeded;
     }
 
     // Nodes whose dependencies are all there; those that cannot be any more are skipped on the way.
@@ -171,6 +173,11 @@ private:
         NodeOutcome outcome;
         SF_TRY(outcome.reason, reason_to_build(x_store, spec, x_options.rebuild));
         if (outcome.reason.empty()) return reused(name);
+        if (x_options.unneeded.contains(id)) {
+            outcome.state = NodeState::unneeded;
+            return outcome;
+        }
+        SF_CHECK(check_dependencies(id));
 
         SF_TRY(const std::unique_ptr<JobBudget::Share> share,
                x_budget.join(x_priority[model::index(id)]));
@@ -191,12 +198,26 @@ private:
         return outcome;
     }
 
+    // Something was taken away since it was decided what is needed.
+    Status check_dependencies(NodeId id) {
+        auto state = x_state.lock();
+        for (const NodeId each : x_dag.dependencies(id))
+            if (state->outcomes[model::index(each)].state == NodeState::unneeded)
+                return base::fail_hint(
+                    base::Code::absent,
+                    fmt::format("{} has to be built after all, and {} is not there",
+                                x_dag.at(id).store_name(), x_dag.at(each).store_name()),
+                    "the same command once more decides anew");
+        return {};
+    }
+
     Result<NodeOutcome> reused(const std::string& name) {
         SF_TRY(std::optional<model::Package> package, x_store.find(name));
         if (!package) return base::fail(base::Code::absent, "{} vanished from the store", name);
         NodeOutcome outcome;
         outcome.state = NodeState::reused;
         outcome.package = std::move(*package);
+        SF_TRY(outcome.taken, x_store.taken(name));
         x_context.observer.package_reused(outcome.package);
         return outcome;
     }

@@ -3,6 +3,7 @@
 // the critical path first, under one budget of jobs.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "build/builder.hpp"
@@ -13,13 +14,17 @@ struct EngineOptions {
     unsigned jobs = 1;
     bool keep_going = false;  // after a failure, build what does not depend on it
     bool rebuild = false;     // --no-cache: build every node, whatever is in the store
+    // Not built where they are not there: nothing that is built or asked for needs them
+    // (needs.hpp).
+    std::set<model::NodeId> unneeded{};
 };
 
-enum class NodeState { reused, built, failed, skipped };
+enum class NodeState { reused, built, unneeded, failed, skipped };
 
 struct NodeOutcome {
     NodeState state = NodeState::skipped;
     model::Package package;                 // reused or built
+    std::optional<Taken> taken;             // reused, and was not built here
     std::map<std::string, StepTime> steps;  // built
     base::Error error;                      // failed
     std::string reason;                     // why it was built

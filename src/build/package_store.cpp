@@ -9,6 +9,7 @@ using base::Status;
 namespace {
 
 constexpr const char* manifest_file = "manifest.json";
+constexpr const char* taken_file = "taken.json";
 
 bool archive_is_there(const std::filesystem::path& folder, const model::ArchiveRecord& record) {
     std::error_code error;
@@ -64,15 +65,31 @@ std::optional<model::Package> PackageStore::relative_of(const std::string& name,
 }
 
 Status PackageStore::commit(const model::Package& package, const std::filesystem::path& staged_tree,
-                            const std::filesystem::path& staged_folder) const {
+                            const std::filesystem::path& staged_folder,
+                            const std::optional<Taken>& taken) const {
     SF_TRY(const std::string json, model::to_json(package));
     SF_CHECK(base::write_file(staged_folder / manifest_file, json));
+    if (taken) {
+        SF_TRY(const std::string record, to_json(*taken));
+        SF_CHECK(base::write_file(staged_folder / taken_file, record));
+    }
     SF_CHECK(base::fsync_tree(staged_tree));
     SF_CHECK(base::fsync_tree(staged_folder));
     const std::string name = package.store_name();
     // The manifest is what makes a package visible, so its folder goes last.
     SF_CHECK(replace_folder(staged_tree, tree(name)));
     return replace_folder(staged_folder, folder(name));
+}
+
+Result<std::optional<Taken>> PackageStore::taken(const std::string& store_name) const {
+    const std::filesystem::path file = folder(store_name) / taken_file;
+    SF_TRY(const auto text, base::read_file_if_exists(file));
+    if (!text) return std::optional<Taken>();
+    Result<Taken> taken = base::during(taken_from_json(*text), "reading " + file.string());
+    if (taken) return std::optional(std::move(*taken));
+    base::Error error = std::move(taken).error();
+    error.hint = "delete " + folder(store_name).string() + ": the package is brought again";
+    return tl::unexpected(std::move(error));
 }
 
 Result<base::FileLock> PackageStore::lock(const std::string& store_name,

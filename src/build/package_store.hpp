@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packages built on this machine: <state>/packages/<store name>/ holds manifest and archives,
-// <state>/store/<store name>/ the same unpacked (run and dev) for builds that depend on it. A
-// package is there if and only if its manifest is: the tree goes in first, the package folder last,
-// each by one rename. Several processes may share it; per-package locks save double work.
+// The packages of this machine: <state>/packages/<store name>/ holds manifest and archives, and
+// where they came from if they were not built here (taken.hpp); <state>/store/<store name>/ the
+// same unpacked (run and dev) for builds that depend on it. A package is there if and only if its
+// manifest is: the tree goes in first, the package folder last, each by one rename. Several
+// processes may share it; per-package locks save double work.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "build/state_dir.hpp"
+#include "build/taken.hpp"
 #include "model/manifest.hpp"
 
 namespace sf::build {
@@ -36,10 +38,15 @@ public:
     }
 
     // Takes over a finished tree and a folder with archives; writes the manifest; both become
-    // visible whole and durable. What was there under the name is replaced.
+    // visible whole and durable. What was there under the name is replaced. `taken`: it was not
+    // built here.
     [[nodiscard]] base::Status commit(const model::Package& package,
                                       const std::filesystem::path& staged_tree,
-                                      const std::filesystem::path& staged_folder) const;
+                                      const std::filesystem::path& staged_folder,
+                                      const std::optional<Taken>& taken = {}) const;
+
+    // nullopt: it was built here. Code::corrupt: nobody can tell.
+    [[nodiscard]] base::Result<std::optional<Taken>> taken(const std::string& store_name) const;
 
     [[nodiscard]] base::Result<base::FileLock> lock(const std::string& store_name,
                                                     const std::function<void()>& waiting) const;

@@ -9,7 +9,6 @@
 #include "base/files.hpp"
 #include "base/regular_file.hpp"
 #include "base/text.hpp"
-#include "pack/archive_reader.hpp"
 
 namespace sf::cache {
 
@@ -28,41 +27,6 @@ constexpr std::uint64_t max_signature = std::uint64_t{64} << 10;
 constexpr auto unfinished_kept_for = std::chrono::hours(24);
 
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
-
-std::vector<const model::ArchiveRecord*> archives_of(const model::Package& package) {
-    std::vector<const model::ArchiveRecord*> list{&package.run};
-    if (package.dev) list.push_back(&*package.dev);
-    if (package.dbg) list.push_back(&*package.dbg);
-    return list;
-}
-
-// The bytes that were signed may be those of another package under this one's name.
-Status is_of_spec(const model::Package& package, const model::Spec& spec, const fs::path& file) {
-    const auto other = [&](std::string_view what, std::string_view got, std::string_view wanted) {
-        return fail(Code::corrupt, "{}: is of another package: {} {}, not {}", shown(file), what,
-                    base::escape_untrusted(got), wanted);
-    };
-    if (package.identity != spec.identity)
-        return other("identity", package.identity.hex(), spec.identity.hex());
-    if (package.store_name() != spec.store_name())
-        return other("name", package.store_name(), spec.store_name());
-    if (package.toolchain != spec.toolchain)
-        return other("toolchain", package.toolchain, spec.toolchain);
-    if (package.target != spec.target) return other("target", package.target, spec.target);
-    return {};
-}
-
-// Names of archives come from a manifest: they are ours, or nothing is opened.
-Status has_our_names(const model::Package& package, const fs::path& file) {
-    const auto is = [](const std::optional<model::ArchiveRecord>& record, std::string_view name) {
-        return !record || record->file == name;
-    };
-    if (package.run.file == "run.tar.zst" && is(package.dev, "dev.tar.zst") &&
-        is(package.dbg, "dbg.tar.zst"))
-        return {};
-    return fail(Code::corrupt, "{}: names an archive otherwise than run, dev or dbg.tar.zst",
-                shown(file));
-}
 
 // One archive, hashed on its way; the copy is never longer than the record says.
 Status copy_archive(const fs::path& from, const fs::path& to, const model::ArchiveRecord& record) {
@@ -86,24 +50,6 @@ Status copy_archive(const fs::path& from, const fs::path& to, const model::Archi
                 "{}: is not the archive that the signed manifest names ({} bytes, "
                 "sha256 {})",
                 shown(from), record.size, record.sha256.hex());
-}
-
-// The run and dev parts as builds see them: <into>/<store name>.
-Status unpack(const model::Package& package, const fs::path& archives, const fs::path& into) {
-    SF_TRY(const base::Fd folder, base::open_file(into, O_RDONLY | O_DIRECTORY));
-    const auto one = [&](const model::ArchiveRecord& record, bool into_existing) -> Status {
-        const fs::path file = archives / record.file;
-        SF_TRY(const base::Fd archive, base::open_file(file, O_RDONLY));
-        pack::ArchivePolicy policy;
-        policy.top = package.store_name();
-        policy.link_roots = package.dependencies;
-        policy.record = &record;
-        policy.into_existing = into_existing;
-        return pack::unpack_archive({archive.get(), file.native()}, policy, folder.get())
-            .map([](const auto&) {});
-    };
-    SF_CHECK(one(package.run, false));
-    return package.dev ? one(*package.dev, true) : Status();
 }
 
 // What killed writers left, once it is old enough to be nobody's.
@@ -146,15 +92,14 @@ Result<std::optional<CachedPackage>> PackageFolder::take(const model::Spec& spec
            verifier.verify_bytes(*text, armored.value_or(""), file.native()));
     SF_TRY(model::Package package,
            base::during(model::package_from_json(*text), "reading " + shown(file)));
-    SF_CHECK(is_of_spec(package, spec, file));
-    SF_CHECK(has_our_names(package, file));
+    SF_CHECK(check_is_of(package, spec, shown(file)));
     const fs::path archives = into / "archives";
     const fs::path trees = into / "trees";
     SF_CHECK(base::make_dirs(archives));
     SF_CHECK(base::make_dirs(trees));
     for (const model::ArchiveRecord* record : archives_of(package))
         SF_CHECK(copy_archive(folder / record->file, archives / record->file, *record));
-    SF_CHECK(base::during(unpack(package, archives, trees), "unpacking " + shown(folder)));
+    SF_CHECK(base::during(unpack_parts(package, archives, trees), "unpacking " + shown(folder)));
     fs::path tree = trees / package.store_name();
     return std::optional(
         CachedPackage{std::move(package), std::move(signer), archives, std::move(tree)});

@@ -10,19 +10,10 @@
 #include <optional>
 #include <string>
 
-#include "model/dag.hpp"
-#include "model/manifest.hpp"
+#include "cache/cached_package.hpp"
 #include "trust/signer.hpp"
-#include "trust/verdict.hpp"
 
 namespace sf::cache {
-
-struct CachedPackage {
-    model::Package package;
-    trust::GoodSignature signer;
-    std::filesystem::path archives;  // holds package.run.file and the others
-    std::filesystem::path tree;      // the run and dev parts, unpacked
-};
 
 enum class PackagePut {
     added,
@@ -34,6 +25,7 @@ class PackageFolder {
 public:
     explicit PackageFolder(std::filesystem::path folder) : x_folder(std::move(folder)) {}
 
+    [[nodiscard]] const std::filesystem::path& folder() const { return x_folder; }
     [[nodiscard]] std::filesystem::path package_folder(const std::string& store_name) const {
         return x_folder / "packages" / store_name;
     }

@@ -29,8 +29,10 @@ constexpr std::array build_systems{
     Row{"zlib-ng", "autotools"},  Row{"zstd", "makefile"},
 };
 
-// libmariadb would be mariadb-c-client there.
-constexpr std::array<std::string_view, 3> kept_private{"freeipmi", "libmariadb", "librdkafka"};
+// libmariadb would be mariadb-c-client there. The last three are needed for building only: nothing
+// runs with them, so they lie inside nobody's prefix.
+constexpr std::array<std::string_view, 6> kept_private{
+    "freeipmi", "libmariadb", "librdkafka", "flex", "level-zero-headers", "rocm-smi-headers"};
 
 // Of Debian and its like Spack takes os-release's number up to the first dot, of Ubuntu up to the
 // second.

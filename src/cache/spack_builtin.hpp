@@ -14,7 +14,8 @@ namespace sf::cache {
 [[nodiscard]] std::optional<std::string_view> builtin_build_system(std::string_view name);
 
 // Packages of ours that are no possible dependency of builtin's Slurm: in Spack's form they lie
-// inside the prefix of what depends on them. Whatever is neither here nor known above is refused.
+// inside the prefix of what depends on them to run. Whatever is neither here nor known above is
+// refused.
 [[nodiscard]] bool is_private_to_spack(std::string_view name);
 
 // "bookworm" -> "debian12", as Spack detects it there; nullopt: a toolchain we do not know.

@@ -21,7 +21,7 @@ using base::Code;
 using base::Result;
 namespace fs = std::filesystem;
 
-void add_build_options(CLI::App& app, BuildRequest& request) {
+void add_choice_options(CLI::App& app, BuildRequest& request) {
     app.add_option(
            "--slurm-version", request.slurm_version,
            "A series (25.11: its newest release that can be had) or an exact release (25.11.2)")
@@ -35,6 +35,10 @@ void add_build_options(CLI::App& app, BuildRequest& request) {
     app.add_option("--target", request.target, "The CPU level to build for")
         ->capture_default_str()
         ->type_name("TARGET");
+}
+
+void add_build_options(CLI::App& app, BuildRequest& request) {
+    add_choice_options(app, request);
     app.add_option("--package", request.packages,
                    "Only this package and what it needs (repeatable)")
         ->type_name("NAME");
@@ -164,12 +168,32 @@ Result<build::Plan> plan_build(Session& session, const recipe::Catalog& catalog,
     return build::make_plan(input);
 }
 
+std::vector<model::NodeId> goals(const build::Plan& plan, const BuildRequest& request) {
+    std::vector<model::NodeId> ids;
+    for (const model::NodeId id : plan.dag.nodes()) {
+        const std::string& name = plan.dag.at(id).name;
+        if (request.packages.empty()
+                ? name == "slurm"
+                : std::ranges::find(request.packages, name) != request.packages.end())
+            ids.push_back(id);
+    }
+    return ids;
+}
+
 Result<std::vector<fs::path>> fetch_sources(Session& session, const build::Plan& plan,
-                                            Sources& sources) {
+                                            Sources& sources,
+                                            const std::function<bool(model::NodeId)>& wanted) {
+    std::vector<fs::path> paths;
     std::vector<model::SourceFile> files;
-    for (const model::NodeId id : plan.dag.nodes()) files.push_back(plan.version(id).source);
+    for (const model::NodeId id : plan.dag.nodes()) {
+        const model::SourceFile& source = plan.version(id).source;
+        paths.push_back(sources.store().path_of(source));
+        if (!wanted || wanted(id)) files.push_back(source);
+    }
     session.voice.info("sources: {} archives", files.size());
-    return sources.store().fetch(files, sources.options());
+    // Each is checked on the way, and lies where path_of() says.
+    SF_CHECK(sources.store().fetch(files, sources.options()).map([](const auto&) {}));
+    return paths;
 }
 
 }  // namespace sf::cli

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,7 +38,9 @@ struct BuildRequest {
     unsigned jobs = 0;  // 0: this machine's processors
 };
 
-// Options that build-slurm and plan share.
+// --slurm-version, --toolchain, --target: which Slurm is meant.
+void add_choice_options(CLI::App& app, BuildRequest& request);
+// Options that build-slurm and plan share; those among them.
 void add_build_options(CLI::App& app, BuildRequest& request);
 
 // The folder of sources with the network behind it; owns what the store borrows.
@@ -79,7 +82,13 @@ struct Choices {
 [[nodiscard]] std::filesystem::path sandbox_files(const Session& session);
 [[nodiscard]] base::Result<base::Digest> digest_of_folder(const std::filesystem::path& folder);
 
+// The packages of the plan that were asked for: Slurm, or those named.
+[[nodiscard]] std::vector<model::NodeId> goals(const build::Plan& plan,
+                                               const BuildRequest& request);
+
+// Where each node's source is, by node; fetched are those that are `wanted` (none: all of them).
 [[nodiscard]] base::Result<std::vector<std::filesystem::path>> fetch_sources(
-    Session& session, const build::Plan& plan, Sources& sources);
+    Session& session, const build::Plan& plan, Sources& sources,
+    const std::function<bool(model::NodeId)>& wanted = {});
 
 }  // namespace sf::cli

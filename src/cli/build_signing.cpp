@@ -14,8 +14,6 @@ using base::Result;
 using base::Status;
 using trust::Paper;
 
-namespace {
-
 Status hand_over_package(const trust::Signer& signer, const build::PackageStore& store,
                          const model::Package& package) {
     const std::filesystem::path folder = store.folder(package.store_name());
@@ -29,8 +27,6 @@ Status hand_over_package(const trust::Signer& signer, const build::PackageStore&
     SF_TRY(const std::string text, model::to_json(package));
     return signer.admit(trust::Evidence::package, text);
 }
-
-}  // namespace
 
 Result<publish::SigningPlan> signing_plan_of(Session& session, const SignedBuild& build) {
     publish::SigningPlan plan;

@@ -32,6 +32,11 @@ struct SignedBuild {
 [[nodiscard]] base::Result<publish::SigningPlan> signing_plan_of(Session& session,
                                                                  const SignedBuild& build);
 
+// One package, as the store has it.
+[[nodiscard]] base::Status hand_over_package(const trust::Signer& signer,
+                                             const build::PackageStore& store,
+                                             const model::Package& package);
+
 // Hands each package over, and passes on what it is told.
 class HandingOver : public build::BuildObserver {
 public:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bundle_making.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/bundle_assets.hpp"
@@ -41,6 +43,9 @@ public:
     Receipt(const publish::BundleRequest& request, const fs::path& builds, std::string manifest,
             std::string signer)
         : x_manifest(std::move(manifest)), x_signer(std::move(signer)) {
+        // The papers say what was not built here.
+        for (const auto& [name, origin] : request.origins.packages)
+            if (origin.taken) x_taken[name] = origin.taken->signer + ' ' + origin.taken->repository;
         const std::string series = model::series_of(request.version);
         const fs::path folder = builds / request.toolchain / series;
         x_bundle =
@@ -72,15 +77,25 @@ public:
 
 private:
     [[nodiscard]] base::Json receipt(std::uintmax_t size) const {
-        return {{"manifest_sha256", base::sha256(x_manifest).hex()},
-                {"signer", x_signer},
-                {"size", size}};
+        base::Json json{{"manifest_sha256", base::sha256(x_manifest).hex()},
+                        {"signer", x_signer},
+                        {"size", size}};
+        if (!x_taken.empty()) json["taken"] = x_taken;
+        return json;
     }
     fs::path x_bundle, x_alias, x_file;
     std::string x_manifest, x_signer;
+    std::map<std::string, std::string> x_taken;
 };
 
 }  // namespace
+
+void add_bundle_wishes(CLI::App& app, BundleWishes& wishes) {
+    app.add_flag("--gpu", wishes.gpu,
+                 "Require Slurm's GPU plugins: without them no bundle is signed");
+    app.add_flag("--enable-hierarchy", wishes.hierarchy,
+                 "Add module files as a hierarchy: gcc first, then what is for it");
+}
 
 Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
                                       const build::BuildReport& report,

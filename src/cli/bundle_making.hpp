@@ -7,12 +7,19 @@
 #include "publish/bundle.hpp"
 #include "trust/signer.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace sf::cli {
 
 struct BundleWishes {
     bool gpu = false;        // GPU plugins are a requirement
     bool hierarchy = false;  // module files as a hierarchy, too
 };
+
+// --gpu, --enable-hierarchy
+void add_bundle_wishes(CLI::App& app, BundleWishes& wishes);
 
 struct MadeBundle {
     std::filesystem::path path;

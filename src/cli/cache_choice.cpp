@@ -2,6 +2,7 @@
 #include "cli/cache_choice.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <ctime>
 
 #include "base/text.hpp"
@@ -96,6 +97,15 @@ Result<trust::TrustedKeys> roots_of(Session& session, const TrustChoice& choice,
 std::string ChosenCache::text() const {
     return named ? fmt::format("{} ({})", named->name, base::escape_untrusted(place))
                  : base::escape_untrusted(place);
+}
+
+Status check_offline(const std::string& place) {
+    const std::size_t end = place.find("://");
+    std::string scheme = end == std::string::npos ? "file" : place.substr(0, end);
+    for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (scheme == "file") return {};
+    return fail_hint(Code::refused, "--offline: that cache is on the network",
+                     "name a folder, a copy of it: --cache /path; or leave --offline out");
 }
 
 std::filesystem::path user_caches_file(const Session& session) {

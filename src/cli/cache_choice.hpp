@@ -28,6 +28,10 @@ struct ChosenCache {
 // The user's list beside the user's list of trusted keys.
 [[nodiscard]] std::filesystem::path user_caches_file(const Session& session);
 
+// --offline: Code::refused for a place on the network. Before anything is opened: an address is not
+// even looked up.
+[[nodiscard]] base::Status check_offline(const std::string& place);
+
 // `wanted`: a name or a place; empty: all that are listed, the site's first. A place that is listed
 // is taken as listed. Code::usage: there is nothing to choose from.
 [[nodiscard]] base::Result<std::vector<ChosenCache>> choose_caches(Session& session,

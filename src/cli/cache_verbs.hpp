@@ -10,6 +10,7 @@ void add_cache_verify(CLI::App& group, Session& session);
 void add_cache_refresh(CLI::App& group, Session& session);
 void add_cache_mirror(CLI::App& group, Session& session);
 void add_cache_index(CLI::App& group, Session& session);
+void add_cache_push(CLI::App& group, Session& session);
 void add_cache_prune(CLI::App& group, Session& session);
 
 }  // namespace sf::cli

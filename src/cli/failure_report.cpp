@@ -17,6 +17,7 @@ const char* word_of(build::NodeState state) {
     switch (state) {
         case build::NodeState::reused: return "in the store";
         case build::NodeState::built: return "built";
+        case build::NodeState::unneeded: return "left out";
         case build::NodeState::failed: return "failed";
         case build::NodeState::skipped: return "not begun";
     }

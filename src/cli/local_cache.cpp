@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/local_cache.hpp"
 
+#include <ctime>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "cache/package_folder.hpp"
+#include "cli/publishing.hpp"
 #include "cli/signing_key.hpp"
 #include "trust/trust_store.hpp"
 
@@ -46,7 +48,11 @@ Result<bool> take_one(Session& session, const model::Spec& spec, const cache::Pa
         return false;
     }
     if (!*cached) return false;
-    SF_CHECK(store.commit((*cached)->package, (*cached)->tree, (*cached)->archives));
+    build::Taken taken;
+    taken.place = folder.folder().native();
+    taken.signer = (*cached)->signer.primary.text();
+    taken.time = std::time(nullptr);
+    SF_CHECK(store.commit((*cached)->package, (*cached)->tree, (*cached)->archives, taken));
     session.voice.event("package_taken",
                         {{"package", name}, {"signer", (*cached)->signer.primary.text()}});
     return true;
@@ -92,9 +98,17 @@ Status put_into_local_cache(Session& session, const build::BuildReport& report,
     const cache::PackageFolder cache(folder);
     const build::PackageStore store(session.state());
     std::size_t added = 0;
+    std::size_t passed_over = 0;
     for (const build::NodeOutcome& node : report.nodes) {
         if (base::stop_requested()) return base::fail(Code::interrupted, "stopped");
+        if (node.state == build::NodeState::unneeded) continue;
         const std::string name = node.package.store_name();
+        // Who signs it here vouches for it; who has not built it does not. It is where it came
+        // from.
+        if (node.taken && !is_own(signer, node.taken->signer)) {
+            if (!base::exists(cache.package_folder(name))) ++passed_over;
+            continue;
+        }
         SF_TRY(const cache::PackagePut outcome,
                base::during(cache.put(node.package, store.folder(name), signer),
                             "putting " + name + " into the local cache"));
@@ -108,6 +122,11 @@ Status put_into_local_cache(Session& session, const build::BuildReport& report,
     }
     session.voice.info("local cache: {} packages added to {}", added,
                        base::escape_untrusted(folder.native()));
+    if (passed_over > 0)
+        session.voice.info(
+            "local cache: {} packages that were taken from a cache, not built here, are not put "
+            "there",
+            passed_over);
     session.voice.event("local_cache", {{"folder", folder.native()}, {"added", added}});
     return {};
 }

@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "build/package_store.hpp"
 #include "cli/build_inputs.hpp"
 #include "model/names.hpp"
 
@@ -42,7 +43,7 @@ OriginFile archive_of(const Session& session, const model::SourceFile& source) {
 class Collector {
 public:
     Collector(const Session& session, const build::Plan& plan, const model::RootRecord& root)
-        : x_session(session), x_plan(plan), x_root(root) {}
+        : x_session(session), x_plan(plan), x_root(root), x_store(session.state()) {}
 
     Result<publish::Origins> collect() {
         x_origins.target_flags = x_plan.target_flags;
@@ -95,7 +96,12 @@ private:
         origin.archive = archive_of(x_session, version.source);
         std::error_code error;
         origin.archive.size = fs::file_size(origin.archive.file, error);
-        if (error) return base::fail_errno(error.value(), "read " + origin.archive.file.string());
+        if (error == std::errc::no_such_file_or_directory)
+            origin.archive.size = version.source.size;  // a package that was taken, not built
+        else if (error)
+            return base::fail_errno(error.value(), "read " + origin.archive.file.string());
+        SF_TRY(const auto taken, x_store.taken(spec.store_name()));
+        if (taken) origin.taken = publish::TakenFrom{taken->signer, taken->repository};
         const std::string folder = "recipes/" + recipe.name + '/';
         for (const recipe::Patch& patch : version.patches) {
             SF_TRY(OriginFile file, small_file(patch.path, folder + patch.file));
@@ -124,6 +130,7 @@ private:
     const Session& x_session;
     const build::Plan& x_plan;
     const model::RootRecord& x_root;
+    build::PackageStore x_store;
     publish::Origins x_origins;
 };
 

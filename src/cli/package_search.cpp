@@ -2,7 +2,6 @@
 #include "cli/package_search.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <ctime>
 #include <optional>
 
@@ -25,16 +24,6 @@ using base::Status;
 namespace {
 
 constexpr std::uint64_t max_lock = std::uint64_t{4} << 20;
-
-// Before anything is opened: an address of the network is not even looked up.
-Status check_offline(const std::string& place) {
-    const std::size_t end = place.find("://");
-    std::string scheme = end == std::string::npos ? "file" : place.substr(0, end);
-    for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (scheme == "file") return {};
-    return fail_hint(Code::refused, "--offline: that cache is on the network",
-                     "name a folder, a copy of it: --cache /path; or leave --offline out");
-}
 
 Result<std::optional<install::LockFile>> frozen_lock(const PackageSearch& search) {
     if (search.frozen.empty()) {

@@ -3,12 +3,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <ctime>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "build/needs.hpp"
 #include "cache/blob_record.hpp"
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
@@ -17,6 +21,7 @@
 #include "cache/revocations.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
+#include "install/package_offer.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
 #include "publish/bundle_push.hpp"
@@ -104,18 +109,19 @@ Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backen
 }
 
 // Nobody could install a Slurm without them.
-Status dependencies_are_there(cache::Backend& place, const std::string& toolchain,
-                              const publish::PushRequest& push) {
-    SF_TRY(const std::string folder, cache::folder_of({toolchain, ""}));
+Status dependencies_are_there(cache::Backend& place, const Published& what) {
+    SF_TRY(const std::string folder, cache::folder_of({what.plan.toolchain, ""}));
     cache::SubBackend mirror(place, folder);
-    for (const publish::PushPackage& each : push.closure) {
-        if (&each == &push.closure.back()) continue;
-        SF_TRY(const std::string key, cache::key_of(cache::BlobName{each.package->run.sha256}));
+    const model::NodeId slurm = *what.plan.dag.find("slurm");
+    for (const model::NodeId id : what.plan.dag.runtime_closure(slurm)) {
+        if (id == slurm) continue;
+        const model::Package& package = what.report.nodes.at(model::index(id)).package;
+        SF_TRY(const std::string key, cache::key_of(cache::BlobName{package.run.sha256}));
         SF_TRY(const auto there, mirror.look(key));
         if (!there)
             return base::fail_hint(Code::absent,
                                    fmt::format("{} has no {}, which Slurm needs", mirror.place(),
-                                               each.package->store_name()),
+                                               package.store_name()),
                                    "publish what it needs as well: --publish all");
     }
     return {};
@@ -129,12 +135,13 @@ public:
 
     Status run() {
         SF_CHECK(prepare());
+        SF_CHECK(taken_are_there());
         const bool with_bundle = x_request.what == "slurm" || x_request.what == "all";
         publish::BundlePush bundle(*x_place, x_papers);
         if (with_bundle) SF_CHECK(bundle.look());
         // What Slurm is published with is there before Slurm is.
         if (x_request.what == "slurm")
-            SF_CHECK(dependencies_are_there(*x_place, x_what.plan.toolchain, x_push));
+            SF_CHECK(dependencies_are_there(*x_place, x_what));
         else
             SF_CHECK(push_dependencies());
         if (x_request.what != "deps") SF_CHECK(push_slurm(with_bundle ? &bundle : nullptr));
@@ -152,9 +159,11 @@ private:
         SF_CHECK(base::make_dirs(x_session.state().work()));
         SF_TRY(x_work, base::TempDir::create(x_session.state().work(), "publish-"));
         const model::NodeId slurm = *x_what.plan.dag.find("slurm");
-        for (const model::NodeId id : x_what.plan.dag.runtime_closure(slurm)) {
-            const model::Package& package = x_what.report.nodes.at(model::index(id)).package;
-            x_push.closure.push_back({&package, store.folder(package.store_name())});
+        for (const model::NodeId id : to_publish(slurm)) {
+            const build::NodeOutcome& node = x_what.report.nodes.at(model::index(id));
+            x_push.closure.push_back(
+                {&node.package, store.folder(node.package.store_name()), is_foreign(node)});
+            if (is_foreign(node)) x_taken.push_back(id);
         }
         x_push.libc = x_what.root.libc;
         x_push.work = x_work->path();
@@ -181,6 +190,68 @@ private:
         x_papers.signer = &x_signer;
         x_papers.memory = x_push.memory;
         x_papers.now = x_push.now;
+        return {};
+    }
+
+    // What Slurm runs with; and for who builds with it, what it was built with, as far as it was
+    // built here, with all it runs with itself. Slurm is the last.
+    [[nodiscard]] std::set<model::NodeId> to_publish(model::NodeId slurm) {
+        const model::Dag& dag = x_what.plan.dag;
+        const std::vector<model::NodeId> runs = dag.runtime_closure(slurm);
+        std::set<model::NodeId> ids(runs.begin(), runs.end());
+        const std::vector<bool> all =
+            build::needed(dag, {slurm}, [](model::NodeId) { return false; });
+        for (const model::NodeId id : dag.nodes()) {
+            const build::NodeOutcome& node = x_what.report.nodes.at(model::index(id));
+            if (!all[model::index(id)] || node.state == build::NodeState::unneeded ||
+                is_foreign(node))
+                continue;
+            if (std::ranges::all_of(dag.at(id).link_dependencies,
+                                    [&](model::NodeId each) { return ids.contains(each); }))
+                ids.insert(id);
+        }
+        return ids;
+    }
+
+    // Taken from elsewhere, and signed there by others.
+    [[nodiscard]] bool is_foreign(const build::NodeOutcome& node) const {
+        return node.taken && !is_own(x_signer, node.taken->signer);
+    }
+
+    // Before anything is sent. What this publisher has not built is in the place already, the same
+    // bytes, and somebody it believes has signed it there: so nothing is vouched for twice.
+    Status taken_are_there() {
+        const model::Dag& dag = x_what.plan.dag;
+        std::map<std::string, std::unique_ptr<cache::SubBackend>> mirrors;
+        std::map<std::string, std::optional<install::MirrorReader>> readers;
+        for (const model::NodeId id : x_taken) {
+            const model::Spec& spec = dag.at(id);
+            // It is sent with Slurm, or not at all.
+            if (spec.name == "slurm" && x_request.what == "deps") continue;
+            SF_TRY(const std::string folder,
+                   cache::folder_of({x_what.plan.toolchain,
+                                     spec.name == "slurm" ? model::series_of(spec.version) : ""}));
+            if (!mirrors.contains(folder)) {
+                mirrors[folder] = std::make_unique<cache::SubBackend>(*x_place, folder);
+                install::ReaderOptions reading;
+                reading.mirror = folder;
+                reading.memory = x_push.memory;
+                reading.now = x_push.now;
+                reading.accept_expired = true;  // it is signed afresh by this
+                auto reader = install::MirrorReader::open(*mirrors[folder], *x_verifier, reading,
+                                                          x_session.voice);
+                if (!reader && reader.error().code != Code::absent)
+                    return tl::unexpected(std::move(reader).error());
+                readers[folder] = reader ? std::optional(std::move(*reader)) : std::nullopt;
+            }
+            const auto& reader = readers[folder];
+            const std::string place = mirrors[folder]->place();
+            if (!reader) return publish::not_vouched_for(place, spec.store_name());
+            SF_TRY(const install::OfferSearch there, reader->offer(spec));
+            const model::Package& mine = x_what.report.nodes.at(model::index(id)).package;
+            if (!there.offer || there.offer->package.run.sha256 != mine.run.sha256)
+                return publish::not_vouched_for(place, spec.store_name());
+        }
         return {};
     }
 
@@ -259,6 +330,7 @@ private:
     const trust::Signer& x_signer;
     std::unique_ptr<cache::Backend> x_place;
     std::optional<base::TempDir> x_work;
+    std::vector<model::NodeId> x_taken;  // from elsewhere, signed by others
     std::vector<publish::PublishedKey> x_keys;
     std::optional<trust::Verifier> x_verifier;
     publish::PushRequest x_push;
@@ -266,6 +338,12 @@ private:
 };
 
 }  // namespace
+
+bool is_own(const trust::Signer& signer, std::string_view primary) {
+    const std::vector<trust::Fingerprint> own = signer.primaries();
+    return std::ranges::any_of(
+        own, [&](const trust::Fingerprint& each) { return each.text() == primary; });
+}
 
 void add_publish_options(CLI::App& app, PublishRequest& request) {
     app.add_option("--publish", request.what,
@@ -277,6 +355,10 @@ void add_publish_options(CLI::App& app, PublishRequest& request) {
     app.add_option("--publish-to", request.to, "The cache: a folder, file:// or s3://")
         ->envname("SLURM_FACTORY_PUBLISH_TO")
         ->type_name("PLACE");
+    add_publish_permissions(app, request);
+}
+
+void add_publish_permissions(CLI::App& app, PublishRequest& request) {
     app.add_flag("--allow-older", request.older,
                  "Publish a release that is not the newest of its series");
     app.add_flag("--publish-vulnerable", request.vulnerable,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// --publish and --publish-to of build-slurm: what was built and proven in this run goes into a
-// cache. One thread.
+// --publish and --publish-to of build-slurm, and cache push: packages whose bundle was proven in
+// this run go into a cache. What was taken from another cache is vouched for by nobody here: it is
+// published only where it is already, unless a key of this publisher's signed it there. One thread.
 #pragma once
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "build/engine.hpp"
@@ -29,6 +31,8 @@ struct PublishRequest {
 };
 
 void add_publish_options(CLI::App& app, PublishRequest& request);
+// --allow-older, --publish-vulnerable; those among them.
+void add_publish_permissions(CLI::App& app, PublishRequest& request);
 
 // Before anything is built: the words fit each other, and the place can be written to.
 [[nodiscard]] base::Status check_publish_request(const PublishRequest& request);
@@ -41,6 +45,9 @@ struct Published {
     const recipe::Catalog& catalog;
     const MadeBundle& made;
 };
+
+// Is this fingerprint, of a primary key, one of those that sign?
+[[nodiscard]] bool is_own(const trust::Signer& signer, std::string_view primary);
 
 // The files of ours that a bundle brings, as the one archive that a cache has. The same files give
 // the same bytes.

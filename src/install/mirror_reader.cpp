@@ -162,12 +162,17 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
 }
 
 std::string MirrorReader::revoked(const Resolved& found) const {
-    for (const model::Package& package : found.bundle.packages) {
+    return revoked(found.bundle.packages, found.manifest);
+}
+
+std::string MirrorReader::revoked(std::span<const model::Package> packages,
+                                  const cache::SpecManifest& manifest) const {
+    for (const model::Package& package : packages) {
         const std::string* reason = x_revocations.reason_of(package.identity);
         if (reason == nullptr) reason = x_revocations.reason_of(package.run.sha256);
         if (reason != nullptr) return fmt::format("{}: {}", package.store_name(), *reason);
     }
-    for (const cache::BlobRecord& blob : found.manifest.blobs())
+    for (const cache::BlobRecord& blob : manifest.blobs())
         if (const std::string* reason = x_revocations.reason_of(blob.sha256)) return *reason;
     return {};
 }
@@ -186,22 +191,30 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
     return cache::text_of(*found, std::move(stored));
 }
 
+Result<MirrorReader::SignedManifest> MirrorReader::manifest_of(const std::string& name,
+                                                               const std::string& version,
+                                                               const cache::Build& build) const {
+    SF_TRY(const std::string key,
+           cache::key_of(cache::SpecManifestName{name, version, build.hash}));
+    SF_TRY(const std::string signed_text, named_object(key, build.manifest));
+    SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
+    SF_TRY(cache::SpecManifest manifest, cache::spec_manifest_from_json(good.text, key));
+    if (manifest.identity != build.identity || manifest.toolchain != build.toolchain ||
+        manifest.target != build.target)
+        return fail(Code::corrupt, "{} is of another build than the index says", key);
+    return SignedManifest{std::move(manifest), std::move(good.signature)};
+}
+
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
                                     const cache::Build& build) const {
     Resolved found;
     found.build = build;
     found.repository = x_snapshot.repository;
     found.serial = x_snapshot.serial;
-    SF_TRY(const std::string key,
-           cache::key_of(cache::SpecManifestName{query.name, version, build.hash}));
-    SF_TRY(const std::string signed_text, named_object(key, build.manifest));
-    SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
-    found.signer = std::move(good.signature);
-    SF_TRY(found.manifest, cache::spec_manifest_from_json(good.text, key));
+    SF_TRY(SignedManifest judged, manifest_of(query.name, version, build));
+    found.signer = std::move(judged.signer);
+    found.manifest = std::move(judged.manifest);
     const cache::SpecManifest& manifest = found.manifest;
-    if (manifest.identity != build.identity || manifest.toolchain != build.toolchain ||
-        manifest.target != build.target)
-        return fail(Code::corrupt, "{} is of another build than the index says", key);
 
     SF_TRY(found.bundle_text, blob(manifest, media::bundle));
     SF_TRY(found.bundle_signature, blob(manifest, media::signature));
@@ -218,7 +231,7 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
     const auto assets =
         std::ranges::find(manifest.others, media::assets, &cache::BlobRecord::media_type);
     if (assets == manifest.others.end())
-        return fail(Code::corrupt, "{} names no files of ours", key);
+        return fail(Code::corrupt, "{} {} names no files of ours", manifest.name, version);
     found.assets = {assets->sha256, assets->size};
     return found;
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "cache/package_index.hpp"
 #include "cache/spec_manifest.hpp"
 #include "install/lock_file.hpp"
+#include "model/dag.hpp"
 #include "model/manifest.hpp"
 #include "trust/revocation_list.hpp"
 #include "trust/verdict.hpp"
@@ -46,6 +48,22 @@ struct Resolved {
 // What installs the same again.
 [[nodiscard]] LockFile lock_of(const Resolved& resolved, const std::string& mirror);
 
+// One package by its identity, with all its archives: for who would build it otherwise.
+struct PackageOffer {
+    cache::Build build;
+    cache::SpecManifest manifest;
+    model::Package package;
+    std::string repository;
+    std::uint64_t serial = 0;
+    std::optional<trust::GoodSignature> signer;
+};
+
+// The offer, or why there is none: nothing of this version, other inputs, revoked.
+struct OfferSearch {
+    std::optional<PackageOffer> offer;
+    std::string why_not;
+};
+
 struct ReaderOptions {
     std::string mirror;  // which of a place it is: "bookworm/slurm/25.11"
     // The folder of what is remembered (cache/snapshot_memory.hpp, cache/kept_objects.hpp).
@@ -73,6 +91,10 @@ public:
     // something that is, is passed over with a warning.
     [[nodiscard]] base::Result<Resolved> resolve(const Query& query) const;
 
+    // This very package: of these inputs, for this toolchain and target. What is signed of it is
+    // judged here; its archives are fetched by fetch_offer() (package_offer.hpp).
+    [[nodiscard]] base::Result<OfferSearch> offer(const model::Spec& spec) const;
+
     // Exactly what a lock file names, whatever the snapshot says by now: it is not asked for.
     // Signatures are checked as ever, and what was revoked is refused.
     [[nodiscard]] static base::Result<Resolved> locked(cache::Backend& mirror,
@@ -92,10 +114,19 @@ private:
           x_kept(options.memory) {}
     // Why nobody should install it any more; empty: nothing speaks against it.
     [[nodiscard]] std::string revoked(const Resolved& found) const;
+    [[nodiscard]] std::string revoked(std::span<const model::Package> packages,
+                                      const cache::SpecManifest& manifest) const;
     // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt.
     [[nodiscard]] base::Result<std::string> named_object(const std::string& key,
                                                          const cache::Ref& ref) const;
     [[nodiscard]] cache::PackageIndex index() const;
+    struct SignedManifest {
+        cache::SpecManifest manifest;
+        trust::GoodSignature signer;
+    };
+    [[nodiscard]] base::Result<SignedManifest> manifest_of(const std::string& name,
+                                                           const std::string& version,
+                                                           const cache::Build& build) const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
     [[nodiscard]] base::Result<std::string> blob(const cache::SpecManifest& manifest,

@@ -143,6 +143,8 @@ private:
             SF_CHECK(x_request.signer->admit(trust::Evidence::manifest, there->text));
             stored = {base::sha256(there->text), there->text.size()};
             x_report.there.push_back(item.store_name);
+        } else if (package->taken) {
+            return not_vouched_for(x_mirror.place(), item.store_name);
         } else {
             SF_CHECK(step("sources " + item.store_name));
             for (const OriginFile& file : sources)
@@ -385,6 +387,16 @@ private:
 };
 
 }  // namespace
+
+Status not_vouched_for(const std::string& place, const std::string& store_name) {
+    return base::fail_hint(
+        Code::refused,
+        fmt::format("{} has no {}, which was taken from another cache: who publishes a package "
+                    "vouches for it, and it was not built here",
+                    place, store_name),
+        "build it here (build-slurm --no-cache), publish to the cache it was taken from, or copy "
+        "that one as it is: slurm-factory cache mirror");
+}
 
 Result<PushReport> push(cache::Backend& mirror, const PushRequest& request,
                         base::Reporter& reporter) {

@@ -31,6 +31,9 @@ namespace sf::publish {
 struct PushPackage {
     const model::Package* package = nullptr;  // borrowed
     std::filesystem::path folder;
+    // It was not built here, and nobody here has signed it: it is not sent, and only if it is there
+    // already does it count.
+    bool taken = false;
 };
 
 // A blob beside a package's own: the bundle's manifest, say.
@@ -75,9 +78,13 @@ struct PushReport {
     bool changed = false;
 };
 
-// Code::refused: the mirror is signed by somebody else, holds other bytes under these names, or
+// Code::refused: the mirror is signed by somebody else, holds other bytes under these names, lacks
+// what was taken from elsewhere, or
 // keeps no conditions (cache::Backend), so that two publishers could lose each other's work.
 [[nodiscard]] base::Result<PushReport> push(cache::Backend& mirror, const PushRequest& request,
                                             base::Reporter& reporter);
+
+// The refusal of a package that was taken from elsewhere and is not in `place`.
+[[nodiscard]] base::Status not_vouched_for(const std::string& place, const std::string& store_name);
 
 }  // namespace sf::publish

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct OriginFile {
     std::string content{};
 };
 
+// Whose word there is for a package that its publisher has not built.
+struct TakenFrom {
+    std::string signer;      // fingerprint of a primary key
+    std::string repository;  // of the cache; empty: one that has no name of itself
+};
+
 struct Origin {
     std::string name;
     std::string version;
@@ -35,6 +42,7 @@ struct Origin {
     OriginFile archive;                 // the same as a file of ours
     std::vector<OriginFile> patches;    // in the order they are applied
     std::vector<OriginFile> recipe;     // recipe.yaml, and what else is said of this package alone
+    std::optional<TakenFrom> taken;     // it was not built here
     std::vector<std::string> built_by;  // store names: needed while it is built, and not after
 };
 

@@ -133,21 +133,32 @@ Result<std::string> statement(const BundleFacts& facts, const Digest& sbom,
         packages[package.store_name()] = package.identity.hex();
         if (package.ccache_used) compiler_cache.push_back(package.store_name());
     }
-    const Json definition{{"buildType", build_type},
-                          {"externalParameters",
-                           {{"name", bundle.name},
-                            {"version", bundle.version},
-                            {"toolchain", bundle.toolchain},
-                            {"architecture", bundle.architecture},
-                            {"target", bundle.target},
-                            {"features", bundle.features}}},
-                          {"internalParameters",
-                           {{"engine", facts.origins->engine},
-                            {"sourceDateEpoch", facts.origins->epoch},
-                            {"targetFlags", facts.origins->target_flags},
-                            {"packages", packages},
-                            {"compilerCacheUsed", compiler_cache}}},
-                          {"resolvedDependencies", inputs(facts)}};
+    // What this builder has not built, and whose word there is for it.
+    Json taken = Json::object();
+    for (const model::Package& package : bundle.packages) {
+        const auto origin = facts.origins->packages.find(package.store_name());
+        if (origin == facts.origins->packages.end() || !origin->second.taken) continue;
+        Json& one = taken[package.store_name()];
+        one["signer"] = "openpgp4fpr:" + origin->second.taken->signer;
+        if (const std::string& name = origin->second.taken->repository; !name.empty())
+            one["repository"] = name;
+    }
+    Json definition{{"buildType", build_type},
+                    {"externalParameters",
+                     {{"name", bundle.name},
+                      {"version", bundle.version},
+                      {"toolchain", bundle.toolchain},
+                      {"architecture", bundle.architecture},
+                      {"target", bundle.target},
+                      {"features", bundle.features}}},
+                    {"internalParameters",
+                     {{"engine", facts.origins->engine},
+                      {"sourceDateEpoch", facts.origins->epoch},
+                      {"targetFlags", facts.origins->target_flags},
+                      {"packages", packages},
+                      {"compilerCacheUsed", compiler_cache}}},
+                    {"resolvedDependencies", inputs(facts)}};
+    if (!taken.empty()) definition["internalParameters"]["taken"] = std::move(taken);
     const Json run{{"builder",
                     {{"id", "openpgp4fpr:" + builder.text()},
                      {"version", {{"slurm-factory", bundle.builder}}}}},

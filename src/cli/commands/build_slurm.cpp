@@ -2,12 +2,9 @@
 // build-slurm: the main job. Choose versions, prepare the root, fetch, build, gate, pack, bundle,
 // sign.
 #include <CLI/CLI.hpp>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <chrono>
-#include <ctime>
-#include <unistd.h>
+#include <sched.h>
 
 #include "base/stop.hpp"
 #include "base/text.hpp"
@@ -15,18 +12,16 @@
 #include "build/target.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/build_signing.hpp"
-#include "cli/bundle_making.hpp"
-#include "cli/bundle_proof.hpp"
+#include "cli/buildcache.hpp"
 #include "cli/commands.hpp"
+#include "cli/delivery.hpp"
 #include "cli/failure_report.hpp"
 #include "cli/local_cache.hpp"
 #include "cli/module_hierarchy.hpp"
 #include "cli/progress.hpp"
-#include "cli/publishing.hpp"
 #include "cli/root_preparation.hpp"
+#include "cli/runtime_choice.hpp"
 #include "cli/signing_key.hpp"
-#include "sandbox/bwrap_runner.hpp"
-#include "sandbox/docker_runner.hpp"
 
 namespace sf::cli {
 
@@ -39,6 +34,7 @@ struct Options {
     BuildRequest request;
     SigningRequest signing;
     PublishRequest publish;
+    BuildcacheRequest buildcache;
     bool keep_going = false;
     bool keep_failed = false;
     bool no_cache = false;
@@ -50,16 +46,6 @@ struct Options {
     std::string local_cache;
 };
 
-std::unique_ptr<sandbox::Runner> make_runner(const std::string& runtime) {
-    if (runtime == "docker") return std::make_unique<sandbox::DockerRunner>();
-    return std::make_unique<sandbox::BwrapRunner>();
-}
-
-// "20261031-235959-12345": sorts by time, and two runs of one second differ.
-std::string run_id() {
-    return fmt::format("{}-{}", base::utc_stamp(std::time(nullptr)), ::getpid());
-}
-
 unsigned processors() {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -67,26 +53,44 @@ unsigned processors() {
     return static_cast<unsigned>(std::max(CPU_COUNT(&set), 1));
 }
 
+// Why a package is built, or what it is if it is not.
+Result<std::string> explained(const build::PackageStore& store, const model::Spec& spec,
+                              const std::string& reason, const std::vector<Decision>& decisions,
+                              model::NodeId id) {
+    if (!reason.empty()) return decisions.empty() ? reason : decisions.at(model::index(id)).reason;
+    SF_TRY(const auto taken, store.taken(spec.store_name()));
+    return taken ? "in the store, " + build::taken_text(*taken) : std::string("in the store");
+}
+
 Result<build::BuildReport> build_all(Session& session, const Options& options,
                                      const std::string& run, const build::Plan& plan,
                                      const model::Toolchain& toolchain,
                                      const sandbox::PreparedRoot& root,
                                      std::vector<std::filesystem::path> sources,
+                                     const std::vector<Decision>& decisions,
                                      build::History& history, const trust::Signer* signer) {
     const unsigned jobs = options.request.jobs > 0 ? options.request.jobs : processors();
     const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
     const build::PackageStore store(session.state());
     const std::vector<double> seconds = build::estimate(plan, history);
+    const std::set<model::NodeId> left_out = unneeded(decisions);
     std::map<std::string, double> expected;
     bool something_to_build = false;
     for (const model::NodeId id : plan.dag.nodes()) {
         const model::Spec& spec = plan.dag.at(id);
         SF_TRY(const std::string reason, build::reason_to_build(store, spec, options.no_cache));
+        if (left_out.contains(id)) {
+            if (options.explain)
+                session.voice.line(spec.store_name() +
+                                   ": left out: nothing that is built needs it");
+            continue;
+        }
         expected[spec.store_name()] = reason.empty() ? 0 : seconds[model::index(id)];
         something_to_build = something_to_build || !reason.empty();
-        if (options.explain)
-            session.voice.line(
-                fmt::format("{}: {}", spec.store_name(), reason.empty() ? "in the store" : reason));
+        if (options.explain) {
+            SF_TRY(const std::string why, explained(store, spec, reason, decisions, id));
+            session.voice.line(fmt::format("{}: {}", spec.store_name(), why));
+        }
     }
     // Better a clear word now than a failure of the first package, or after the last.
     if (something_to_build || options.verify) SF_CHECK(runner->probe());
@@ -108,7 +112,8 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                       observer,
                                       builder};
     SF_TRY(build::BuildReport report,
-           build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache}, history));
+           build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache, left_out},
+                                   history));
     if (report.ok()) SF_CHECK(observer.status());
     // A person who stopped it knows why.
     if (!report.ok() && !base::stop_requested())
@@ -143,6 +148,7 @@ bool signs(const Options& options) {
 Status run_build(Session& session, const Options& options) {
     SF_CHECK(check_wishes(options));
     SF_CHECK(check_publish_request(options.publish));
+    SF_CHECK(check_buildcache_request(options.buildcache, options.no_cache));
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, options.request));
@@ -163,14 +169,32 @@ Status run_build(Session& session, const Options& options) {
         SF_CHECK(model::gcc_version(root.record.compiler).map([](const std::string&) {}));
     SF_TRY(const build::Plan plan,
            plan_build(session, catalog, options.request, choices, root.record));
-    SF_TRY(std::vector<std::filesystem::path> files, fetch_sources(session, plan, sources));
-
+    // Without a build cache first: a source that cannot be had is said before anything else.
+    const bool from_caches = options.buildcache.wanted();
+    std::vector<std::filesystem::path> files;
+    if (!from_caches) {
+        SF_TRY(files, fetch_sources(session, plan, sources));
+    }
     if (!options.local_cache.empty())
         SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
+    std::vector<Decision> decisions;
+    if (from_caches) {
+        SF_TRY(const auto buildcache,
+               Buildcache::open(session, options.buildcache, plan, goals(plan, options.request),
+                                options.request.offline));
+        SF_TRY(decisions, buildcache->take());
+        // Who publishes a package publishes its sources.
+        const auto wanted = [&](model::NodeId id) {
+            return options.publish.wanted() ||
+                   decisions[model::index(id)].way == Decision::Way::build;
+        };
+        SF_TRY(files, fetch_sources(session, plan, sources, wanted));
+    }
     const bool with_bundle = plan.dag.find("slurm").has_value();
     if (with_bundle && !signer) {
         SF_TRY(signer, choose_signer(session, options.signing));
     }
+    // After what was taken is there: what is in the store now must be the same when it is signed.
     if (signer) {
         SF_TRY(const publish::SigningPlan papers,
                signing_plan_of(session,
@@ -181,28 +205,23 @@ Status run_build(Session& session, const Options& options) {
     const std::string run = run_id();
     build::History history(session.state().logs() / "times.json");
     SF_TRY(const build::BuildReport report, build_all(session, options, run, plan, *toolchain, root,
-                                                      std::move(files), history, signer.get()));
+                                                      std::move(files), decisions, history,
+                                                      signer.get()));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
     if (!with_bundle) {
         for (const build::NodeOutcome& node : report.nodes)
-            session.voice.line((session.state().packages() / node.package.store_name()).string());
+            if (node.state != build::NodeState::unneeded)
+                session.voice.line(
+                    (session.state().packages() / node.package.store_name()).string());
         if (options.local_cache.empty()) return {};
     }
-    if (with_bundle) {
-        SF_TRY(const MadeBundle made, make_signed_bundle(session, plan, report, *toolchain,
-                                                         root.record, *signer, options.wishes));
-        // Nothing is published that was not proven in this run.
-        if (options.verify || options.publish.wanted()) {
-            const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
-            SF_CHECK(prove_bundle(session, {made, root.tree, run, options.wishes.gpu}, *runner));
-        }
-        say_bundle(session, made);
-        if (options.publish.wanted())
-            SF_CHECK(publish_build(session, options.publish,
-                                   {plan, report, root.record, catalog, made}, *signer));
-    }
+    if (with_bundle)
+        SF_CHECK(deliver(session,
+                         {plan, report, *toolchain, root, catalog, options.wishes, options.publish,
+                          options.verify, options.runtime, run},
+                         *signer));
     // After the bundle: what others share does not keep this machine waiting for its own, and only
     // what was proven, if that was asked for, is shared.
     if (options.local_cache.empty()) return {};
@@ -219,6 +238,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
     add_build_options(*command, options->request);
     add_signing_options(*command, options->signing);
     add_publish_options(*command, options->publish);
+    add_buildcache_options(*command, options->buildcache);
     command->add_flag("-k,--keep-going", options->keep_going,
                       "After a failure, build what does not depend on it");
     command->add_flag("--keep-failed", options->keep_failed,
@@ -232,20 +252,11 @@ void add_build_slurm(CLI::App& app, Session& session) {
                      "building, what it lacks is signed and put there after")
         ->envname("SLURM_FACTORY_LOCAL_CACHE")
         ->type_name("DIR");
-    command
-        ->add_option("--runtime", options->runtime,
-                     "What isolates the builds; the result is the same")
-        ->capture_default_str()
-        ->envname("SLURM_FACTORY_RUNTIME")
-        ->check(CLI::IsMember({"bwrap", "docker"}))
-        ->type_name("RUNTIME");
-    command->add_flag("--gpu", options->wishes.gpu,
-                      "Require Slurm's GPU plugins: without them no bundle is signed");
+    add_runtime_option(*command, options->runtime);
+    add_bundle_wishes(*command, options->wishes);
     command->add_flag("--verify", options->verify,
                       "Then unpack the bundle, start its daemons in a sandbox, run jobs, move it, "
                       "do it again");
-    command->add_flag("--enable-hierarchy", options->wishes.hierarchy,
-                      "Add module files as a hierarchy: gcc first, then what is for it");
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(
@@ -254,7 +265,8 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm\n"
         "  slurm-factory build-slurm --slurm-version 25.11.2 --jobs 8 --explain\n"
         "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
-        "  slurm-factory build-slurm --package munge --offline");
+        "  slurm-factory build-slurm --package munge --offline\n"
+        "  slurm-factory build-slurm --buildcache deps --cache https://cache.example.org");
     command->callback([&session, options] {
         options->request.publishing = options->publish.wanted();
         options->request.publish_older = options->publish.older;

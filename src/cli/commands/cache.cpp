@@ -204,13 +204,16 @@ void add_cache(CLI::App& app, Session& session) {
     add_add(*group, session);
     add_cache_list(*group, session);
     add_remove(*group, session);
+    add_cache_push(*group, session);
     add_cache_verify(*group, session);
     add_cache_refresh(*group, session);
     add_cache_mirror(*group, session);
     add_cache_index(*group, session);
     add_cache_prune(*group, session);
     group->footer(
-        "Packages are published by 'build-slurm --publish', and installed by 'install'.\n"
+        "Packages are published by 'build-slurm --publish' or 'cache push', installed by "
+        "'install', and\n"
+        "taken instead of built by 'build-slurm --buildcache'.\n"
         "Examples:\n"
         "  slurm-factory cache add upstream https://cache.example.org --key FINGERPRINT\n"
         "  slurm-factory cache list\n"

@@ -4,6 +4,7 @@
 
 #include "build/engine.hpp"
 #include "cli/build_inputs.hpp"
+#include "cli/buildcache.hpp"
 #include "cli/commands.hpp"
 #include "sandbox/rootfs.hpp"
 
@@ -13,7 +14,14 @@ using base::Status;
 
 namespace {
 
-Status run_plan(Session& session, const BuildRequest& request) {
+struct Options {
+    BuildRequest request;
+    BuildcacheRequest buildcache;
+};
+
+Status run_plan(Session& session, const Options& options) {
+    const BuildRequest& request = options.request;
+    SF_CHECK(check_buildcache_request(options.buildcache, false));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));
     Sources sources(session, catalog, request);
@@ -33,25 +41,36 @@ Status run_plan(Session& session, const BuildRequest& request) {
                                    toolchain->name, toolchain->title, plan.target));
     session.voice.line(prepared ? "root     " + prepared->record.digest.short_hex(12)
                                 : std::string("root     not prepared yet: build-slurm makes it"));
+    std::vector<Decision> decisions;
+    if (options.buildcache.wanted() && prepared) {
+        SF_TRY(const auto buildcache, Buildcache::open(session, options.buildcache, plan,
+                                                       goals(plan, request), request.offline));
+        SF_TRY(decisions, buildcache->decide());
+    }
     double left = 0;
     for (const model::NodeId id : plan.dag.nodes()) {
         const model::Spec& spec = plan.dag.at(id);
-        std::string reason = "the root comes first";
-        if (prepared) {
-            SF_TRY(reason, build::reason_to_build(store, spec, false));
+        Decision decision{Decision::Way::build, "the root comes first"};
+        if (!decisions.empty()) {
+            decision = decisions[model::index(id)];
+        } else if (prepared) {
+            SF_TRY(decision.reason, build::reason_to_build(store, spec, false));
+            if (decision.reason.empty()) decision.way = Decision::Way::have;
         }
-        if (!reason.empty()) left += seconds[model::index(id)];
+        const bool build = decision.way == Decision::Way::build;
+        if (build) left += seconds[model::index(id)];
         const std::string name = prepared ? spec.store_name() : spec.name + "-" + spec.version;
-        session.voice.line(fmt::format("{:<8} {:<34} {}", reason.empty() ? "have" : "build", name,
-                                       reason.empty() ? "" : reason));
+        session.voice.line(
+            fmt::format("{:<9} {:<34} {}", way_text(decision.way), name, decision.reason));
         base::Json dependencies = base::Json::array();
         for (const model::NodeId each : plan.dag.dependencies(id))
             dependencies.push_back(plan.dag.at(each).name);
         session.voice.event("planned", {{"package", spec.name},
                                         {"version", spec.version},
                                         {"identity", prepared ? spec.identity.hex() : ""},
-                                        {"build", !reason.empty()},
-                                        {"reason", reason},
+                                        {"build", build},
+                                        {"way", way_text(decision.way)},
+                                        {"reason", decision.reason},
                                         {"dependencies", dependencies}});
     }
     session.voice.line(fmt::format("about {:.0f} s of CPU time", left));
@@ -62,15 +81,17 @@ Status run_plan(Session& session, const BuildRequest& request) {
 
 void add_plan(CLI::App& app, Session& session) {
     CLI::App* command = app.add_subcommand("plan", "Show what build-slurm would build, and why");
-    const auto request = std::make_shared<BuildRequest>();
-    add_build_options(*command, *request);
+    const auto options = std::make_shared<Options>();
+    add_build_options(*command, options->request);
+    add_buildcache_options(*command, options->buildcache);
     command->fallthrough();
     command->footer(
         "Examples:\n"
         "  slurm-factory plan --slurm-version 25.11 --toolchain bookworm\n"
+        "  slurm-factory plan --buildcache deps --cache https://cache.example.org\n"
         "  slurm-factory plan --json | jq .");
-    command->callback([&session, request] {
-        session.action = [&session, request] { return run_plan(session, *request); };
+    command->callback([&session, options] {
+        session.action = [&session, options] { return run_plan(session, *options); };
     });
 }
 

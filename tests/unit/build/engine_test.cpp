@@ -125,6 +125,61 @@ TEST_F(EngineTest, BuildsDependenciesFirstAndNothingTwice) {
     EXPECT_EQ(x_runner.leases_held(), 0);
 }
 
+// A build cache had all that is needed.
+TEST_F(EngineTest, WhatNobodyNeedsIsLeftOut) {
+    ASSERT_TRUE(build()->ok());
+    static_cast<void>(x_seen.take());
+    const std::size_t runs = x_runner.plans().size();
+    const auto zlib = package("zlib");
+    ASSERT_TRUE(base::remove_tree(zlib));
+    EngineOptions options{2, false, false};
+    options.unneeded = {*x_plan.dag.find("zlib")};
+    const auto left_out = build(options);
+    ASSERT_TRUE(left_out && left_out->ok());
+    EXPECT_EQ(left_out->nodes[0].state, NodeState::unneeded);
+    EXPECT_THAT(x_seen.take(), ElementsAre("reused munge"));
+    EXPECT_EQ(x_runner.plans().size(), runs);
+    EXPECT_FALSE(base::exists(zlib));
+    // It was decided on what was there then.
+    ASSERT_TRUE(base::remove_tree(package("munge")));
+    const auto failed = build(options);
+    ASSERT_TRUE(failed);
+    EXPECT_THAT(failed->status().error().text(),
+                HasSubstr("has to be built after all, and zlib-1.3-"));
+    EXPECT_EQ(x_runner.plans().size(), runs);
+    ASSERT_TRUE(build()->ok());
+}
+
+TEST_F(EngineTest, WhatWasTakenIsNotSaidToBeBuilt) {
+    ASSERT_TRUE(build()->ok());
+    const PackageStore store(StateDir{x_dir.path() / "state"});
+    const std::string name = x_plan.dag.at(*x_plan.dag.find("zlib")).store_name();
+    EXPECT_EQ(store.taken(name).value(), std::nullopt);
+    const Taken taken{"/srv/cache",         "bookworm/slurm/deps", std::string(32, 'a'), 7,
+                      std::string(40, 'A'), 1'790'000'000};
+    const auto again = [&]() -> base::Status {
+        const auto there = store.find(name).value();
+        SF_TRY(const base::TempDir room, base::TempDir::create(x_dir.path(), "room-"));
+        std::filesystem::copy(store.folder(name), room.path() / "folder");
+        std::filesystem::copy(store.tree(name), room.path() / "tree",
+                              std::filesystem::copy_options::recursive);
+        return store.commit(*there, room.path() / "tree", room.path() / "folder", taken);
+    };
+    ASSERT_TRUE(again());
+    EXPECT_EQ(store.taken(name).value(), taken);
+    const auto report = build();
+    ASSERT_TRUE(report && report->ok());
+    EXPECT_EQ(report->nodes[0].state, NodeState::reused);
+    EXPECT_EQ(report->nodes[0].taken, taken);
+    EXPECT_EQ(report->nodes[1].taken, std::nullopt);
+    // A record that cannot be read is not taken for none.
+    ASSERT_TRUE(base::write_file(store.folder(name) / "taken.json", "{}"));
+    EXPECT_FALSE(build()->ok());
+    // Built here, it is this machine's.
+    ASSERT_TRUE(build({2, false, true})->ok());
+    EXPECT_EQ(store.taken(name).value(), std::nullopt);
+}
+
 TEST_F(EngineTest, AnEngineThatPassesNoDescriptorsIsToldTheJobs) {
     x_runner.pass_no_descriptors();
     ASSERT_TRUE(build({1, false, false})->ok());

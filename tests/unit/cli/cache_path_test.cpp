@@ -80,7 +80,7 @@ protected:
         publish::PushRequest push;
         for (const auto& each : built) {
             bundle.packages.push_back({each.package, each.folder});
-            push.closure.push_back({&each.package, each.folder});
+            push.closure.push_back({&each.package, each.folder, each.package.name == x_taken});
         }
         SF_TRY(const model::Bundle planned, publish::plan_bundle(bundle));
         SF_TRY(const std::string manifest, model::to_json(planned));
@@ -175,6 +175,7 @@ protected:
     install::FetchReport x_fetched;
     bool x_accept_expired = false;
     std::string x_bytes_of_srun;
+    std::string x_taken;  // a package that the publisher has from elsewhere
     bool x_publisher_memory = true;
 };
 
@@ -284,6 +285,21 @@ TEST_F(CachePath, ManyPublishersLoseNothing) {
         ASSERT_TRUE(report) << report.error().text();
         EXPECT_EQ(srun(), "srun " + version + "1");
     }
+}
+
+TEST_F(CachePath, WhatWasTakenFromElsewhereIsPublishedWhereItIsAlready) {
+    x_taken = "munge";
+    const base::Status refused = publish("25.11.2");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Code::refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("which was taken from another cache"));
+    EXPECT_FALSE(base::exists(snapshot("deps")));
+    x_taken.clear();
+    must(publish("25.11.2"));
+    x_taken = "munge";
+    must(publish("25.11.3"));
+    EXPECT_THAT(x_deps_report.there, SizeIs(2));
+    EXPECT_TRUE(install("25.11.3"));
 }
 
 // As if a build were not reproducible.

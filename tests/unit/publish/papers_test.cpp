@@ -132,6 +132,24 @@ TEST_F(Papers, AreTheSameForTheSameBundle) {
     EXPECT_THAT(bare["packages"], SizeIs(1 + 3 + 2));
 }
 
+// The publisher signs it: it must not say that it built what it took.
+TEST_F(Papers, WhatWasNotBuiltHereIsSaid) {
+    EXPECT_FALSE(payload()["predicate"]["buildDefinition"]["internalParameters"].contains("taken"));
+    const model::Bundle bundle = model::bundle_from_json(x_machine.manifest).value();
+    Origins origins = x_machine.origins;
+    const std::string zlib = x_machine.built[0].package.store_name();
+    const std::string munge = x_machine.built[1].package.store_name();
+    origins.packages.at(zlib).taken = TakenFrom{std::string(40, 'A'), std::string(32, 'b')};
+    origins.packages.at(munge).taken = TakenFrom{std::string(40, 'C'), ""};
+    const BundleFacts facts{&bundle, &origins, "x", {}, {}};
+    const Json said = base::parse_json(statement(facts, {}, *x_key).value()).value();
+    EXPECT_EQ(said["predicate"]["buildDefinition"]["internalParameters"]["taken"],
+              Json({{zlib,
+                     {{"signer", "openpgp4fpr:" + std::string(40, 'A')},
+                      {"repository", std::string(32, 'b')}}},
+                    {munge, {{"signer", "openpgp4fpr:" + std::string(40, 'C')}}}}));
+}
+
 TEST_F(Papers, HowItWasMadeIsWhatSlsaAsksFor) {
     const Json said = payload();
     EXPECT_EQ(said["_type"], "https://in-toto.io/Statement/v1");

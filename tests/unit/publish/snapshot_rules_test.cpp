@@ -48,13 +48,17 @@ protected:
                 {manifest.hash, manifest.toolchain, manifest.target, manifest.identity, ref, 0},
                 false};
     }
+    cache::Ref hand_over_text(const base::Result<std::string>& text) {
+        return hand_over(cache::gzip(text.value()).value());
+    }
     cache::Ref hand_over(const std::string& packed) {
         const cache::Ref ref{base::sha256(packed), packed.size()};
-        const std::string text = cache::gunzip(packed, cache::max_index_node).value();
         x_known.blobs[ref.sha256] = ref.size;
         x_nodes[ref.sha256] = packed;
-        if (auto name = cache::name_node_from_json(text)) x_known.names[ref.sha256] = *name;
-        if (auto version = cache::version_node_from_json(text))
+        const auto text = cache::gunzip(packed, cache::max_index_node);
+        if (!text) return ref;  // no node
+        if (auto name = cache::name_node_from_json(*text)) x_known.names[ref.sha256] = *name;
+        if (auto version = cache::version_node_from_json(*text))
             x_known.versions[ref.sha256] = *version;
         return ref;
     }
@@ -87,8 +91,8 @@ protected:
         cache::NameNode names = x_known.names.at(next.names.at(name).sha256);
         cache::VersionNode node = x_known.versions.at(names.versions.at(version).sha256);
         edit(node);
-        names.versions[version] = hand_over(cache::gzip(cache::to_json(node).value()).value());
-        next.names[name] = hand_over(cache::gzip(cache::to_json(names).value()).value());
+        names.versions[version] = hand_over_text(cache::to_json(node));
+        next.names[name] = hand_over_text(cache::to_json(names));
         return next;
     }
 
@@ -143,7 +147,7 @@ TEST_F(SnapshotRules, WhatWasPublishedIsGone) {
     EXPECT_THAT(verdict(next), HasSubstr("names zlib no more"));
     const cache::NameNode no_versions{"zlib", {}};
     next = x_next;
-    next.names["zlib"] = hand_over(cache::to_json(no_versions).value());
+    next.names["zlib"] = hand_over_text(cache::to_json(no_versions));
     EXPECT_THAT(verdict(next), HasSubstr("zlib 1.3 no more"));
     next = edited(
         "zlib", "1.3", [](cache::VersionNode& node) { node.builds.clear(); }, x_next);

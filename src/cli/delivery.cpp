@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/delivery.hpp"
+
+#include "cli/bundle_proof.hpp"
+#include "cli/runtime_choice.hpp"
+
+namespace sf::cli {
+
+using base::Status;
+
+Status deliver(Session& session, const Delivery& delivery, const trust::Signer& signer) {
+    const bool publish = delivery.publish.wanted();
+    SF_TRY(const MadeBundle made,
+           make_signed_bundle(session, delivery.plan, delivery.report, delivery.toolchain,
+                              delivery.root.record, signer, delivery.wishes));
+    if (delivery.verify || publish) {
+        const std::unique_ptr<sandbox::Runner> runner = make_runner(delivery.runtime);
+        SF_CHECK(prove_bundle(
+            session, {made, delivery.root.tree, delivery.run_id, delivery.wishes.gpu}, *runner));
+    }
+    say_bundle(session, made);
+    if (!publish) return {};
+    return publish_build(
+        session, delivery.publish,
+        {delivery.plan, delivery.report, delivery.root.record, delivery.catalog, made}, signer);
+}
+
+}  // namespace sf::cli
