@@ -15,12 +15,18 @@ Result<std::optional<TrustedSnapshot>> read_snapshot(Backend& mirror,
     SF_TRY(const std::string key, key_of(FixedName::snapshot));
     const std::string place = mirror.place() + '/' + key;
     const std::string doing = "reading " + place;
-    const SnapshotMemory memory(reading.memory, mirror.place());
-    SF_TRY(const auto lock, memory.hold());
+    // Files are carried under any name: there it is the cache that is remembered. Nobody changes one
+    // while it is read, so that it is not known yet to be which does no harm.
+    std::optional<SnapshotMemory> memory;
+    std::optional<base::FileLock> lock;
+    if (mirror.whole()) {
+        memory.emplace(reading.memory, mirror.place());
+        SF_TRY(lock, memory->hold());
+    }
     const KeptObjects kept(reading.keep ? reading.memory : std::filesystem::path());
     SF_TRY(auto there, kept.read_again(mirror, key, max_snapshot));
     if (!there) {
-        SF_CHECK(base::during(memory.check_none_seen(), doing));
+        if (memory) SF_CHECK(base::during(memory->check_none_seen(), doing));
         return std::optional<TrustedSnapshot>();
     }
     SF_TRY(trust::SignedText good, reading.verifier->verify_clearsigned(there->text, place));
@@ -29,8 +35,13 @@ Result<std::optional<TrustedSnapshot>> read_snapshot(Backend& mirror,
     if (read.snapshot.mirror != reading.mirror)
         return base::fail(base::Code::refused, "{} was signed for {}, not for {}", place,
                           read.snapshot.mirror, reading.mirror);
+    if (!memory) {
+        memory.emplace(reading.memory,
+                       "offline:" + read.snapshot.repository + '/' + reading.mirror);
+        SF_TRY(lock, memory->hold());
+    }
     // Before it is gone by: after a crash it cannot be taken back.
-    SF_CHECK(base::during(memory.accept(read.snapshot, good.text, reading.now), doing));
+    SF_CHECK(base::during(memory->accept(read.snapshot, good.text, reading.now), doing));
     kept.keep(mirror, key, *there);
     read.text = std::move(good.text);
     read.stored = std::move(there->text);

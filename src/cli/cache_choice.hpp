@@ -29,13 +29,32 @@ struct ChosenCache {
 [[nodiscard]] std::filesystem::path user_caches_file(const Session& session);
 
 // `wanted`: a name or a place; empty: all that are listed, the site's first. A place that is listed
-// is taken as listed. Code::usage: there is nothing to choose from.
+// is taken as listed. Code::usage: there is nothing to choose from, or a name that nobody has given.
 [[nodiscard]] base::Result<std::vector<ChosenCache>> choose_caches(Session& session,
                                                                    const std::string& wanted);
+
+// One: for verbs that are given it. `wanted` is not empty.
+[[nodiscard]] base::Result<ChosenCache> choose_cache(Session& session, const std::string& wanted);
+[[nodiscard]] base::Result<std::unique_ptr<cache::Backend>> open_place(Session& session,
+                                                                       const std::string& wanted);
+
+// A cache that a verb keeps: by its name, or its place; and whose keys count there. Lists of
+// revocations are not asked: a publisher whose key was taken back has to be able to mend it.
+struct KeptCache {
+    ChosenCache chosen;
+    std::unique_ptr<cache::Backend> place;
+    trust::TrustedKeys trusted;
+    std::optional<trust::Verifier> verifier;
+};
+
+[[nodiscard]] base::Result<KeptCache> open_kept(Session& session, const std::string& wanted,
+                                                const TrustChoice& trust);
 
 // What is believed of one cache: its list of revocations was read, and counts.
 struct CacheTrust {
     std::unique_ptr<cache::Backend> place;
+    trust::TrustedKeys trusted;  // whom the verifier believes
+    trust::TrustedKeys roots;
     std::optional<trust::Verifier> verifier;
     trust::RevocationList revocations;
     std::int64_t max_age = 0;  // seconds

@@ -75,8 +75,11 @@ Result<install::Query> query_of(Session& session, const PackageSearch& search,
         SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));
         query.toolchain = toolchain->name;
     }
-    SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
-    query.cpu = model::cpu_level(cpuinfo);
+    query.cpu = search.target;
+    if (query.cpu.empty()) {
+        SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
+        query.cpu = model::cpu_level(cpuinfo);
+    }
     if (lock && !model::cpu_runs(query.cpu, lock->build.target))
         return fail(Code::refused, "the lock file is for {} processors, this one is {}",
                     lock->build.target, query.cpu);

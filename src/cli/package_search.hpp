@@ -17,6 +17,7 @@ struct PackageSearch {
     std::string spec;       // "slurm@25.11"; may be empty with `frozen`
     std::string cache;      // a name or a place; empty: those that are listed
     std::string toolchain;  // empty: this machine's
+    std::string target;     // for processors of this level; empty: this machine's
     std::string frozen;     // a lock file
     TrustChoice trust;
     bool accept_expired = false;

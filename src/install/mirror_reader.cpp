@@ -93,7 +93,8 @@ LockFile lock_of(const Resolved& resolved, const std::string& mirror) {
 Result<std::string> MirrorReader::named_object(const std::string& key,
                                                const cache::Ref& ref) const {
     auto text = x_kept.read(*x_mirror, key, ref);
-    if (!text && text.error().code == Code::absent) {
+    // A file with a part of a cache is expected to lack some.
+    if (!text && text.error().code == Code::absent && x_mirror->whole()) {
         base::Error error = std::move(text).error();
         error.code = Code::corrupt;
         return tl::unexpected(std::move(error));
@@ -119,13 +120,24 @@ Result<std::vector<std::string>> MirrorReader::versions(const std::string& name)
     return list;
 }
 
+bool MirrorReader::is_left_out(const base::Error& error) const {
+    return !x_mirror->whole() && error.code == Code::absent;
+}
+
 Result<Resolved> MirrorReader::resolve(const Query& query) const {
     SF_TRY(const std::vector<std::string> all, versions(query.name));
     std::vector<std::string> unfit;  // what there is, and is not for this machine
     std::vector<std::string> bad;    // what was taken back
     for (auto version = all.rbegin(); version != all.rend(); ++version) {
         if (!allows(query.version, *version)) continue;
-        SF_TRY(std::vector<cache::Build> builds, index().builds(query.name, *version));
+        auto listed = index().builds(query.name, *version);
+        if (!listed && is_left_out(listed.error())) {
+            x_reporter->notice("{} does not hold {} {}, which the cache has", x_mirror->place(),
+                               query.name, *version);
+            continue;
+        }
+        if (!listed) return tl::unexpected(std::move(listed).error());
+        std::vector<cache::Build> builds = std::move(*listed);
         for (const cache::Build& build : builds)
             unfit.push_back(fmt::format("{} for {}, {}", *version, build.toolchain, build.target));
         std::erase_if(builds, [&](const cache::Build& build) {
@@ -134,9 +146,15 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
         if (builds.empty()) continue;
         std::ranges::sort(builds, better);
         for (const cache::Build& build : builds) {
-            SF_TRY(Resolved found,
-                   base::during(read(query, *version, build),
-                                fmt::format("looking at {} {}", query.name, *version)));
+            auto read_build = base::during(read(query, *version, build),
+                                           fmt::format("looking at {} {}", query.name, *version));
+            if (!read_build && is_left_out(read_build.error())) {
+                x_reporter->notice("{} does not hold {} {} for {}, which the cache has",
+                                   x_mirror->place(), query.name, *version, build.target);
+                continue;
+            }
+            if (!read_build) return tl::unexpected(std::move(read_build).error());
+            Resolved found = std::move(*read_build);
             const std::string reason = revoked(found);
             if (reason.empty()) return found;
             bad.push_back(fmt::format("{} {} ({}): {}", query.name, *version,

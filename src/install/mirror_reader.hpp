@@ -92,7 +92,10 @@ private:
           x_kept(options.memory) {}
     // Why nobody should install it any more; empty: nothing speaks against it.
     [[nodiscard]] std::string revoked(const Resolved& found) const;
-    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt.
+    // Of a file with a part of a cache: it lacks what it was not made for.
+    [[nodiscard]] bool is_left_out(const base::Error& error) const;
+    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt,
+    // one in a file with a part of it Code::absent.
     [[nodiscard]] base::Result<std::string> named_object(const std::string& key,
                                                          const cache::Ref& ref) const;
     [[nodiscard]] cache::PackageIndex index() const;
