@@ -137,8 +137,7 @@ private:
         };
         SF_TRY(const WalkedMirror walked, walk(folder, snapshot, names, choice));
         for (const MirrorPackage& package : walked.packages) {
-            const auto wanted =
-                missing.find({package.manifest.name, package.manifest.identity});
+            const auto wanted = missing.find({package.manifest.name, package.manifest.identity});
             if (wanted == missing.end() ||
                 wanted->second->run.sha256 != package.manifest.run.sha256)
                 continue;
@@ -146,11 +145,11 @@ private:
             missing.erase(wanted);
         }
         if (missing.empty()) return {};
-        return fail_hint(Code::corrupt,
-                         fmt::format("{}/{} has no {}, which {} {} needs", x_place.place(), folder,
-                                     missing.begin()->second->store_name(), x_wish.name,
-                                     x_wish.version),
-                         "ask who publishes this cache; cache verify says what is wrong");
+        return fail_hint(
+            Code::corrupt,
+            fmt::format("{}/{} has no {}, which {} {} needs", x_place.place(), folder,
+                        missing.begin()->second->store_name(), x_wish.name, x_wish.version),
+            "ask who publishes this cache; cache verify says what is wrong");
     }
 
     Backend& x_place;

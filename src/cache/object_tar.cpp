@@ -109,8 +109,7 @@ private:
     Result<std::string> bytes(std::uint64_t at, std::uint64_t size) const {
         if (at > x_size || size > x_size - at) return cut_short(x_name);
         std::string text(size, '\0');
-        SF_CHECK(
-            read_at(x_descriptor, at, std::as_writable_bytes(std::span(text)), x_name));
+        SF_CHECK(read_at(x_descriptor, at, std::as_writable_bytes(std::span(text)), x_name));
         return text;
     }
 
@@ -160,8 +159,7 @@ Result<bool> is_object_tar(int descriptor) {
 Status ObjectTarWriter::begin(const std::string& key, std::uint64_t size) {
     SF_CHECK(check_key(key));
     const bool first = x_written == 0;
-    const bool in_order = first ? key == object_tar_first
-                                : key != object_tar_first && key > x_last;
+    const bool in_order = first ? key == object_tar_first : key != object_tar_first && key > x_last;
     if (!in_order) return fail(Code::failed, "{} is written out of its order", key);
     if (!first) x_last = key;
     if (size > largest_object)

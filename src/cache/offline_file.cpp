@@ -56,8 +56,8 @@ Result<std::string> tool_key(const std::string& name) {
 
 bool is_companion(const std::string& key, const OfflineRecord& record) {
     if (key == object_tar_first) return true;
-    if (record.tool && (key == "tool/" + record.tool->name ||
-                        key == "tool/" + record.tool->name + ".asc"))
+    if (record.tool &&
+        (key == "tool/" + record.tool->name || key == "tool/" + record.tool->name + ".asc"))
         return true;
     const auto name = name_of(key);
     return name && std::holds_alternative<PublicKeyName>(*name);
@@ -72,11 +72,15 @@ Result<std::string> to_json(const OfflineRecord& record) {
                            {"serial", mirror.serial},
                            {"issued", mirror.issued},
                            {"expires", mirror.expires}});
-    Json json{{"schema", schema},           {"name", record.name},
-              {"version", record.version},  {"toolchain", record.toolchain},
-              {"target", record.target},    {"hash", record.hash},
+    Json json{{"schema", schema},
+              {"name", record.name},
+              {"version", record.version},
+              {"toolchain", record.toolchain},
+              {"target", record.target},
+              {"hash", record.hash},
               {"mirrors", std::move(mirrors)}};
-    if (record.tool) json["tool"] = {{"name", record.tool->name}, {"archive", write(record.tool->archive)}};
+    if (record.tool)
+        json["tool"] = {{"name", record.tool->name}, {"archive", write(record.tool->archive)}};
     SF_TRY(std::string text, base::canonical_json(json));
     return text + '\n';
 }

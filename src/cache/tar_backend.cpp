@@ -78,8 +78,7 @@ Result<Got> TarBackend::get(const std::string& key, const GetOptions& options, n
     std::vector<std::byte> room(std::size_t{256} << 10U);
     while (at < object.size) {
         SF_CHECK(base::check_stop());
-        const auto want =
-            std::min<std::uint64_t>(object.size - at, room.size());
+        const auto want = std::min<std::uint64_t>(object.size - at, room.size());
         const std::span<std::byte> part(room.data(), want);
         SF_CHECK(read_at(x_descriptor.get(), object.offset + at, part, x_file.native()));
         SF_CHECK(to.write(part));

@@ -33,7 +33,8 @@ public:
 
 private:
     TarBackend(std::filesystem::path file, base::Fd descriptor, TarredObjects objects)
-        : x_file(std::move(file)), x_descriptor(std::move(descriptor)),
+        : x_file(std::move(file)),
+          x_descriptor(std::move(descriptor)),
           x_objects(std::move(objects)) {}
     std::filesystem::path x_file;
     base::Fd x_descriptor;

@@ -75,7 +75,8 @@ Result<trust::TrustedKeys> trusted_for(Session& session, const TrustChoice& choi
 
 // Of those trusted, the keys listed for this cache.
 Result<trust::TrustedKeys> narrowed(Session& session, const TrustChoice& choice,
-                                    const ChosenCache& chosen, cache::Backend& place) {
+                                    const ChosenCache& chosen, cache::Backend& place,
+                                    bool may_be_nobody = false) {
     SF_TRY(trust::TrustedKeys trusted, trusted_for(session, choice, place));
     if (!chosen.named) return trusted;
     const std::vector<trust::Fingerprint>& keys = chosen.named->keys;
@@ -92,7 +93,13 @@ Result<trust::TrustedKeys> narrowed(Session& session, const TrustChoice& choice,
                 trusted.entries.end())
             session.voice.notice("the key {} is listed for the cache {}, and is not trusted here",
                                  key.text(), chosen.named->name);
-    if (!trusted.keys.empty()) return trusted;
+    if (!trusted.keys.empty() || may_be_nobody) return trusted;
+    if (keys.empty())
+        return fail_hint(Code::refused,
+                         fmt::format("no key is listed for the cache {}, so nothing of it can be "
+                                     "believed",
+                                     chosen.named->name),
+                         "slurm-factory cache add NAME PLACE --key FINGERPRINT");
     return fail_hint(
         Code::refused,
         fmt::format("no key that is listed for the cache {} is trusted on this "
@@ -123,13 +130,14 @@ Result<trust::TrustedKeys> roots_of(Session& session, const TrustChoice& choice,
 base::Error unknown_name(const std::string& wanted, const std::vector<cache::NamedCache>& listed) {
     std::vector<std::string> names;
     for (const cache::NamedCache& each : listed) names.push_back(each.name);
-    return {Code::usage,
-            fmt::format("no cache is called '{}' here, and there is no folder of this name", wanted),
-            {},
-            fmt::format("{}; a folder that is to be made: ./{}",
-                        names.empty() ? "none has a name yet (slurm-factory cache add)"
-                                      : "there is: " + base::join(names, ", "),
-                        wanted)};
+    return {
+        Code::usage,
+        fmt::format("no cache is called '{}' here, and there is no folder of this name", wanted),
+        {},
+        fmt::format("{}; a folder that is to be made: ./{}",
+                    names.empty() ? "none has a name yet (slurm-factory cache add)"
+                                  : "there is: " + base::join(names, ", "),
+                    wanted)};
 }
 
 base::Error nobody_trusted(const cache::Backend& place) {
@@ -195,12 +203,28 @@ Result<KeptCache> open_kept(Session& session, const std::string& wanted, const T
     return kept;
 }
 
+Status check_origin(const ChosenCache& chosen) {
+    if (!chosen.named || !chosen.named->allow_unsigned) return {};
+    return fail_hint(
+        Code::refused,
+        fmt::format(
+            "unsigned packages may be installed from the cache {}: so nothing of it is copied, "
+            "signed or passed on",
+            chosen.text()),
+        fmt::format(
+            "list it without that, if all in it is signed: slurm-factory cache add {} PLACE "
+            "--key FINGERPRINT",
+            chosen.named->name));
+}
+
 Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const TrustChoice& trust,
-                              bool accept_expired) {
+                              bool accept_expired, bool accept_unsigned) {
     CacheTrust opened;
     SF_TRY(opened.place, cache::open_backend(chosen.place));
-    SF_TRY(trust::TrustedKeys trusted, narrowed(session, trust, chosen, *opened.place));
-    if (trusted.entries.empty()) return tl::unexpected(nobody_trusted(*opened.place));
+    SF_TRY(trust::TrustedKeys trusted,
+           narrowed(session, trust, chosen, *opened.place, accept_unsigned));
+    if (trusted.entries.empty() && !accept_unsigned)
+        return tl::unexpected(nobody_trusted(*opened.place));
     SF_TRY(trust::TrustedKeys roots, roots_of(session, trust, chosen));
     if (chosen.named) opened.max_age = day * chosen.named->max_age_days;
     if (!roots.entries.empty()) {
@@ -215,7 +239,9 @@ Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const
         SF_TRY(opened.revocations, cache::read_revocations(*opened.place, options, session.voice));
         trusted.withdrawn = opened.revocations.withdrawn();
     }
-    SF_TRY(trust::Verifier verifier, trust::Verifier::create(trusted));
+    SF_TRY(trust::Verifier verifier, accept_unsigned && trusted.keys.empty()
+                                         ? trust::Verifier::of_nobody()
+                                         : trust::Verifier::create(trusted));
     opened.verifier.emplace(std::move(verifier));
     opened.trusted = std::move(trusted);
     opened.roots = std::move(roots);

@@ -29,7 +29,8 @@ struct ChosenCache {
 [[nodiscard]] std::filesystem::path user_caches_file(const Session& session);
 
 // `wanted`: a name or a place; empty: all that are listed, the site's first. A place that is listed
-// is taken as listed. Code::usage: there is nothing to choose from, or a name that nobody has given.
+// is taken as listed. Code::usage: there is nothing to choose from, or a name that nobody has
+// given.
 [[nodiscard]] base::Result<std::vector<ChosenCache>> choose_caches(Session& session,
                                                                    const std::string& wanted);
 
@@ -50,7 +51,8 @@ struct KeptCache {
 [[nodiscard]] base::Result<KeptCache> open_kept(Session& session, const std::string& wanted,
                                                 const TrustChoice& trust);
 
-// What is believed of one cache: its list of revocations was read, and counts.
+// What is believed of one cache; with `accept_unsigned` that may be nobody: its list of revocations
+// was read, and counts.
 struct CacheTrust {
     std::unique_ptr<cache::Backend> place;
     trust::TrustedKeys trusted;  // whom the verifier believes
@@ -61,6 +63,11 @@ struct CacheTrust {
 };
 
 [[nodiscard]] base::Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen,
-                                                  const TrustChoice& trust, bool accept_expired);
+                                                  const TrustChoice& trust, bool accept_expired,
+                                                  bool accept_unsigned = false);
+
+// A cache that unsigned packages may come from is no origin: what it holds is not copied, signed
+// afresh or passed on, signed or not.
+[[nodiscard]] base::Status check_origin(const ChosenCache& chosen);
 
 }  // namespace sf::cli

@@ -70,9 +70,9 @@ void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
 Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Backend& place,
                                                     const MirrorChoice& choice) {
     if (!place.whole())
-        return base::fail_hint(
-            Code::usage, place.place() + " is a file with a part of a cache",
-            "slurm-factory bundle verify FILE looks at it, install SPEC --cache FILE takes from it");
+        return base::fail_hint(Code::usage, place.place() + " is a file with a part of a cache",
+                               "slurm-factory bundle verify FILE looks at it, install SPEC --cache "
+                               "FILE takes from it");
     if (!choice.toolchain.empty())
         SF_CHECK(cache::folder_of({choice.toolchain, ""}).map([](const std::string&) {}));
     for (const std::string& series : choice.series) {

@@ -21,12 +21,12 @@ Status check_digest(const OfflineChoice& choice) {
                           base::escape_untrusted(choice.sha256));
     SF_TRY(const base::Digest got, base::sha256_file(choice.file));
     if (got == *wanted) return {};
-    return base::fail_hint(Code::corrupt,
-                           fmt::format("{} is not the file that was meant: its SHA-256 is {}, not "
-                                       "{}",
-                                       base::escape_untrusted(choice.file), got.hex(),
-                                       wanted->hex()),
-                           "copy it again");
+    return base::fail_hint(
+        Code::corrupt,
+        fmt::format("{} is not the file that was meant: its SHA-256 is {}, not "
+                    "{}",
+                    base::escape_untrusted(choice.file), got.hex(), wanted->hex()),
+        "copy it again");
 }
 
 }  // namespace
@@ -84,9 +84,9 @@ void tell_offline_file(Session& session, const std::string& file,
                       {"revocations", verified.has_revocations}};
     if (verified.record.tool) {
         const cache::OfflineTool& tool = *verified.record.tool;
-        session.voice.line(fmt::format(
-            "  with tool/{}, for which nothing here vouches: its SHA-256 is {}", tool.name,
-            tool.archive.sha256.hex()));
+        session.voice.line(
+            fmt::format("  with tool/{}, for which nothing here vouches: its SHA-256 is {}",
+                        tool.name, tool.archive.sha256.hex()));
         result["tool"] = {{"name", tool.name}, {"sha256", tool.archive.sha256.hex()}};
     }
     session.voice.event("offline_file", std::move(result));

@@ -9,12 +9,45 @@
 #include "cli/trusted_keys.hpp"
 #include "install/cache_install.hpp"
 #include "model/bundle_layout.hpp"
+#include "tree/generations.hpp"
 
 namespace sf::cli {
 
 using base::Status;
 
 namespace {
+
+// Empty: nobody trusted.
+std::string signer_of(const install::Resolved& found) {
+    return found.signer ? found.signer->primary.text() : "";
+}
+
+void warn_unsigned(Session& session, const FoundPackage& where) {
+    const install::Resolved& found = where.package;
+    session.voice.warning(
+        "UNSIGNED: nobody trusted here has signed {} of {} {}. Whoever can write to {}, or stands "
+        "on "
+        "the way to it, decides what runs on this machine. Digests were compared; they say nothing "
+        "of "
+        "who made it. This is recorded for good, and nothing of it can be passed on",
+        base::join(found.unsigned_parts, ", "), found.bundle.name, found.bundle.version,
+        where.trust.place->place());
+}
+
+// A manifest that is there already keeps its generation.
+Status tell_kept_word(Session& session, const install::Resolved& found,
+                      const install::InstallReport& report) {
+    if (report.generation == 0 || !found.unsigned_parts.empty()) return {};
+    SF_TRY(const tree::KeptGeneration kept,
+           tree::read_generation(report.prefix, report.generation));
+    if (!kept.generation.origin.contains(tree::origin_unsigned)) return {};
+    session.voice.warning(
+        "generation {} was installed UNSIGNED, and stays so: this signed one has the same "
+        "manifest. "
+        "To have it signed, uninstall that version first",
+        report.generation);
+    return {};
+}
 
 base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
     base::Json packages = base::Json::array();
@@ -26,14 +59,16 @@ base::Json json_of(const install::Resolved& found, const std::filesystem::path& 
             {"target", found.bundle.target},
             {"hash", found.build.hash},
             {"identity", found.build.identity.hex()},
-            {"signer", found.signer->primary.text()},
+            {"signer", signer_of(found)},
+            {"unsigned", found.unsigned_parts},
             {"repository", found.repository},
             {"serial", found.serial},
             {"packages", std::move(packages)},
             {"prefix", prefix.native()}};
 }
 
-install::InstallOptions how(Session& session, const InstallRequest& options, const FoundPackage& where) {
+install::InstallOptions how(Session& session, const InstallRequest& options,
+                            const FoundPackage& where) {
     const install::Resolved& found = where.package;
     install::InstallOptions how;
     how.switch_view = !options.keep_view;
@@ -52,8 +87,10 @@ install::InstallOptions how(Session& session, const InstallRequest& options, con
                                       {"hash", found.build.hash},
                                       {"repository", found.repository},
                                       {"serial", std::to_string(found.serial)},
-                                      {"signer", found.signer->primary.text()}},
+                                      {"signer", signer_of(found)}},
                                      std::time(nullptr)};
+    if (!found.unsigned_parts.empty())
+        how.record->origin.emplace(tree::origin_unsigned, base::join(found.unsigned_parts, ", "));
     if (!where.cache.empty()) how.record->origin.emplace("cache_name", where.cache);
     return how;
 }
@@ -89,8 +126,10 @@ Status install_package(Session& session, const InstallRequest& options) {
     SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
     SF_TRY(const FoundPackage where, find_package(session, options.search));
     const install::Resolved& found = where.package;
-    session.voice.info("{} {} for {}, {}, signed by {}", found.bundle.name, found.bundle.version,
-                       found.bundle.toolchain, found.bundle.target, signer_text(*found.signer));
+    session.voice.info("{} {} for {}, {}, {}", found.bundle.name, found.bundle.version,
+                       found.bundle.toolchain, found.bundle.target,
+                       found.signer ? "signed by " + signer_text(*found.signer) : "NOT SIGNED");
+    if (!found.unsigned_parts.empty()) warn_unsigned(session, where);
     if (!options.write_lock.empty()) {
         SF_TRY(const std::string text, install::to_json(install::lock_of(found, where.mirror)));
         SF_CHECK(base::write_file(options.write_lock, text));
@@ -104,6 +143,7 @@ Status install_package(Session& session, const InstallRequest& options) {
     SF_TRY(const install::InstallReport report,
            install::install_from_cache(found, {where.main.get(), where.dependencies.get()}, prefix,
                                        how(session, options, where), fetched));
+    SF_CHECK(tell_kept_word(session, found, report));
     const std::string shown = base::escape_untrusted(report.prefix.native());
     session.voice.line(
         report.changed

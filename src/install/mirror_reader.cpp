@@ -29,12 +29,17 @@ bool better(const cache::Build& left, const cache::Build& right) {
     return left.added > right.added;
 }
 
+bool names(const cache::SpecManifest& manifest, std::string_view media_type) {
+    return std::ranges::find(manifest.others, media_type, &cache::BlobRecord::media_type) !=
+           manifest.others.end();
+}
+
 }  // namespace
 
 Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
                                         const ReaderOptions& options, base::Reporter& reporter) {
-    SF_TRY(auto read, cache::read_snapshot(
-                          mirror, {&verifier, options.mirror, options.memory, options.now, true}));
+    SF_TRY(auto read, cache::read_snapshot(mirror, {&verifier, options.mirror, options.memory,
+                                                    options.now, true, options.accept_unsigned}));
     if (!read)
         return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
                          "see whether toolchain and series are those that were published");
@@ -55,7 +60,9 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     if (age == cache::Freshness::ageing)
         reporter.notice("the snapshot of {} expires in {} days: it should be signed afresh",
                         mirror.place(), -days);
-    return MirrorReader(mirror, verifier, std::move(snapshot), options, reporter);
+    MirrorReader reader(mirror, verifier, std::move(snapshot), options, reporter);
+    reader.x_unsigned_snapshot = !read->signature;
+    return reader;
 }
 
 Result<Resolved> MirrorReader::locked(cache::Backend& mirror, const trust::Verifier& verifier,
@@ -202,6 +209,18 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
     return named_object(key, {found->sha256, found->size});
 }
 
+base::Status MirrorReader::judge_bundle(Resolved& found) const {
+    const std::string what =
+        fmt::format("the manifest of {} {}", found.bundle.name, found.bundle.version);
+    if (!x_accept_unsigned)
+        return x_verifier->verify_bytes(found.bundle_text, found.bundle_signature, what)
+            .map([](const trust::GoodSignature&) {});
+    SF_TRY(const auto good,
+           x_verifier->verify_if_listed(found.bundle_text, found.bundle_signature, what));
+    if (!good) found.unsigned_parts.emplace_back("the bundle's manifest");
+    return {};
+}
+
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
                                     const cache::Build& build) const {
     Resolved found;
@@ -211,8 +230,16 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
     SF_TRY(const std::string key,
            cache::key_of(cache::SpecManifestName{query.name, version, build.hash}));
     SF_TRY(const std::string signed_text, named_object(key, build.manifest));
-    SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
+    trust::MaybeSigned good;
+    if (x_accept_unsigned) {
+        SF_TRY(good, x_verifier->read_maybe_signed(signed_text, key));
+    } else {
+        SF_TRY(trust::SignedText known, x_verifier->verify_clearsigned(signed_text, key));
+        good = {std::move(known.signature), std::move(known.text)};
+    }
     found.signer = std::move(good.signature);
+    if (x_unsigned_snapshot) found.unsigned_parts.emplace_back("the snapshot");
+    if (!found.signer) found.unsigned_parts.emplace_back("the manifest");
     SF_TRY(found.manifest, cache::spec_manifest_from_json(good.text, key));
     const cache::SpecManifest& manifest = found.manifest;
     if (manifest.identity != build.identity || manifest.toolchain != build.toolchain ||
@@ -220,17 +247,17 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
         return fail(Code::corrupt, "{} is of another build than the index says", key);
 
     SF_TRY(found.bundle_text, blob(manifest, media::bundle));
-    SF_TRY(found.bundle_signature, blob(manifest, media::signature));
+    auto signature = blob(manifest, media::signature);
+    const bool none = !signature && x_accept_unsigned && !names(manifest, media::signature);
+    if (!signature && !none) return tl::unexpected(std::move(signature).error());
+    if (signature) found.bundle_signature = std::move(*signature);
     SF_TRY(found.bundle, model::bundle_from_json(found.bundle_text));
     const model::Bundle& bundle = found.bundle;
     if (bundle.packages.empty() || bundle.name != query.name || bundle.version != version ||
         bundle.toolchain != build.toolchain || bundle.target != build.target)
         return fail(Code::corrupt, "the bundle's manifest is of another package");
     SF_CHECK(cache::check_same(manifest, bundle.packages.back()));
-    SF_CHECK(x_verifier
-                 ->verify_bytes(found.bundle_text, found.bundle_signature,
-                                "the manifest of " + query.name + ' ' + version)
-                 .map([](const trust::GoodSignature&) {}));
+    SF_CHECK(judge_bundle(found));
     const auto assets =
         std::ranges::find(manifest.others, media::assets, &cache::BlobRecord::media_type);
     if (assets == manifest.others.end())

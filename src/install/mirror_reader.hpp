@@ -40,7 +40,9 @@ struct Resolved {
     cache::Ref assets;
     std::string repository;
     std::uint64_t serial = 0;
-    std::optional<trust::GoodSignature> signer;
+    std::optional<trust::GoodSignature> signer;  // of the signed manifest
+    // What of it nobody trusted has signed: "the snapshot"; empty: all of it is signed.
+    std::vector<std::string> unsigned_parts;
 };
 
 // What installs the same again.
@@ -53,6 +55,8 @@ struct ReaderOptions {
     std::int64_t now = 0;  // seconds since 1970
     bool accept_expired = false;
     std::int64_t max_age = 0;  // seconds that a snapshot is good for; 0: until its own expiry
+    // Also what nobody trusted has signed; every digest is compared all the same.
+    bool accept_unsigned = false;
     trust::RevocationList revocations;  // builds that are not installed any more
 };
 
@@ -89,7 +93,8 @@ private:
           x_snapshot(std::move(snapshot)),
           x_revocations(options.revocations),
           x_reporter(&reporter),
-          x_kept(options.memory) {}
+          x_kept(options.memory),
+          x_accept_unsigned(options.accept_unsigned) {}
     // Why nobody should install it any more; empty: nothing speaks against it.
     [[nodiscard]] std::string revoked(const Resolved& found) const;
     // Of a file with a part of a cache: it lacks what it was not made for.
@@ -101,6 +106,8 @@ private:
     [[nodiscard]] cache::PackageIndex index() const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
+    // Who signed its manifests, or that nobody did where that is accepted.
+    [[nodiscard]] base::Status judge_bundle(Resolved& found) const;
     [[nodiscard]] base::Result<std::string> blob(const cache::SpecManifest& manifest,
                                                  std::string_view media_type) const;
 
@@ -110,6 +117,8 @@ private:
     trust::RevocationList x_revocations;
     base::Reporter* x_reporter;
     cache::KeptObjects x_kept;
+    bool x_accept_unsigned;
+    bool x_unsigned_snapshot = false;
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 

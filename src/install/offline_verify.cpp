@@ -75,8 +75,7 @@ Result<OfflineVerified> verify(cache::Backend& file, const trust::Verifier& veri
     SF_TRY(verified.record, read_offline_record(file));
     const cache::OfflineRecord& record = verified.record;
     // As an installation does: expired or revoked is refused here.
-    SF_TRY(options.mirror,
-           cache::folder_of({record.toolchain, model::series_of(record.version)}));
+    SF_TRY(options.mirror, cache::folder_of({record.toolchain, model::series_of(record.version)}));
     cache::SubBackend mirror(file, options.mirror);
     SF_TRY(const MirrorReader reader, MirrorReader::open(mirror, verifier, options, reporter));
     SF_TRY(verified.package,

@@ -75,8 +75,7 @@ private:
         const std::string shown = base::escape_untrusted(x_contents.tool.native());
         SF_TRY(x_tool, base::open_file(x_contents.tool, O_RDONLY | O_NONBLOCK));
         struct stat status {};
-        if (::fstat(x_tool.get(), &status) != 0)
-            return base::fail_errno(errno, "look at " + shown);
+        if (::fstat(x_tool.get(), &status) != 0) return base::fail_errno(errno, "look at " + shown);
         if (!S_ISREG(status.st_mode) || !x_contents.tool.native().ends_with(".tar.gz"))
             return base::fail_hint(Code::usage, shown + " is no archive of the program",
                                    "tools/portable.sh makes one: slurm-factory-VERSION-linux-"

@@ -86,10 +86,11 @@ base::Json bundle_json(const install::VerifiedBundle& verified) {
 // A file made of a cache has everything that is signed inside.
 base::Result<OfflineChoice> offline_choice(const VerifyOptions& options) {
     if (options.accept_unsigned || !options.signature.empty())
-        return base::fail(base::Code::usage,
-                          "{} was made of a cache: what is signed is inside, {} means nothing there",
-                          base::escape_untrusted(options.file),
-                          options.accept_unsigned ? "--accept-unsigned" : "--signature");
+        return base::fail(
+            base::Code::usage,
+            "{} was made of a cache: what is signed is inside, {} means nothing there",
+            base::escape_untrusted(options.file),
+            options.accept_unsigned ? "--accept-unsigned" : "--signature");
     return OfflineChoice{options.file, options.trust, options.sha256, options.accept_expired};
 }
 
@@ -104,8 +105,7 @@ base::Status install_offline(Session& session, const InstallOptions& options) {
     SF_TRY(const OfflineChoice choice, offline_choice(options.verify));
     SF_TRY(const install::OfflineVerified verified, verify_offline_file(session, choice));
     InstallRequest request;
-    request.search.spec =
-        verified.package.bundle.name + '@' + verified.package.bundle.version;
+    request.search.spec = verified.package.bundle.name + '@' + verified.package.bundle.version;
     request.search.cache = options.verify.file;
     request.search.toolchain = verified.package.bundle.toolchain;
     request.search.trust = options.verify.trust;

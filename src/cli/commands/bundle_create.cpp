@@ -57,15 +57,16 @@ private:
 
 Status check_options(const Options& options) {
     if (!options.offline)
-        return base::fail_hint(Code::usage, "bundle create makes files for machines without a "
-                                            "network only",
+        return base::fail_hint(Code::usage,
+                               "bundle create makes files for machines without a "
+                               "network only",
                                "say --offline; the bundle of a build is made by build-slurm");
     const std::string& target = options.search.target;
     if (!target.empty() && !model::cpu_runs(target, target))
-        return base::fail_hint(Code::usage,
-                               fmt::format("'{}' is no level of a processor",
-                                           base::escape_untrusted(target)),
-                               "for instance: --target x86_64_v3");
+        return base::fail_hint(
+            Code::usage,
+            fmt::format("'{}' is no level of a processor", base::escape_untrusted(target)),
+            "for instance: --target x86_64_v3");
     std::error_code error;
     const auto status = std::filesystem::status(options.output, error);
     if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
@@ -167,16 +168,17 @@ void tell(Session& session, const Options& options, const FoundPackage& found,
 Status run(Session& session, const Options& options) {
     SF_CHECK(check_options(options));
     SF_TRY(const FoundPackage found, find_package(session, options.search));
+    SF_CHECK(check_origin(found.chosen));
     const install::Resolved& package = found.package;
     session.voice.info("{} {} for {}, {}, signed by {}", package.bundle.name,
                        package.bundle.version, package.bundle.toolchain, package.bundle.target,
                        signer_text(*package.signer));
     SF_TRY(const cache::Closure closure,
-           cache::walk_closure(*found.trust.place,
-                               {package.bundle.name, package.bundle.version,
-                                package.bundle.toolchain, package.build.hash},
-                               {&*found.trust.verifier, session.state().caches(),
-                                std::time(nullptr)}));
+           cache::walk_closure(
+               *found.trust.place,
+               {package.bundle.name, package.bundle.version, package.bundle.toolchain,
+                package.build.hash},
+               {&*found.trust.verifier, session.state().caches(), std::time(nullptr)}));
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "offline-"));
     publish::OfflineContents contents;
@@ -209,7 +211,8 @@ void add_bundle_create(CLI::App& group, Session& session) {
         "create", "One file out of a signed cache, for machines without a network");
     command->add_option("SPEC", options->search.spec, "slurm@SERIES or slurm@VERSION")->required();
     command->add_flag("--offline", options->offline, "What this makes; to be said");
-    command->add_option("-o,--output", options->output, "The file; replaced once the new one is whole")
+    command
+        ->add_option("-o,--output", options->output, "The file; replaced once the new one is whole")
         ->required()
         ->type_name("FILE");
     command
@@ -235,7 +238,8 @@ void add_bundle_create(CLI::App& group, Session& session) {
     add_trust_options(*command, options->search.trust);
     command->fallthrough();
     command->footer(
-        "It holds what the publisher signed, byte by byte: no key is needed. Public keys in it are\n"
+        "It holds what the publisher signed, byte by byte: no key is needed. Public keys in it "
+        "are\n"
         "believed by nobody: who installs says --key FINGERPRINT, or trusts the key already.\n"
         "Examples:\n"
         "  slurm-factory bundle create --offline slurm@25.11 --cache https://cache.example.org "

@@ -27,6 +27,7 @@ struct Options {
 
 Status run(Session& session, const Options& options) {
     SF_TRY(const KeptCache kept, open_kept(session, options.place, options.trust));
+    SF_CHECK(check_origin(kept.chosen));
     cache::Backend* place = kept.place.get();
     SF_CHECK(check_writable(*place));
     const trust::Verifier& verifier = *kept.verifier;
@@ -41,7 +42,8 @@ Status run(Session& session, const Options& options) {
         SF_TRY(authority.mirror, cache::folder_of(name));
         cache::SubBackend mirror(*place, authority.mirror);
         publish::MirrorIndex index(mirror, authority, session.voice);
-        SF_TRY(const publish::IndexReport report, index.remake(keys_from(kept.trusted, work.path())));
+        SF_TRY(const publish::IndexReport report,
+               index.remake(keys_from(kept.trusted, work.path())));
         session.voice.line(fmt::format("{}: {}", mirror.place(),
                                        report.changed ? "what Spack reads was made anew"
                                                       : "what Spack reads was right already"));

@@ -73,6 +73,7 @@ Status copy_revocations(Session& session, const Options& options, cache::Backend
 
 Status run(Session& session, const Options& options) {
     SF_TRY(const KeptCache source, open_kept(session, options.from, options.trust));
+    SF_CHECK(check_origin(source.chosen));
     cache::Backend* from = source.place.get();
     const trust::TrustedKeys& trusted = source.trusted;
     const trust::Verifier& verifier = *source.verifier;
@@ -116,8 +117,7 @@ void add_cache_mirror(CLI::App& group, Session& session) {
     const auto options = std::make_shared<Options>();
     command->add_option("FROM", options->from, std::string("The cache: ") + place_kinds)
         ->required();
-    command->add_option("TO", options->to, std::string("Where to: ") + writable_kinds)
-        ->required();
+    command->add_option("TO", options->to, std::string("Where to: ") + writable_kinds)->required();
     add_mirror_options(*command, options->mirrors);
     add_trust_options(*command, options->trust);
     command->fallthrough();

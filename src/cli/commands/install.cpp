@@ -31,6 +31,9 @@ void add_install(CLI::App& app, Session& session) {
                       "Leave PREFIX/view at the version it points to");
     command->add_flag("--accept-expired", options->search.accept_expired,
                       "Take a snapshot whose time is over: newer packages may be held back");
+    command->add_flag("--allow-unsigned", options->search.allow_unsigned,
+                      "Also what nobody trusted has signed, from a cache that is listed with "
+                      "allow_unsigned: whoever can write there runs what he likes here");
     command
         ->add_option("--frozen", options->search.frozen,
                      "Exactly what this lock file names, also when the cache has moved on")

@@ -242,7 +242,8 @@ void add_key_revocations(CLI::App& group, Session& session) {
         ->check(CLI::Range(1, 3650).description(""))
         ->type_name("N");
     sub->add_flag("--renew", options->renew, "Sign it afresh though nothing is added");
-    sub->add_option("--publish-to", options->to, "Put it into this cache: a name of 'cache list', a folder or s3://")
+    sub->add_option("--publish-to", options->to,
+                    "Put it into this cache: a name of 'cache list', a folder or s3://")
         ->type_name("PLACE");
     add_signing_options(*sub, options->signing);
     sub->fallthrough();
