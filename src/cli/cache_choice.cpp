@@ -217,6 +217,13 @@ Status check_origin(const ChosenCache& chosen) {
             chosen.named->name));
 }
 
+Result<KeptCache> open_origin(Session& session, const std::string& wanted,
+                              const TrustChoice& trust) {
+    SF_TRY(const ChosenCache chosen, choose_cache(session, wanted));
+    SF_CHECK(check_origin(chosen));
+    return open_kept(session, wanted, trust);
+}
+
 Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const TrustChoice& trust,
                               bool accept_expired, bool accept_unsigned) {
     CacheTrust opened;

@@ -69,5 +69,8 @@ struct CacheTrust {
 // A cache that unsigned packages may come from is no origin: what it holds is not copied, signed
 // afresh or passed on, signed or not.
 [[nodiscard]] base::Status check_origin(const ChosenCache& chosen);
+// As open_kept(), of one that is an origin.
+[[nodiscard]] base::Result<KeptCache> open_origin(Session& session, const std::string& wanted,
+                                                  const TrustChoice& trust);
 
 }  // namespace sf::cli

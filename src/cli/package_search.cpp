@@ -116,7 +116,8 @@ public:
         for (const ChosenCache& chosen : caches) {
             Result<FoundPackage> found = look_in(chosen);
             const bool two_words = !found && found.error().code == Code::refused && chosen.named &&
-                                   chosen.named->allow_unsigned && !x_what.allow_unsigned;
+                                   chosen.named->allow_unsigned && !x_what.allow_unsigned &&
+                                   !x_what.is_origin;
             if (two_words)
                 found.error().hint =
                     "what nobody trusted has signed is installed from this cache with "
@@ -143,8 +144,8 @@ private:
     Result<FoundPackage> look_in(const ChosenCache& chosen) {
         if (x_what.offline) SF_CHECK(check_offline(chosen.place));
         if (x_what.allow_unsigned) SF_CHECK(check_allowed(chosen));
+        if (x_what.is_origin) SF_CHECK(check_origin(chosen));
         FoundPackage found;
-        found.chosen = chosen;
         if (chosen.named) found.cache = chosen.named->name;
         SF_TRY(found.trust, open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
                                        x_what.allow_unsigned));

@@ -24,13 +24,13 @@ struct PackageSearch {
     bool offline = false;  // only from folders
     // What nobody trusted has signed, too, from a cache whose list says so as well.
     bool allow_unsigned = false;
+    bool is_origin = false;  // what is found is passed on (check_origin)
 };
 
 // Where it was found, and what was found.
 struct FoundPackage {
     CacheTrust trust;
-    std::string cache;  // what the user calls it; empty: it has no name here
-    ChosenCache chosen;
+    std::string cache;   // what the user calls it; empty: it has no name here
     std::string mirror;  // "bookworm/slurm/25.11"
     std::unique_ptr<cache::SubBackend> main;
     std::unique_ptr<cache::SubBackend> dependencies;

@@ -168,7 +168,6 @@ void tell(Session& session, const Options& options, const FoundPackage& found,
 Status run(Session& session, const Options& options) {
     SF_CHECK(check_options(options));
     SF_TRY(const FoundPackage found, find_package(session, options.search));
-    SF_CHECK(check_origin(found.chosen));
     const install::Resolved& package = found.package;
     session.voice.info("{} {} for {}, {}, signed by {}", package.bundle.name,
                        package.bundle.version, package.bundle.toolchain, package.bundle.target,
@@ -207,6 +206,7 @@ Status run(Session& session, const Options& options) {
 
 void add_bundle_create(CLI::App& group, Session& session) {
     const auto options = std::make_shared<Options>();
+    options->search.is_origin = true;
     CLI::App* command = group.add_subcommand(
         "create", "One file out of a signed cache, for machines without a network");
     command->add_option("SPEC", options->search.spec, "slurm@SERIES or slurm@VERSION")->required();

@@ -26,8 +26,7 @@ struct Options {
 };
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const KeptCache kept, open_kept(session, options.place, options.trust));
-    SF_CHECK(check_origin(kept.chosen));
+    SF_TRY(const KeptCache kept, open_origin(session, options.place, options.trust));
     cache::Backend* place = kept.place.get();
     SF_CHECK(check_writable(*place));
     const trust::Verifier& verifier = *kept.verifier;

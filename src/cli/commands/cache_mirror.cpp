@@ -72,8 +72,7 @@ Status copy_revocations(Session& session, const Options& options, cache::Backend
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const KeptCache source, open_kept(session, options.from, options.trust));
-    SF_CHECK(check_origin(source.chosen));
+    SF_TRY(const KeptCache source, open_origin(session, options.from, options.trust));
     cache::Backend* from = source.place.get();
     const trust::TrustedKeys& trusted = source.trusted;
     const trust::Verifier& verifier = *source.verifier;

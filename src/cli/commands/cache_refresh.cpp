@@ -84,8 +84,7 @@ void tell(Session& session, const std::string& mirror, const cache::Snapshot& be
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const KeptCache kept, open_kept(session, options.place, options.trust));
-    SF_CHECK(check_origin(kept.chosen));
+    SF_TRY(const KeptCache kept, open_origin(session, options.place, options.trust));
     cache::Backend* place = kept.place.get();
     const trust::TrustedKeys& trusted = kept.trusted;
     const trust::Verifier& verifier = *kept.verifier;

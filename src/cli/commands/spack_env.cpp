@@ -88,13 +88,13 @@ Result<install::Resolved> resolve(Session& session, const Options& options, cach
 
 Status run_spack_env(Session& session, const Options& options) {
     SF_TRY(install::Query query, slurm_spec(options.spec));
-    SF_TRY(const KeptCache kept, open_kept(session, options.cache, options.trust));
-    SF_CHECK(check_origin(kept.chosen));
+    SF_TRY(const ChosenCache chosen, choose_cache(session, options.cache));
+    SF_TRY(const std::string address, cache::spack_address(chosen.place));
+    SF_TRY(const KeptCache kept, open_origin(session, options.cache, options.trust));
     if (!kept.place->whole())
         return base::fail_hint(Code::usage,
                                kept.place->place() + " is a file with a part of a cache",
                                "Spack reads a folder, a web server or a bucket: cache mirror");
-    SF_TRY(const std::string address, cache::spack_address(kept.chosen.place));
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     BuildRequest request;
     request.toolchain = options.toolchain;

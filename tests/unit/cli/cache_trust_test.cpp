@@ -87,6 +87,10 @@ TEST_F(CacheTrust, UnsignedNeedsTwoWords) {
     expect(1, "is not allowed here",
            install({"--cache", (folder() / "other").string(), "--allow-unsigned"}));
     // Of it nothing comes.
+    expect(1, "nothing of it is copied", {"cache", "mirror", "lab", (folder() / "copy").string()});
+    expect(1, "nothing of it is copied",
+           {"bundle", "create", "--offline", "slurm@25.11", "--toolchain", "bookworm", "--cache",
+            "lab", "-o", (folder() / "o.tar").string()});
     const std::string key = make_key("Publisher");
     expect(0, "trusted", {"key", "trust", key});
     expect(0, "is changed", {"cache", "add", "lab", place, "--allow-unsigned", "--key", key});
