@@ -79,8 +79,10 @@ public:
 
     // For people: "/srv/cache", "https://***@host/path", "s3://bucket/prefix".
     [[nodiscard]] virtual std::string place() const = 0;
-    // False: an HTTP server; put and remove are Code::refused.
+    // False: an HTTP server, or a file; put and remove are Code::refused.
     [[nodiscard]] virtual bool writable() const = 0;
+    // False: a file with a part of a cache; a snapshot there names more than there is.
+    [[nodiscard]] virtual bool whole() const { return true; }
 
     // Code::absent, unreachable and corrupt are three answers; what `to` returns is returned.
     [[nodiscard]] virtual base::Result<Got> get(const std::string& key, const GetOptions& options,

@@ -24,11 +24,12 @@ namespace {
 class Walk {
 public:
     Walk(Backend& mirror, const trust::Verifier& verifier, const Snapshot& snapshot,
-         const OnDefect& on_defect)
+         const OnDefect& on_defect, const WalkChoice& choice)
         : x_mirror(mirror),
           x_verifier(verifier),
           x_snapshot(snapshot),
           x_on_defect(on_defect),
+          x_choice(choice),
           x_index(snapshot, [this](const Ref& ref) { return read_node(ref); }) {}
 
     Result<WalkedMirror> run() {
@@ -37,11 +38,14 @@ public:
             if (!versions) SF_CHECK(wrong("the index of " + name, versions.error()));
             if (!versions) continue;
             for (const std::string& version : *versions) {
+                if (x_choice.version && !x_choice.version(name, version)) continue;
                 const auto builds = x_index.builds(name, version);
                 if (!builds)
                     SF_CHECK(wrong("the index of " + name + ' ' + version, builds.error()));
                 if (!builds) continue;
-                for (const Build& build : *builds) SF_CHECK(take(name, version, build));
+                for (const Build& build : *builds)
+                    if (!x_choice.build || x_choice.build(name, build))
+                        SF_CHECK(take(name, version, build));
             }
         }
         return std::move(x_walked);
@@ -144,6 +148,7 @@ private:
     const trust::Verifier& x_verifier;
     const Snapshot& x_snapshot;
     const OnDefect& x_on_defect;
+    const WalkChoice& x_choice;
     PackageIndex x_index;
     WalkedMirror x_walked;
 };
@@ -155,8 +160,9 @@ std::string MirrorPackage::title() const {
 }
 
 Result<WalkedMirror> walk_mirror(Backend& mirror, const trust::Verifier& verifier,
-                                 const Snapshot& snapshot, const OnDefect& on_defect) {
-    return base::during(Walk(mirror, verifier, snapshot, on_defect).run(),
+                                 const Snapshot& snapshot, const OnDefect& on_defect,
+                                 const WalkChoice& choice) {
+    return base::during(Walk(mirror, verifier, snapshot, on_defect, choice).run(),
                         "reading " + mirror.place());
 }
 

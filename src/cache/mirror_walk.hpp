@@ -44,11 +44,18 @@ struct WalkedMirror {
 // What is wrong, and with which object. Success: go on with what is left.
 using OnDefect = std::function<base::Status(const std::string& object, base::Error error)>;
 
+// A part of it: names are chosen by the snapshot that is given; of them these. Nothing: all.
+struct WalkChoice {
+    std::function<bool(const std::string& name, const std::string& version)> version;
+    std::function<bool(const std::string& name, const Build& build)> build;
+};
+
 // `snapshot` is one to go by (trusted_snapshot.hpp). Without `on_defect` the first defect is the
 // error; with it what is wrong is left out of the result.
 [[nodiscard]] base::Result<WalkedMirror> walk_mirror(Backend& mirror,
                                                      const trust::Verifier& verifier,
                                                      const Snapshot& snapshot,
-                                                     const OnDefect& on_defect = {});
+                                                     const OnDefect& on_defect = {},
+                                                     const WalkChoice& choice = {});
 
 }  // namespace sf::cache

@@ -46,7 +46,8 @@ Status only_members(const Json& object, const std::set<std::string>& known) {
 }
 
 Result<NamedCache> parse_one(const Json& item) {
-    SF_CHECK(only_members(item, {"name", "place", "keys", "root", "max_age_days"}));
+    SF_CHECK(
+        only_members(item, {"name", "place", "keys", "root", "max_age_days", "allow_unsigned"}));
     base::JsonReader reader(item, "a cache");
     NamedCache named;
     std::vector<std::string> keys;
@@ -59,6 +60,11 @@ Result<NamedCache> parse_one(const Json& item) {
         reader.number("max_age_days", named.max_age_days);
         if (named.max_age_days == 0) return bad("'max_age_days' is at least 1");
     }
+    if (reader.has("allow_unsigned")) {
+        reader.flag("allow_unsigned", named.allow_unsigned);
+        // One form for what is not allowed.
+        if (!named.allow_unsigned) return bad("'allow_unsigned' is true, or not there");
+    }
     SF_CHECK(reader.status());
     SF_CHECK(model::check_name(named.name, "name of a cache"));
     SF_CHECK(check_place(named.place));
@@ -68,7 +74,7 @@ Result<NamedCache> parse_one(const Json& item) {
             return bad("a fingerprint is there twice");
         named.keys.push_back(std::move(fingerprint));
     }
-    if (named.keys.empty() || named.keys.size() > most_keys)
+    if ((named.keys.empty() && !named.allow_unsigned) || named.keys.size() > most_keys)
         return bad(fmt::format("a cache has 1 to {} keys", most_keys));
     if (!root.empty()) {
         SF_TRY(named.root, trust::Fingerprint::parse(root));
@@ -108,6 +114,7 @@ Result<std::string> caches_file_text(const std::vector<NamedCache>& caches) {
         Json item{{"name", named.name}, {"place", named.place}, {"keys", std::move(keys)}};
         if (named.root) item["root"] = named.root->text();
         if (named.max_age_days > 0) item["max_age_days"] = named.max_age_days;
+        if (named.allow_unsigned) item["allow_unsigned"] = true;
         list.push_back(std::move(item));
     }
     const Json json{{"schema", schema}, {"caches", std::move(list)}};

@@ -21,9 +21,12 @@ inline constexpr std::string_view site_caches_file = "/etc/slurm-factory/caches.
 struct NamedCache {
     std::string name;                        // as a package's; never taken for a place
     std::string place;                       // an absolute path, or an address with "://"
-    std::vector<trust::Fingerprint> keys;    // primaries; at least one, each once
+    std::vector<trust::Fingerprint> keys;    // primaries, each once; none with allow_unsigned alone
     std::optional<trust::Fingerprint> root;  // its list of revocations must be there, signed by it
     unsigned max_age_days = 0;  // how long a snapshot is good for; 0: as long as it says itself
+    // What nobody trusted has signed may be installed from it, where the command says so too. It is
+    // no origin of anything else.
+    bool allow_unsigned = false;
     bool operator==(const NamedCache&) const = default;
 };
 

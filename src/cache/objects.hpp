@@ -54,6 +54,7 @@ public:
 
     [[nodiscard]] std::string place() const override;
     [[nodiscard]] bool writable() const override { return x_whole.writable(); }
+    [[nodiscard]] bool whole() const override { return x_whole.whole(); }
     [[nodiscard]] base::Result<Got> get(const std::string& key, const GetOptions& options,
                                         net::Receiver& to) override;
     [[nodiscard]] base::Result<std::optional<ObjectInfo>> look(const std::string& key) override;

@@ -8,6 +8,7 @@
 #include "cache/file_backend.hpp"
 #include "cache/http_backend.hpp"
 #include "cache/s3_backend.hpp"
+#include "cache/tar_backend.hpp"
 #include "net/url.hpp"
 
 namespace sf::cache {
@@ -47,6 +48,10 @@ Opened open_folder(const fs::path& path) {
     if (error) return base::fail_errno(error.value(), "find the current folder");
     std::string text = absolute.native();
     while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+    if (fs::is_regular_file(text, error)) {
+        SF_TRY(auto file, TarBackend::open(text));
+        return std::unique_ptr<Backend>(std::move(file));
+    }
     return std::make_unique<FileBackend>(text);
 }
 

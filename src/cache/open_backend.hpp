@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the address of a cache, as people write it, to the backend that serves it. Nothing is asked
-// or made yet. Knows of each kind only how it is called. Any thread.
+// From the address of a cache, as people write it, to the backend that serves it. Nothing is made,
+// and no server is asked yet; a path is looked at: folder, or file with a part of a cache. Knows of
+// each kind only how it is called. Any thread.
 #pragma once
 
 #include <memory>

@@ -22,6 +22,7 @@ constexpr std::int64_t day = 86'400;
 struct Read {
     RevocationList list;
     std::string text;
+    std::string root;  // fingerprint: who signed it
 };
 
 Result<Read> believed(const trust::Verifier& roots, const std::string& signed_text,
@@ -29,7 +30,7 @@ Result<Read> believed(const trust::Verifier& roots, const std::string& signed_te
     SF_TRY(trust::SignedText good, roots.verify_clearsigned(signed_text, place));
     SF_TRY(RevocationList list,
            base::during(trust::revocations_from_text(good.text), "reading " + place));
-    return Read{std::move(list), std::move(good.text)};
+    return Read{std::move(list), std::move(good.text), good.signature.primary.text()};
 }
 
 class Memory {
@@ -104,15 +105,25 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
     if (options.roots == nullptr) return RevocationList{};
     SF_TRY(const std::string key, key_of(FixedName::revocations));
     const std::string where = place.place() + '/' + key;
-    const Memory memory(options.memory, place.place());
-    SF_TRY(auto lock, memory.hold());
+    // Of a file, which is carried under any name, the root is remembered that signed its list.
+    std::optional<Memory> memory;
+    std::optional<base::FileLock> lock;
+    if (place.whole()) {
+        memory.emplace(options.memory, place.place());
+        SF_TRY(lock, memory->hold());
+    }
     SF_TRY(const auto there, read_object(place, key, 3 * trust::max_revocations));
+    if (!there && !place.whole() && !options.required)
+        reporter.warning("{} has no list of revocations", place.place());
     if (!there) {
-        SF_TRY(const std::optional<SeenRevocations> seen, memory.read());
+        std::optional<SeenRevocations> seen;
+        if (memory) {
+            SF_TRY(seen, memory->read());
+        }
         if (seen)
             return fail_hint(Code::refused,
                              fmt::format("{} is gone: number {} was seen before (remembered in {})",
-                                         where, seen->serial, memory.name()),
+                                         where, seen->serial, memory->name()),
                              "a mirror may be on its way: try again later; if the cache has none "
                              "any more on purpose, remove that file");
         if (options.required)
@@ -123,8 +134,12 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
         return RevocationList{};
     }
     SF_TRY(Read read, believed(*options.roots, there->text, where));
+    if (!memory) {
+        memory.emplace(options.memory, "offline:" + read.root);
+        SF_TRY(lock, memory->hold());
+    }
     // Before it is gone by: after a crash it cannot be taken back.
-    SF_CHECK(base::during(memory.accept(read, options.now), "reading " + where));
+    SF_CHECK(base::during(memory->accept(read, options.now), "reading " + where));
     lock.reset();
     SF_CHECK(check_age(read.list, options, where, reporter));
     return std::move(read.list);

@@ -26,15 +26,30 @@ Status SnapshotMemory::accept(const Snapshot& snapshot, std::string_view text,
     if (x_file.empty())
         return cache::accept(snapshot, text, std::nullopt, now).map([](const SeenSnapshot&) {});
     SF_TRY(const std::optional<SeenSnapshot> seen, read());
+    SF_TRY(const SeenSnapshot next, judge(snapshot, text, seen, now));
+    if (seen == next) return {};
+    return write(next);
+}
+
+Status SnapshotMemory::check(const Snapshot& snapshot, std::string_view text,
+                             std::int64_t now) const {
+    std::optional<SeenSnapshot> seen;
+    if (!x_file.empty()) {
+        SF_TRY(seen, read());
+    }
+    return judge(snapshot, text, seen, now).map([](const SeenSnapshot&) {});
+}
+
+Result<SeenSnapshot> SnapshotMemory::judge(const Snapshot& snapshot, std::string_view text,
+                                           const std::optional<SeenSnapshot>& seen,
+                                           std::int64_t now) const {
     auto next = cache::accept(snapshot, text, seen, now);
-    if (!next) {
-        base::Error error = std::move(next).error();
+    if (next) return next;
+    base::Error error = std::move(next).error();
+    if (!x_file.empty())
         error.message +=
             fmt::format(" (remembered in {})", base::escape_untrusted(x_file.native()));
-        return tl::unexpected(std::move(error));
-    }
-    if (seen == *next) return {};
-    return write(*next);
+    return tl::unexpected(std::move(error));
 }
 
 Status SnapshotMemory::published(const Snapshot& snapshot, std::string_view text) const {

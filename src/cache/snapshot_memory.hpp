@@ -27,12 +27,18 @@ public:
     // returns.
     [[nodiscard]] base::Status accept(const Snapshot& snapshot, std::string_view text,
                                       std::int64_t now) const;
+    // The same, and nothing is remembered: of a snapshot that nobody vouches for.
+    [[nodiscard]] base::Status check(const Snapshot& snapshot, std::string_view text,
+                                     std::int64_t now) const;
     // What this machine has published itself; another may have gone on from there already.
     [[nodiscard]] base::Status published(const Snapshot& snapshot, std::string_view text) const;
     // Code::refused if there was one before: somebody has taken it away.
     [[nodiscard]] base::Status check_none_seen() const;
 
 private:
+    [[nodiscard]] base::Result<SeenSnapshot> judge(const Snapshot& snapshot, std::string_view text,
+                                                   const std::optional<SeenSnapshot>& seen,
+                                                   std::int64_t now) const;
     [[nodiscard]] base::Result<std::optional<SeenSnapshot>> read() const;
     [[nodiscard]] base::Status write(const SeenSnapshot& seen) const;
     std::filesystem::path x_file;

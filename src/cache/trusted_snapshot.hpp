@@ -22,6 +22,8 @@ struct SnapshotReading {
     std::int64_t now = 0;          // seconds since 1970
     // Whoever asks again is told whether it has changed (kept_objects.hpp).
     bool keep = false;
+    // Also one that nobody trusted has signed (trust/verdict.hpp); it is not remembered.
+    bool accept_unsigned = false;
 };
 
 struct TrustedSnapshot {
@@ -29,7 +31,7 @@ struct TrustedSnapshot {
     std::string text;    // what was signed
     std::string stored;  // the object, signature and all
     std::string etag;
-    std::string signer;  // fingerprint of its primary key
+    std::string signer;  // fingerprint of its primary key; empty: nobody trusted has signed it
     std::optional<trust::GoodSignature> signature;
 };
 

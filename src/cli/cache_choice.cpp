@@ -5,10 +5,14 @@
 #include <cctype>
 #include <ctime>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
+#include "cache/layout.hpp"
+#include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
 #include "cache/revocations.hpp"
 #include "cli/signing_key.hpp"
+#include "model/names.hpp"
 
 namespace sf::cli {
 
@@ -46,10 +50,35 @@ Result<std::string> shown_place(const std::string& place) {
     return backend->place();
 }
 
+// A person vouches for a fingerprint, and its public part lies in the file that was carried here:
+// whoever wrote the file cannot make another key have it. nullopt: it is not there.
+Result<std::optional<trust::TrustedKeys>> vouched_in_file(cache::Backend& file,
+                                                          const std::string& key) {
+    constexpr std::uint64_t max_key = std::uint64_t{1} << 20U;
+    SF_TRY(const trust::Fingerprint fingerprint, trust::Fingerprint::from_person(key));
+    SF_TRY(const std::string name, cache::key_of(cache::PublicKeyName{fingerprint.text()}));
+    SF_TRY(const auto there, cache::read_object(file, name, max_key));
+    if (!there) return std::optional<trust::TrustedKeys>();
+    SF_TRY(trust::TrustedKeys trusted, trust::trusted_from({{fingerprint, ""}}, {there->text}));
+    if (trusted.keys.empty()) return std::optional<trust::TrustedKeys>();
+    return std::optional(std::move(trusted));
+}
+
+Result<trust::TrustedKeys> trusted_for(Session& session, const TrustChoice& choice,
+                                       cache::Backend& place) {
+    auto trusted = trusted_keys(session, choice);
+    if (trusted || trusted.error().code != Code::absent || place.whole() || choice.key.empty())
+        return trusted;
+    SF_TRY(auto in_file, vouched_in_file(place, choice.key));
+    if (!in_file) return trusted;
+    return std::move(*in_file);
+}
+
 // Of those trusted, the keys listed for this cache.
 Result<trust::TrustedKeys> narrowed(Session& session, const TrustChoice& choice,
-                                    const ChosenCache& chosen) {
-    SF_TRY(trust::TrustedKeys trusted, trusted_keys(session, choice));
+                                    const ChosenCache& chosen, cache::Backend& place,
+                                    bool may_be_nobody = false) {
+    SF_TRY(trust::TrustedKeys trusted, trusted_for(session, choice, place));
     if (!chosen.named) return trusted;
     const std::vector<trust::Fingerprint>& keys = chosen.named->keys;
     const auto not_listed = [&](const trust::Fingerprint& fingerprint) {
@@ -65,7 +94,13 @@ Result<trust::TrustedKeys> narrowed(Session& session, const TrustChoice& choice,
                 trusted.entries.end())
             session.voice.notice("the key {} is listed for the cache {}, and is not trusted here",
                                  key.text(), chosen.named->name);
-    if (!trusted.keys.empty()) return trusted;
+    if (!trusted.keys.empty() || may_be_nobody) return trusted;
+    if (keys.empty())
+        return fail_hint(Code::refused,
+                         fmt::format("no key is listed for the cache {}, so nothing of it can be "
+                                     "believed",
+                                     chosen.named->name),
+                         "slurm-factory cache add NAME PLACE --key FINGERPRINT");
     return fail_hint(
         Code::refused,
         fmt::format("no key that is listed for the cache {} is trusted on this "
@@ -90,6 +125,29 @@ Result<trust::TrustedKeys> roots_of(Session& session, const TrustChoice& choice,
                                  root.text(), chosen.named->name),
                      fmt::format("slurm-factory key import FILE; slurm-factory key trust --root {}",
                                  root.text()));
+}
+
+// "./" tells a folder that is to be made from a slip of the keys.
+base::Error unknown_name(const std::string& wanted, const std::vector<cache::NamedCache>& listed) {
+    std::vector<std::string> names;
+    for (const cache::NamedCache& each : listed) names.push_back(each.name);
+    return {
+        Code::usage,
+        fmt::format("no cache is called '{}' here, and there is no folder of this name", wanted),
+        {},
+        fmt::format("{}; a folder that is to be made: ./{}",
+                    names.empty() ? "none has a name yet (slurm-factory cache add)"
+                                  : "there is: " + base::join(names, ", "),
+                    wanted)};
+}
+
+base::Error nobody_trusted(const cache::Backend& place) {
+    base::Error error = sf::cli::nobody_trusted();
+    if (!place.whole())
+        error.hint =
+            "get the fingerprint of who publishes from two places, then: --key FINGERPRINT (its "
+            "public part is in the file); for good: slurm-factory key trust FINGERPRINT";
+    return error;
 }
 
 }  // namespace
@@ -124,21 +182,67 @@ Result<std::vector<ChosenCache>> choose_caches(Session& session, const std::stri
     }
     const auto by_name = std::ranges::find(listed, wanted, &cache::NamedCache::name);
     if (by_name != listed.end()) return std::vector{ChosenCache{by_name->place, *by_name}};
+    if (model::check_name(wanted, "name") && !base::exists(wanted))
+        return tl::unexpected(unknown_name(wanted, listed));
     SF_TRY(const std::string place, shown_place(wanted));
     for (const cache::NamedCache& each : listed) {
-        SF_TRY(const std::string other, shown_place(each.place));
-        if (other == place) return std::vector{ChosenCache{each.place, each}};
+        const auto other = shown_place(each.place);  // a file that is damaged is nobody's
+        if (other && *other == place) return std::vector{ChosenCache{each.place, each}};
     }
     return std::vector{ChosenCache{wanted, std::nullopt}};
 }
 
+Result<ChosenCache> choose_cache(Session& session, const std::string& wanted) {
+    SF_TRY(std::vector<ChosenCache> chosen, choose_caches(session, wanted));
+    return std::move(chosen.front());
+}
+
+Result<std::unique_ptr<cache::Backend>> open_place(Session& session, const std::string& wanted) {
+    SF_TRY(const ChosenCache chosen, choose_cache(session, wanted));
+    return cache::open_backend(chosen.place);
+}
+
+Result<KeptCache> open_kept(Session& session, const std::string& wanted, const TrustChoice& trust) {
+    KeptCache kept;
+    SF_TRY(kept.chosen, choose_cache(session, wanted));
+    SF_TRY(kept.place, cache::open_backend(kept.chosen.place));
+    SF_TRY(kept.trusted, narrowed(session, trust, kept.chosen, *kept.place));
+    if (kept.trusted.entries.empty()) return tl::unexpected(nobody_trusted(*kept.place));
+    SF_TRY(trust::Verifier verifier, trust::Verifier::create(kept.trusted));
+    kept.verifier.emplace(std::move(verifier));
+    return kept;
+}
+
+Status check_origin(const ChosenCache& chosen) {
+    if (!chosen.named || !chosen.named->allow_unsigned) return {};
+    return fail_hint(
+        Code::refused,
+        fmt::format(
+            "unsigned packages may be installed from the cache {}: so nothing of it is copied, "
+            "signed or passed on",
+            chosen.text()),
+        fmt::format(
+            "list it without that, if all in it is signed: slurm-factory cache add {} PLACE "
+            "--key FINGERPRINT",
+            chosen.named->name));
+}
+
+Result<KeptCache> open_origin(Session& session, const std::string& wanted,
+                              const TrustChoice& trust) {
+    SF_TRY(const ChosenCache chosen, choose_cache(session, wanted));
+    SF_CHECK(check_origin(chosen));
+    return open_kept(session, wanted, trust);
+}
+
 Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const TrustChoice& trust,
-                              bool accept_expired) {
+                              bool accept_expired, bool accept_unsigned) {
     CacheTrust opened;
-    SF_TRY(trust::TrustedKeys trusted, narrowed(session, trust, chosen));
-    if (trusted.entries.empty()) return tl::unexpected(nobody_trusted());
-    SF_TRY(const trust::TrustedKeys roots, roots_of(session, trust, chosen));
     SF_TRY(opened.place, cache::open_backend(chosen.place));
+    SF_TRY(trust::TrustedKeys trusted,
+           narrowed(session, trust, chosen, *opened.place, accept_unsigned));
+    if (trusted.entries.empty() && !accept_unsigned)
+        return tl::unexpected(nobody_trusted(*opened.place));
+    SF_TRY(trust::TrustedKeys roots, roots_of(session, trust, chosen));
     if (chosen.named) opened.max_age = day * chosen.named->max_age_days;
     if (!roots.entries.empty()) {
         SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
@@ -152,8 +256,12 @@ Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const
         SF_TRY(opened.revocations, cache::read_revocations(*opened.place, options, session.voice));
         trusted.withdrawn = opened.revocations.withdrawn();
     }
-    SF_TRY(trust::Verifier verifier, trust::Verifier::create(trusted));
+    SF_TRY(trust::Verifier verifier, accept_unsigned && trusted.keys.empty()
+                                         ? trust::Verifier::of_nobody()
+                                         : trust::Verifier::create(trusted));
     opened.verifier.emplace(std::move(verifier));
+    opened.trusted = std::move(trusted);
+    opened.roots = std::move(roots);
     return opened;
 }
 

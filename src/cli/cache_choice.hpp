@@ -33,19 +33,48 @@ struct ChosenCache {
 [[nodiscard]] base::Status check_offline(const std::string& place);
 
 // `wanted`: a name or a place; empty: all that are listed, the site's first. A place that is listed
-// is taken as listed. Code::usage: there is nothing to choose from.
+// is taken as listed. Code::usage: there is nothing to choose from, or a name that nobody has
+// given.
 [[nodiscard]] base::Result<std::vector<ChosenCache>> choose_caches(Session& session,
                                                                    const std::string& wanted);
 
-// What is believed of one cache: its list of revocations was read, and counts.
+// One: for verbs that are given it. `wanted` is not empty.
+[[nodiscard]] base::Result<ChosenCache> choose_cache(Session& session, const std::string& wanted);
+[[nodiscard]] base::Result<std::unique_ptr<cache::Backend>> open_place(Session& session,
+                                                                       const std::string& wanted);
+
+// A cache that a verb keeps: by its name, or its place; and whose keys count there. Lists of
+// revocations are not asked: a publisher whose key was taken back has to be able to mend it.
+struct KeptCache {
+    ChosenCache chosen;
+    std::unique_ptr<cache::Backend> place;
+    trust::TrustedKeys trusted;
+    std::optional<trust::Verifier> verifier;
+};
+
+[[nodiscard]] base::Result<KeptCache> open_kept(Session& session, const std::string& wanted,
+                                                const TrustChoice& trust);
+
+// What is believed of one cache; with `accept_unsigned` that may be nobody: its list of revocations
+// was read, and counts.
 struct CacheTrust {
     std::unique_ptr<cache::Backend> place;
+    trust::TrustedKeys trusted;  // whom the verifier believes
+    trust::TrustedKeys roots;
     std::optional<trust::Verifier> verifier;
     trust::RevocationList revocations;
     std::int64_t max_age = 0;  // seconds
 };
 
 [[nodiscard]] base::Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen,
-                                                  const TrustChoice& trust, bool accept_expired);
+                                                  const TrustChoice& trust, bool accept_expired,
+                                                  bool accept_unsigned = false);
+
+// A cache that unsigned packages may come from is no origin: what it holds is not copied, signed
+// afresh or passed on, signed or not.
+[[nodiscard]] base::Status check_origin(const ChosenCache& chosen);
+// As open_kept(), of one that is an origin.
+[[nodiscard]] base::Result<KeptCache> open_origin(Session& session, const std::string& wanted,
+                                                  const TrustChoice& trust);
 
 }  // namespace sf::cli

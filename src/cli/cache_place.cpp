@@ -69,6 +69,10 @@ void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
 
 Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Backend& place,
                                                     const MirrorChoice& choice) {
+    if (!place.whole())
+        return base::fail_hint(Code::usage, place.place() + " is a file with a part of a cache",
+                               "slurm-factory bundle verify FILE looks at it, install SPEC --cache "
+                               "FILE takes from it");
     if (!choice.toolchain.empty())
         SF_CHECK(cache::folder_of({choice.toolchain, ""}).map([](const std::string&) {}));
     for (const std::string& series : choice.series) {
@@ -111,6 +115,9 @@ Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Bac
 
 Status check_writable(const cache::Backend& place) {
     if (place.writable()) return {};
+    if (!place.whole())
+        return base::fail_hint(Code::usage, place.place() + " is a file with a part of a cache",
+                               "name a folder, or a bucket");
     return base::fail_hint(Code::usage, place.place() + " can only be read",
                            "name the folder that the web server serves, or the bucket");
 }

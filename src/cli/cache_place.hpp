@@ -22,7 +22,9 @@ struct MirrorChoice {
     std::vector<std::string> series;  // empty: all
 };
 
-inline constexpr const char* place_kinds = "a folder, file://, http://, https:// or s3://";
+inline constexpr const char* place_kinds =
+    "a name of 'cache list', a folder, file://, http://, https:// or s3://";
+inline constexpr const char* writable_kinds = "a name of 'cache list', a folder, file:// or s3://";
 
 // --toolchain, --series
 void add_mirror_options(CLI::App& app, MirrorChoice& choice);

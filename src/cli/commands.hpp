@@ -17,6 +17,7 @@ void add_key_revoke(CLI::App& group, Session& session);
 void add_key_revocations(CLI::App& group, Session& session);
 void add_cache(CLI::App& app, Session& session);
 void add_bundle(CLI::App& app, Session& session);
+void add_bundle_create(CLI::App& group, Session& session);
 void add_recipe(CLI::App& app, Session& session);
 void add_doctor(CLI::App& app, Session& session);
 void add_clean(CLI::App& app, Session& session);

@@ -64,12 +64,25 @@ Result<install::Query> query_of(Session& session, const PackageSearch& search,
         SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));
         query.toolchain = toolchain->name;
     }
-    SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
-    query.cpu = model::cpu_level(cpuinfo);
+    query.cpu = search.target;
+    if (query.cpu.empty()) {
+        SF_TRY(const std::string cpuinfo, base::read_file("/proc/cpuinfo"));
+        query.cpu = model::cpu_level(cpuinfo);
+    }
     if (lock && !model::cpu_runs(query.cpu, lock->build.target))
         return fail(Code::refused, "the lock file is for {} processors, this one is {}",
                     lock->build.target, query.cpu);
     return query;
+}
+
+// Two say so: the file of the site, and whoever installs.
+Status check_allowed(const ChosenCache& chosen) {
+    if (chosen.named && chosen.named->allow_unsigned) return {};
+    return fail_hint(
+        Code::refused,
+        fmt::format("--allow-unsigned: for the cache {} it is not allowed here", chosen.text()),
+        "who answers for this machine says so with the cache's name: slurm-factory cache add NAME "
+        "PLACE --allow-unsigned");
 }
 
 class Search {
@@ -84,10 +97,20 @@ public:
         if (x_what.offline && !x_what.cache.empty() &&
             x_what.cache.find("://") != std::string::npos)
             SF_CHECK(check_offline(x_what.cache));
+        if (x_what.allow_unsigned && x_what.cache.empty())
+            return fail_hint(Code::usage, "--allow-unsigned is said of one cache",
+                             "name it: --cache NAME");
         SF_TRY(const std::vector<ChosenCache> caches, choose_caches(x_session, x_what.cache));
         std::vector<std::string> lacking;
         for (const ChosenCache& chosen : caches) {
             Result<FoundPackage> found = look_in(chosen);
+            const bool two_words = !found && found.error().code == Code::refused && chosen.named &&
+                                   chosen.named->allow_unsigned && !x_what.allow_unsigned &&
+                                   !x_what.is_origin;
+            if (two_words)
+                found.error().hint =
+                    "what nobody trusted has signed is installed from this cache with "
+                    "--allow-unsigned alone, at your own risk";
             if (found || caches.size() == 1) return found;
             if (found.error().code != Code::absent) {
                 base::Error error = std::move(found).error();
@@ -109,9 +132,12 @@ private:
 
     Result<FoundPackage> look_in(const ChosenCache& chosen) {
         if (x_what.offline) SF_CHECK(check_offline(chosen.place));
+        if (x_what.allow_unsigned) SF_CHECK(check_allowed(chosen));
+        if (x_what.is_origin) SF_CHECK(check_origin(chosen));
         FoundPackage found;
         if (chosen.named) found.cache = chosen.named->name;
-        SF_TRY(found.trust, open_cache(x_session, chosen, x_what.trust, x_what.accept_expired));
+        SF_TRY(found.trust, open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
+                                       x_what.allow_unsigned));
         SF_TRY(found.mirror,
                cache::folder_of({x_query.toolchain, model::series_of(x_query.version)}));
         SF_TRY(const std::string deps_folder, cache::folder_of({x_query.toolchain, ""}));
@@ -123,6 +149,7 @@ private:
         reading.now = std::time(nullptr);
         reading.accept_expired = x_what.accept_expired;
         reading.max_age = found.trust.max_age;
+        reading.accept_unsigned = x_what.allow_unsigned;
         reading.revocations = found.trust.revocations;
         if (x_lock) {
             SF_TRY(found.package, install::MirrorReader::locked(*found.main, *found.trust.verifier,

@@ -17,10 +17,14 @@ struct PackageSearch {
     std::string spec;       // "slurm@25.11"; may be empty with `frozen`
     std::string cache;      // a name or a place; empty: those that are listed
     std::string toolchain;  // empty: this machine's
+    std::string target;     // for processors of this level; empty: this machine's
     std::string frozen;     // a lock file
     TrustChoice trust;
     bool accept_expired = false;
     bool offline = false;  // only from folders
+    // What nobody trusted has signed, too, from a cache whose list says so as well.
+    bool allow_unsigned = false;
+    bool is_origin = false;  // what is found is passed on (check_origin)
 };
 
 // Where it was found, and what was found.

@@ -30,12 +30,17 @@ bool better(const cache::Build& left, const cache::Build& right) {
     return left.added > right.added;
 }
 
+bool names(const cache::SpecManifest& manifest, std::string_view media_type) {
+    return std::ranges::find(manifest.others, media_type, &cache::BlobRecord::media_type) !=
+           manifest.others.end();
+}
+
 }  // namespace
 
 Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Verifier& verifier,
                                         const ReaderOptions& options, base::Reporter& reporter) {
-    SF_TRY(auto read, cache::read_snapshot(
-                          mirror, {&verifier, options.mirror, options.memory, options.now, true}));
+    SF_TRY(auto read, cache::read_snapshot(mirror, {&verifier, options.mirror, options.memory,
+                                                    options.now, true, options.accept_unsigned}));
     if (!read)
         return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
                          "see whether toolchain and series are those that were published");
@@ -56,7 +61,9 @@ Result<MirrorReader> MirrorReader::open(cache::Backend& mirror, const trust::Ver
     if (age == cache::Freshness::ageing)
         reporter.notice("the snapshot of {} expires in {} days: it should be signed afresh",
                         mirror.place(), -days);
-    return MirrorReader(mirror, verifier, std::move(snapshot), options, reporter);
+    MirrorReader reader(mirror, verifier, std::move(snapshot), options, reporter);
+    reader.x_unsigned_snapshot = !read->signature;
+    return reader;
 }
 
 Result<Resolved> MirrorReader::locked(cache::Backend& mirror, const trust::Verifier& verifier,
@@ -94,7 +101,8 @@ LockFile lock_of(const Resolved& resolved, const std::string& mirror) {
 Result<std::string> MirrorReader::named_object(const std::string& key,
                                                const cache::Ref& ref) const {
     auto text = x_kept.read(*x_mirror, key, ref);
-    if (!text && text.error().code == Code::absent) {
+    // A file with a part of a cache is expected to lack some.
+    if (!text && text.error().code == Code::absent && x_mirror->whole()) {
         base::Error error = std::move(text).error();
         error.code = Code::corrupt;
         return tl::unexpected(std::move(error));
@@ -120,13 +128,24 @@ Result<std::vector<std::string>> MirrorReader::versions(const std::string& name)
     return list;
 }
 
+bool MirrorReader::is_left_out(const base::Error& error) const {
+    return !x_mirror->whole() && error.code == Code::absent;
+}
+
 Result<Resolved> MirrorReader::resolve(const Query& query) const {
     SF_TRY(const std::vector<std::string> all, versions(query.name));
     std::vector<std::string> unfit;  // what there is, and is not for this machine
     std::vector<std::string> bad;    // what was taken back
     for (auto version = all.rbegin(); version != all.rend(); ++version) {
         if (!allows(query.version, *version)) continue;
-        SF_TRY(std::vector<cache::Build> builds, index().builds(query.name, *version));
+        auto listed = index().builds(query.name, *version);
+        if (!listed && is_left_out(listed.error())) {
+            x_reporter->notice("{} does not hold {} {}, which the cache has", x_mirror->place(),
+                               query.name, *version);
+            continue;
+        }
+        if (!listed) return tl::unexpected(std::move(listed).error());
+        std::vector<cache::Build> builds = std::move(*listed);
         for (const cache::Build& build : builds)
             unfit.push_back(fmt::format("{} for {}, {}", *version, build.toolchain, build.target));
         std::erase_if(builds, [&](const cache::Build& build) {
@@ -135,9 +154,15 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
         if (builds.empty()) continue;
         std::ranges::sort(builds, better);
         for (const cache::Build& build : builds) {
-            SF_TRY(Resolved found,
-                   base::during(read(query, *version, build),
-                                fmt::format("looking at {} {}", query.name, *version)));
+            auto read_build = base::during(read(query, *version, build),
+                                           fmt::format("looking at {} {}", query.name, *version));
+            if (!read_build && is_left_out(read_build.error())) {
+                x_reporter->notice("{} does not hold {} {} for {}, which the cache has",
+                                   x_mirror->place(), query.name, *version, build.target);
+                continue;
+            }
+            if (!read_build) return tl::unexpected(std::move(read_build).error());
+            Resolved found = std::move(*read_build);
             const std::string reason = revoked(found);
             if (reason.empty()) return found;
             bad.push_back(fmt::format("{} {} ({}): {}", query.name, *version,
@@ -197,12 +222,30 @@ Result<MirrorReader::SignedManifest> MirrorReader::manifest_of(const std::string
     SF_TRY(const std::string key,
            cache::key_of(cache::SpecManifestName{name, version, build.hash}));
     SF_TRY(const std::string signed_text, named_object(key, build.manifest));
-    SF_TRY(trust::SignedText good, x_verifier->verify_clearsigned(signed_text, key));
+    trust::MaybeSigned good;
+    if (x_accept_unsigned) {
+        SF_TRY(good, x_verifier->read_maybe_signed(signed_text, key));
+    } else {
+        SF_TRY(trust::SignedText known, x_verifier->verify_clearsigned(signed_text, key));
+        good = {std::move(known.signature), std::move(known.text)};
+    }
     SF_TRY(cache::SpecManifest manifest, cache::spec_manifest_from_json(good.text, key));
     if (manifest.identity != build.identity || manifest.toolchain != build.toolchain ||
         manifest.target != build.target)
         return fail(Code::corrupt, "{} is of another build than the index says", key);
     return SignedManifest{std::move(manifest), std::move(good.signature)};
+}
+
+base::Status MirrorReader::judge_bundle(Resolved& found) const {
+    const std::string what =
+        fmt::format("the manifest of {} {}", found.bundle.name, found.bundle.version);
+    if (!x_accept_unsigned)
+        return x_verifier->verify_bytes(found.bundle_text, found.bundle_signature, what)
+            .map([](const trust::GoodSignature&) {});
+    SF_TRY(const auto good,
+           x_verifier->verify_if_listed(found.bundle_text, found.bundle_signature, what));
+    if (!good) found.unsigned_parts.emplace_back("the bundle's manifest");
+    return {};
 }
 
 Result<Resolved> MirrorReader::read(const Query& query, const std::string& version,
@@ -214,20 +257,22 @@ Result<Resolved> MirrorReader::read(const Query& query, const std::string& versi
     SF_TRY(SignedManifest judged, manifest_of(query.name, version, build));
     found.signer = std::move(judged.signer);
     found.manifest = std::move(judged.manifest);
+    if (x_unsigned_snapshot) found.unsigned_parts.emplace_back("the snapshot");
+    if (!found.signer) found.unsigned_parts.emplace_back("the manifest");
     const cache::SpecManifest& manifest = found.manifest;
 
     SF_TRY(found.bundle_text, blob(manifest, media::bundle));
-    SF_TRY(found.bundle_signature, blob(manifest, media::signature));
+    auto signature = blob(manifest, media::signature);
+    const bool none = !signature && x_accept_unsigned && !names(manifest, media::signature);
+    if (!signature && !none) return tl::unexpected(std::move(signature).error());
+    if (signature) found.bundle_signature = std::move(*signature);
     SF_TRY(found.bundle, model::bundle_from_json(found.bundle_text));
     const model::Bundle& bundle = found.bundle;
     if (bundle.packages.empty() || bundle.name != query.name || bundle.version != version ||
         bundle.toolchain != build.toolchain || bundle.target != build.target)
         return fail(Code::corrupt, "the bundle's manifest is of another package");
     SF_CHECK(cache::check_same(manifest, bundle.packages.back()));
-    SF_CHECK(x_verifier
-                 ->verify_bytes(found.bundle_text, found.bundle_signature,
-                                "the manifest of " + query.name + ' ' + version)
-                 .map([](const trust::GoodSignature&) {}));
+    SF_CHECK(judge_bundle(found));
     const auto assets =
         std::ranges::find(manifest.others, media::assets, &cache::BlobRecord::media_type);
     if (assets == manifest.others.end())

@@ -42,7 +42,9 @@ struct Resolved {
     cache::Ref assets;
     std::string repository;
     std::uint64_t serial = 0;
-    std::optional<trust::GoodSignature> signer;
+    std::optional<trust::GoodSignature> signer;  // of the signed manifest
+    // What of it nobody trusted has signed: "the snapshot"; empty: all of it is signed.
+    std::vector<std::string> unsigned_parts;
 };
 
 // What installs the same again.
@@ -71,6 +73,8 @@ struct ReaderOptions {
     std::int64_t now = 0;  // seconds since 1970
     bool accept_expired = false;
     std::int64_t max_age = 0;  // seconds that a snapshot is good for; 0: until its own expiry
+    // Also what nobody trusted has signed; every digest is compared all the same.
+    bool accept_unsigned = false;
     trust::RevocationList revocations;  // builds that are not installed any more
 };
 
@@ -111,24 +115,30 @@ private:
           x_snapshot(std::move(snapshot)),
           x_revocations(options.revocations),
           x_reporter(&reporter),
-          x_kept(options.memory) {}
+          x_kept(options.memory),
+          x_accept_unsigned(options.accept_unsigned) {}
     // Why nobody should install it any more; empty: nothing speaks against it.
     [[nodiscard]] std::string revoked(const Resolved& found) const;
     [[nodiscard]] std::string revoked(std::span<const model::Package> packages,
                                       const cache::SpecManifest& manifest) const;
-    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt.
+    // Of a file with a part of a cache: it lacks what it was not made for.
+    [[nodiscard]] bool is_left_out(const base::Error& error) const;
+    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt,
+    // one in a file with a part of it Code::absent.
     [[nodiscard]] base::Result<std::string> named_object(const std::string& key,
                                                          const cache::Ref& ref) const;
     [[nodiscard]] cache::PackageIndex index() const;
     struct SignedManifest {
         cache::SpecManifest manifest;
-        trust::GoodSignature signer;
+        std::optional<trust::GoodSignature> signer;  // nullopt: where that is accepted alone
     };
     [[nodiscard]] base::Result<SignedManifest> manifest_of(const std::string& name,
                                                            const std::string& version,
                                                            const cache::Build& build) const;
     [[nodiscard]] base::Result<Resolved> read(const Query& query, const std::string& version,
                                               const cache::Build& build) const;
+    // Who signed its manifests, or that nobody did where that is accepted.
+    [[nodiscard]] base::Status judge_bundle(Resolved& found) const;
     [[nodiscard]] base::Result<std::string> blob(const cache::SpecManifest& manifest,
                                                  std::string_view media_type) const;
 
@@ -138,6 +148,8 @@ private:
     trust::RevocationList x_revocations;
     base::Reporter* x_reporter;
     cache::KeptObjects x_kept;
+    bool x_accept_unsigned;
+    bool x_unsigned_snapshot = false;
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 

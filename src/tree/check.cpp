@@ -44,6 +44,7 @@ public:
         check_links();
         for (const InPlace& version : x_contents.versions) SF_CHECK(check_version(version));
         for (const KeptGeneration& kept : x_contents.generations) SF_CHECK(check_kept(kept));
+        tell_unsigned();
         SF_CHECK(check_packages());
         if (x_options.judge) judge_all();
         tell_loose();
@@ -190,6 +191,18 @@ private:
         return {};
     }
 
+    // Known since it was installed, and no damage.
+    void tell_unsigned() {
+        for (const KeptGeneration& kept : x_contents.generations) {
+            const auto word = kept.generation.origin.find(origin_unsigned);
+            if (word == kept.generation.origin.end()) continue;
+            x_unsigned.insert(kept.generation.manifest);
+            x_report.notices.push_back(
+                fmt::format("generation {} was installed UNSIGNED: nobody trusted has signed {}",
+                            kept.generation.number, word->second));
+        }
+    }
+
     // A text that several keep is asked about once.
     void judge_all() {
         std::set<std::string> known;
@@ -200,6 +213,7 @@ private:
                 return;
             }
             if (!known.insert(digest.hex() + signature).second) return;
+            if (x_unsigned.contains(digest)) return;  // told
             if (const Status good = x_options.judge(text, signature, path); !good)
                 tell(path, good.error().text(), Mend::by_hand,
                      good.error().hint.empty() ? "find out who changed it, then install again"
@@ -230,6 +244,7 @@ private:
     const Contents& x_contents;
     const CheckOptions& x_options;
     std::map<std::string, const model::Package*> x_packages;
+    std::set<base::Digest> x_unsigned;  // manifests
     CheckReport x_report;
 };
 

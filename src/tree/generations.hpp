@@ -25,6 +25,9 @@ inline constexpr const char* record_file = "generation.json";
 
 // Where it came from, in words for people and for `list`: "cache", "serial", "spec", ...
 using OriginWords = std::map<std::string, std::string>;
+// The word of one that was installed though nobody trusted had signed all of it, and what was not.
+// It stays with the generation: nothing later makes it a signed one.
+inline constexpr const char* origin_unsigned = "unsigned";
 
 struct Generation {
     std::uint64_t number = 0;  // from 1

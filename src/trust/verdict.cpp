@@ -171,6 +171,14 @@ base::Result<Verifier> Verifier::create(const TrustedKeys& trusted, VerifierOpti
                                "slurm-factory key import FILE, compare the fingerprint with one "
                                "from another channel, then slurm-factory key trust FINGERPRINT");
     }
+    return with_keys(trusted, std::move(options));
+}
+
+base::Result<Verifier> Verifier::of_nobody(VerifierOptions options) {
+    return with_keys({}, std::move(options));
+}
+
+base::Result<Verifier> Verifier::with_keys(const TrustedKeys& trusted, VerifierOptions options) {
     SF_CHECK(check_program(options.gpgv.string()));
     SF_TRY(base::TempDir room, short_temporary_folder());
     SF_CHECK(base::write_file(room.path() / "keyring.gpg", trusted.keyring, 0600));
@@ -190,9 +198,9 @@ base::Command Verifier::gpgv(std::vector<std::string> arguments) const {
     return command;
 }
 
-base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
-                                               const base::Result<GpgStatus>& status,
-                                               std::string_view file, Signed what) const {
+base::Result<Verdict> Verifier::judged(const base::Finished& finished,
+                                       const base::Result<GpgStatus>& status, std::string_view file,
+                                       Signed what) const {
     const std::string name = base::escape_untrusted(file);
     if (finished.timed_out) {
         return base::fail(
@@ -206,7 +214,11 @@ base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
     }
     SF_TRY(const GpgStatus told, base::during(status, "checking the signature of " + name));
     const std::int64_t now = x_options.now != 0 ? x_options.now : std::time(nullptr);
-    const Verdict verdict = judge(told, x_trusted.keys, now, what, x_trusted.withdrawn);
+    return judge(told, x_trusted.keys, now, what, x_trusted.withdrawn);
+}
+
+base::Result<GoodSignature> Verifier::conclude(const Verdict& verdict,
+                                               std::string_view file) const {
     if (verdict.finding != Finding::good) {
         std::string hint;
         if (verdict.finding == Finding::unknown_signer) {
@@ -226,6 +238,12 @@ base::Result<GoodSignature> Verifier::conclude(const base::Finished& finished,
 
 base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view armored,
                                              std::string_view file) const {
+    SF_TRY(const Verdict verdict, judge_file(descriptor, armored, file));
+    return conclude(verdict, file);
+}
+
+base::Result<Verdict> Verifier::judge_file(int descriptor, std::string_view armored,
+                                           std::string_view file) const {
     const std::string name = base::escape_untrusted(file);
     SF_TRY(const std::string packets,
            base::during(dearmor_signature(armored), "checking the signature of " + name));
@@ -238,7 +256,7 @@ base::Result<GoodSignature> Verifier::verify(int descriptor, std::string_view ar
     command.stdin_fd = descriptor;
     SF_TRY(const base::Finished finished, base::run(command));
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
-    return conclude(finished, parse_status(finished.out), file, Signed::file);
+    return judged(finished, parse_status(finished.out), file, Signed::file);
 }
 
 base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::string_view armored,
@@ -249,10 +267,40 @@ base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::
     return verify(descriptor.get(), armored, file);
 }
 
+base::Result<std::optional<GoodSignature>> Verifier::verify_if_listed(std::string_view bytes,
+                                                                      std::string_view armored,
+                                                                      std::string_view file) const {
+    if (armored.empty()) return std::optional<GoodSignature>();
+    const fs::path path = x_room.path() / "bytes";
+    SF_CHECK(base::write_file(path, bytes, 0600));
+    SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY | O_NOFOLLOW));
+    SF_TRY(const Verdict verdict, judge_file(descriptor.get(), armored, file));
+    if (verdict.finding == Finding::unknown_signer) return std::optional<GoodSignature>();
+    SF_TRY(GoodSignature good, conclude(verdict, file));
+    return std::optional(std::move(good));
+}
+
 base::Result<SignedText> Verifier::verify_clearsigned(std::string_view bytes,
                                                       std::string_view file) const {
+    SF_TRY(Judged judged, judge_text(bytes, file));
+    SF_TRY(GoodSignature good, conclude(judged.verdict, file));
+    return SignedText{std::move(good), std::move(judged.text)};
+}
+
+base::Result<MaybeSigned> Verifier::read_maybe_signed(std::string_view bytes,
+                                                      std::string_view file) const {
+    if (!bytes.starts_with("-----BEGIN PGP")) return MaybeSigned{std::nullopt, std::string(bytes)};
+    SF_TRY(Judged judged, judge_text(bytes, file));
+    if (judged.verdict.finding == Finding::unknown_signer)
+        return MaybeSigned{std::nullopt, std::move(judged.text)};
+    SF_TRY(GoodSignature good, conclude(judged.verdict, file));
+    return MaybeSigned{std::move(good), std::move(judged.text)};
+}
+
+base::Result<Verifier::Judged> Verifier::judge_text(std::string_view bytes,
+                                                    std::string_view file) const {
     const std::string checking = "checking the signature of " + base::escape_untrusted(file);
-    SF_TRY(const std::string framed, base::during(frame_of_clearsigned(bytes), checking));
+    SF_TRY(std::string framed, base::during(frame_of_clearsigned(bytes), checking));
     // The text and what is said of it come out by two ways, so that no text can look like a status.
     const fs::path said = x_room.path() / "status";
     SF_TRY(const base::Fd status_file, base::open_file(said, O_RDWR | O_CREAT | O_TRUNC, 0600));
@@ -263,16 +311,16 @@ base::Result<SignedText> Verifier::verify_clearsigned(std::string_view bytes,
     SF_TRY(base::Finished finished, base::run(command, bytes));
     SF_TRY(const std::string lines, base::read_file(said));
     const base::Result<GpgStatus> status = parse_status(lines);
-    SF_TRY(GoodSignature good, conclude(finished, status, file, Signed::text));
+    SF_TRY(Verdict verdict, judged(finished, status, file, Signed::text));
     // Cannot be, after what frame_of_clearsigned() lets pass; a GnuPG that thinks otherwise is
     // noticed here.
-    if (status->texts != 1 || finished.out != framed) {
+    if (verdict.finding == Finding::good && (status->texts != 1 || finished.out != framed)) {
         return base::during(
-            base::Result<SignedText>(base::fail(
+            base::Result<Judged>(base::fail(
                 base::Code::refused, "gpgv gives out another text than the one that stands there")),
             checking);
     }
-    return SignedText{std::move(good), std::move(finished.out)};
+    return Judged{std::move(verdict), std::move(framed)};
 }
 
 }  // namespace sf::trust

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,11 +83,20 @@ struct SignedText {
     std::string text;
 };
 
+// Of a place where a site allows what nobody it trusts has signed.
+struct MaybeSigned {
+    std::optional<GoodSignature> signature;
+    std::string text;
+};
+
 class Verifier {
 public:
     // Code::refused if nobody is trusted at all.
     [[nodiscard]] static base::Result<Verifier> create(const TrustedKeys& trusted,
                                                        VerifierOptions options = {});
+
+    // To whom every signature is one of a key that is not listed.
+    [[nodiscard]] static base::Result<Verifier> of_nobody(VerifierOptions options = {});
 
     // Of the whole of a regular file, from its first byte; the offset is rewound. `file` is for
     // messages only: bytes are read from `descriptor`. Everything but a good signature is an error.
@@ -101,13 +111,37 @@ public:
     [[nodiscard]] base::Result<SignedText> verify_clearsigned(std::string_view bytes,
                                                               std::string_view file) const;
 
+    // The two for places where a site allows what nobody it trusts has signed: a text without any
+    // signature, and a signature of a key that is not listed, are no error, and have no signer.
+    // What was changed after signing, and keys that are revoked, withdrawn, expired or weak, are
+    // errors as ever.
+    [[nodiscard]] base::Result<MaybeSigned> read_maybe_signed(std::string_view bytes,
+                                                              std::string_view file) const;
+    // `armored` may be empty.
+    [[nodiscard]] base::Result<std::optional<GoodSignature>> verify_if_listed(
+        std::string_view bytes, std::string_view armored, std::string_view file) const;
+
 private:
+    struct Judged {
+        Verdict verdict;
+        std::string text;  // by our own reading; by gpgv's as well, if the verdict is good
+    };
     // gpgv with our keys and an empty home; what it is to look at is added at the end.
     [[nodiscard]] base::Command gpgv(std::vector<std::string> arguments) const;
     // What gpgv's end and its status lines mean.
-    [[nodiscard]] base::Result<GoodSignature> conclude(const base::Finished& finished,
-                                                       const base::Result<GpgStatus>& status,
-                                                       std::string_view file, Signed what) const;
+    [[nodiscard]] base::Result<Verdict> judged(const base::Finished& finished,
+                                               const base::Result<GpgStatus>& status,
+                                               std::string_view file, Signed what) const;
+    [[nodiscard]] base::Result<Verdict> judge_file(int descriptor, std::string_view armored,
+                                                   std::string_view file) const;
+    [[nodiscard]] base::Result<Judged> judge_text(std::string_view bytes,
+                                                  std::string_view file) const;
+    // All but a good one is an error.
+    [[nodiscard]] base::Result<GoodSignature> conclude(const Verdict& verdict,
+                                                       std::string_view file) const;
+
+    [[nodiscard]] static base::Result<Verifier> with_keys(const TrustedKeys& trusted,
+                                                          VerifierOptions options);
 
     Verifier(TrustedKeys trusted, VerifierOptions options, base::TempDir room)
         : x_trusted(std::move(trusted)), x_options(std::move(options)), x_room(std::move(room)) {}

@@ -47,6 +47,9 @@ expect 0 client key trust "$key"
 expect 0 client cache add site "$cache" --key "$key"
 expect 0 client install "slurm@$version" --toolchain "$toolchain" --prefix "$work/by name"
 expect_said "slurm $version is in"
+expect 2 client cache verify sit
+expect_said "no cache is called 'sit'" 'there is: site'
+expect 0 client cache verify site
 # Trusted, but for another cache.
 expect 0 client key trust "$new"
 other=$(printf '%040d' 7)
@@ -67,6 +70,39 @@ snapshot=$work/empty/$toolchain/slurm/${version%.*}/_sf/snapshot.json
 sed -i 's/"serial": 1/"serial": 2/' "$snapshot"
 refused 'changed after signing.*empty'
 expect 0 client cache remove empty
+
+say '== of nobody: two words are needed, and it is never forgotten'
+lone() { env SLURM_FACTORY_CACHE_DIR="$work/lone" "$program" "$@"; }
+mkdir "$work/lone"
+expect 0 lone cache add lab "$cache" --allow-unsigned
+expect_said 'runs what he likes here'
+expect 1 lone install "slurm@$version" --toolchain "$toolchain" --cache lab --prefix "$work/never"
+expect_said 'with --allow-unsigned alone'
+cp -a "$cache" "$work/elsewhere"
+expect 1 lone install "slurm@$version" --toolchain "$toolchain" --cache "$work/elsewhere" --prefix "$work/never" --allow-unsigned
+expect_said 'is not allowed here'
+[ ! -e "$work/never" ] || fail 'installed all the same'
+for turn in first second; do
+    expect 0 lone install "slurm@$version" --toolchain "$toolchain" --cache lab --prefix "$work/unsigned" --allow-unsigned
+    grep -q 'UNSIGNED: nobody trusted here has signed the snapshot, the manifest' "$work/err" || fail "no warning, the $turn time"
+done
+expect 0 lone list --prefix "$work/unsigned"
+expect_said '^\* +1 .*UNSIGNED'
+expect 0 lone --json list --prefix "$work/unsigned"
+[ "$(first_event generation '.origin.unsigned != null')" = true ] || fail 'the record does not say it'
+expect 0 lone verify --deep --prefix "$work/unsigned"
+expect_said 'generation 1 was installed UNSIGNED'
+# Who trusts the key by now gets the same bytes, which were unsigned when they came.
+expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache site --prefix "$work/unsigned"
+expect_said 'was installed UNSIGNED, and stays so'
+expect 0 client fsck --prefix "$work/unsigned"
+expect 0 client verify --deep --prefix "$work/unsigned"
+expect_said 'generation 1 was installed UNSIGNED'
+expect 1 lone cache mirror lab "$work/never"
+expect_said 'nothing of it is copied'
+expect 1 lone bundle create --offline "slurm@$version" --toolchain "$toolchain" --cache lab -o "$work/never.tar"
+[ ! -e "$work/never.tar" ] || fail 'a file was made of it'
+rm -rf "$work/unsigned" "$work/elsewhere"
 
 say '== of the site'
 mkdir -p "$work/etc/slurm-factory"

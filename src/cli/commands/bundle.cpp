@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// bundle verify|install: is this bundle what somebody trusted signed, and put it into a folder.
+// bundle verify|install: is this bundle, or this file made of a cache, what somebody trusted
+// signed, and put it into a folder.
 #include <CLI/CLI.hpp>
 
 #include <ctime>
 #include <optional>
 
 #include "base/text.hpp"
+#include "cache/tar_backend.hpp"
 #include "cli/command_group.hpp"
 #include "cli/commands.hpp"
+#include "cli/offline_bundle.hpp"
+#include "cli/package_install.hpp"
 #include "cli/trusted_keys.hpp"
 #include "install/bundle_install.hpp"
 #include "install/bundle_verify.hpp"
@@ -22,6 +26,7 @@ struct VerifyOptions {
     std::string signature;
     std::string sha256;
     bool accept_unsigned = false;
+    bool accept_expired = false;
 };
 
 struct InstallOptions {
@@ -78,7 +83,41 @@ base::Json bundle_json(const install::VerifiedBundle& verified) {
     return object;
 }
 
+// A file made of a cache has everything that is signed inside.
+base::Result<OfflineChoice> offline_choice(const VerifyOptions& options) {
+    if (options.accept_unsigned || !options.signature.empty())
+        return base::fail(
+            base::Code::usage,
+            "{} was made of a cache: what is signed is inside, {} means nothing there",
+            base::escape_untrusted(options.file),
+            options.accept_unsigned ? "--accept-unsigned" : "--signature");
+    return OfflineChoice{options.file, options.trust, options.sha256, options.accept_expired};
+}
+
+base::Status verify_offline(Session& session, const VerifyOptions& options) {
+    SF_TRY(const OfflineChoice choice, offline_choice(options));
+    SF_TRY(const install::OfflineVerified verified, verify_offline_file(session, choice));
+    tell_offline_file(session, options.file, verified);
+    return {};
+}
+
+base::Status install_offline(Session& session, const InstallOptions& options) {
+    SF_TRY(const OfflineChoice choice, offline_choice(options.verify));
+    SF_TRY(const install::OfflineVerified verified, verify_offline_file(session, choice));
+    InstallRequest request;
+    request.search.spec = verified.package.bundle.name + '@' + verified.package.bundle.version;
+    request.search.cache = options.verify.file;
+    request.search.toolchain = verified.package.bundle.toolchain;
+    request.search.trust = options.verify.trust;
+    request.search.accept_expired = options.verify.accept_expired;
+    request.prefix = options.prefix;
+    request.keep_view = options.keep_view;
+    return install_package(session, request);
+}
+
 base::Status run_verify(Session& session, const VerifyOptions& options) {
+    SF_TRY(const bool offline, cache::is_offline_file(options.file));
+    if (offline) return verify_offline(session, options);
     SF_TRY(const install::VerifiedBundle verified, verify(session, options));
     const model::Bundle& bundle = verified.bundle;
     session.voice.line(
@@ -101,6 +140,8 @@ base::Status run_verify(Session& session, const VerifyOptions& options) {
 }
 
 base::Status run_install(Session& session, const InstallOptions& options) {
+    SF_TRY(const bool offline, cache::is_offline_file(options.verify.file));
+    if (offline) return install_offline(session, options);
     SF_TRY(const install::VerifiedBundle verified, verify(session, options.verify));
     if (verified.signer) session.voice.info("good signature by {}", signer_text(*verified.signer));
     install::InstallOptions how;
@@ -142,7 +183,9 @@ base::Status run_install(Session& session, const InstallOptions& options) {
 }
 
 void add_verify_options(CLI::App& sub, VerifyOptions& options) {
-    sub.add_option("FILE", options.file, "The bundle: slurm-VERSION-TOOLCHAIN-ARCH-software.tar.gz")
+    sub.add_option("FILE", options.file,
+                   "The bundle (slurm-VERSION-TOOLCHAIN-ARCH-software.tar.gz), or a file of "
+                   "'bundle create --offline'")
         ->required();
     add_trust_options(sub, options.trust);
     sub.add_option("--signature", options.signature, "The signature (default: FILE.asc)")
@@ -151,13 +194,16 @@ void add_verify_options(CLI::App& sub, VerifyOptions& options) {
         ->type_name("HEX");
     sub.add_flag("--accept-unsigned", options.accept_unsigned,
                  "Take a bundle without any signature; who made it is then not known");
+    sub.add_flag("--accept-expired", options.accept_expired,
+                 "Take a file made of a cache whose time is over");
     sub.fallthrough();
 }
 
 }  // namespace
 
 void add_bundle(CLI::App& app, Session& session) {
-    CLI::App* group = add_command_group(app, "bundle", "Verify and install bundles");
+    CLI::App* group = add_command_group(app, "bundle", "Create, verify and install bundles");
+    add_bundle_create(*group, session);
 
     const auto verify_options = std::make_shared<VerifyOptions>();
     CLI::App* verifier = group->add_subcommand(
@@ -195,6 +241,7 @@ void add_bundle(CLI::App& app, Session& session) {
     });
     group->footer(
         "Examples:\n"
+        "  slurm-factory bundle create --offline slurm@25.11 --cache NAME -o slurm.tar\n"
         "  slurm-factory bundle verify FILE\n"
         "  slurm-factory bundle install FILE --prefix /opt/slurm");
 }

@@ -27,6 +27,7 @@ struct AddOptions {
     std::vector<std::string> keys;
     std::string root;
     unsigned max_age_days = 0;
+    bool allow_unsigned = false;
     bool site = false;
 };
 
@@ -67,6 +68,15 @@ Status run_add(Session& session, const AddOptions& options) {
         SF_TRY(named.root, base::during(trust::Fingerprint::from_person(options.root), "--root"));
     }
     named.max_age_days = options.max_age_days;
+    named.allow_unsigned = options.allow_unsigned;
+    if (named.keys.empty() && !named.allow_unsigned)
+        return base::fail_hint(Code::usage, "--key is required: whose signatures count there",
+                               "--key FINGERPRINT");
+    if (named.allow_unsigned)
+        session.voice.warning(
+            "{}: with 'install --allow-unsigned' packages that nobody has signed can be installed "
+            "from there; whoever can write there, or stands on the way, runs what he likes here",
+            named.name);
     SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, {}));
     SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
     const auto lists = [](const trust::TrustedKeys& list, const trust::Fingerprint& key) {
@@ -113,6 +123,10 @@ void show(Session& session, const cache::NamedCache& named, bool site) {
         session.voice.line(fmt::format("  snapshots are good for {} days", named.max_age_days));
         object["max_age_days"] = named.max_age_days;
     }
+    if (named.allow_unsigned) {
+        session.voice.line("  UNSIGNED packages may be installed from it");
+        object["allow_unsigned"] = true;
+    }
     session.voice.event("cache", std::move(object));
 }
 
@@ -154,7 +168,6 @@ void add_add(CLI::App& group, Session& session) {
     sub->add_option("--key", options->keys,
                     "Full fingerprint of a primary key that may sign what is in this cache; given "
                     "again for each")
-        ->required()
         ->allow_extra_args(false)
         ->type_name("FINGERPRINT");
     sub->add_option("--root", options->root,
@@ -165,6 +178,9 @@ void add_add(CLI::App& group, Session& session) {
                     "for a cache that is carried to machines without a network")
         ->check(CLI::Range(1, 3650).description(""))
         ->type_name("N");
+    sub->add_flag("--allow-unsigned", options->allow_unsigned,
+                  "Packages that nobody trusted has signed may be installed from it, by 'install "
+                  "--allow-unsigned'; nothing of it is copied or passed on");
     sub->add_flag("--site", options->site, "For all users: /etc/slurm-factory/caches.json");
     sub->fallthrough();
     sub->footer(

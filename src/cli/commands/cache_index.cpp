@@ -6,7 +6,7 @@
 
 #include "base/files.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/public_keys.hpp"
@@ -26,10 +26,10 @@ struct Options {
 };
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const auto place, cache::open_backend(options.place));
+    SF_TRY(const KeptCache kept, open_origin(session, options.place, options.trust));
+    cache::Backend* place = kept.place.get();
     SF_CHECK(check_writable(*place));
-    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
+    const trust::Verifier& verifier = *kept.verifier;
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "index-"));
@@ -41,7 +41,8 @@ Status run(Session& session, const Options& options) {
         SF_TRY(authority.mirror, cache::folder_of(name));
         cache::SubBackend mirror(*place, authority.mirror);
         publish::MirrorIndex index(mirror, authority, session.voice);
-        SF_TRY(const publish::IndexReport report, index.remake(keys_from(trusted, work.path())));
+        SF_TRY(const publish::IndexReport report,
+               index.remake(keys_from(kept.trusted, work.path())));
         session.voice.line(fmt::format("{}: {}", mirror.place(),
                                        report.changed ? "what Spack reads was made anew"
                                                       : "what Spack reads was right already"));
@@ -58,7 +59,7 @@ void add_cache_index(CLI::App& group, Session& session) {
     CLI::App* command = group.add_subcommand(
         "index", "Make Spack's unsigned index and list of keys anew from what is signed");
     const auto options = std::make_shared<Options>();
-    command->add_option("PLACE", options->place, "The cache: a folder, file:// or s3://")
+    command->add_option("PLACE", options->place, std::string("The cache: ") + writable_kinds)
         ->required();
     add_mirror_options(*command, options->mirrors);
     add_trust_options(*command, options->trust);

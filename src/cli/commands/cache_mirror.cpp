@@ -8,9 +8,9 @@
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
 #include "cache/revocations.hpp"
 #include "cache/snapshot.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/public_keys.hpp"
@@ -72,11 +72,12 @@ Status copy_revocations(Session& session, const Options& options, cache::Backend
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const auto from, cache::open_backend(options.from));
-    SF_TRY(const auto to, cache::open_backend(options.to));
+    SF_TRY(const KeptCache source, open_origin(session, options.from, options.trust));
+    cache::Backend* from = source.place.get();
+    const trust::TrustedKeys& trusted = source.trusted;
+    const trust::Verifier& verifier = *source.verifier;
+    SF_TRY(const auto to, open_place(session, options.to));
     SF_CHECK(check_writable(*to));
-    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
     SF_TRY(const auto mirrors, find_mirrors(session, *from, options.mirrors));
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "mirror-"));
@@ -84,7 +85,7 @@ Status run(Session& session, const Options& options) {
     request.verifier = &verifier;
     request.keys_of = keys_from(trusted, work.path());
     request.memory = session.state().caches();
-    request.from_place = from.get();
+    request.from_place = from;
     request.to_place = to.get();
     request.work = work.path();
     request.now = std::time(nullptr);
@@ -97,12 +98,12 @@ Status run(Session& session, const Options& options) {
     // Dependencies before what needs them: find_mirrors() gives that order.
     for (const cache::MirrorName& name : mirrors) {
         SF_TRY(request.mirror, cache::folder_of(name));
-        cache::SubBackend source(*from, request.mirror);
+        cache::SubBackend original(*from, request.mirror);
         cache::SubBackend target(*to, request.mirror);
-        session.voice.info("copying {} to {}", source.place(), target.place());
+        session.voice.info("copying {} to {}", original.place(), target.place());
         SF_TRY(const publish::CopyReport report,
-               publish::copy_mirror(source, target, request, session.voice));
-        tell(session, source.place(), target.place(), report);
+               publish::copy_mirror(original, target, request, session.voice));
+        tell(session, original.place(), target.place(), report);
     }
     return {};
 }
@@ -115,7 +116,7 @@ void add_cache_mirror(CLI::App& group, Session& session) {
     const auto options = std::make_shared<Options>();
     command->add_option("FROM", options->from, std::string("The cache: ") + place_kinds)
         ->required();
-    command->add_option("TO", options->to, "Where to: a folder, file:// or s3://")->required();
+    command->add_option("TO", options->to, std::string("Where to: ") + writable_kinds)->required();
     add_mirror_options(*command, options->mirrors);
     add_trust_options(*command, options->trust);
     command->fallthrough();

@@ -7,7 +7,7 @@
 
 #include "base/text.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/trusted_keys.hpp"
@@ -46,9 +46,10 @@ Result<std::set<std::string>> needed_by_series(Session& session, cache::Backend&
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const auto place, cache::open_backend(options.place));
+    SF_TRY(const KeptCache kept, open_kept(session, options.place, options.trust));
+    cache::Backend* place = kept.place.get();
     SF_CHECK(check_writable(*place));
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
+    const trust::Verifier& verifier = *kept.verifier;
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
     if (options.keep_days <= publish::reuse_days)
         session.voice.warning(
@@ -96,7 +97,7 @@ void add_cache_prune(CLI::App& group, Session& session) {
     CLI::App* command = group.add_subcommand(
         "prune", "Remove what nothing names any more: traces of killed publishers, old indexes");
     const auto options = std::make_shared<Options>();
-    command->add_option("PLACE", options->place, "The cache: a folder, file:// or s3://")
+    command->add_option("PLACE", options->place, std::string("The cache: ") + writable_kinds)
         ->required();
     command
         ->add_option("--keep-days", options->keep_days,

@@ -7,7 +7,7 @@
 
 #include "base/text.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/signing_key.hpp"
@@ -84,10 +84,11 @@ void tell(Session& session, const std::string& mirror, const cache::Snapshot& be
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const auto place, cache::open_backend(options.place));
+    SF_TRY(const KeptCache kept, open_origin(session, options.place, options.trust));
+    cache::Backend* place = kept.place.get();
+    const trust::TrustedKeys& trusted = kept.trusted;
+    const trust::Verifier& verifier = *kept.verifier;
     SF_CHECK(check_writable(*place));
-    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
     SF_TRY(const auto signer, signer_of(session, options));
     SF_TRY(const trust::Key key, keyring_of(session).find(signer->fingerprint()));
@@ -143,7 +144,7 @@ void add_cache_refresh(CLI::App& group, Session& session) {
     CLI::App* command = group.add_subcommand(
         "refresh", "Sign what a cache holds afresh, so that clients go on taking packages from it");
     const auto options = std::make_shared<Options>();
-    command->add_option("PLACE", options->place, "The cache: a folder, file:// or s3://")
+    command->add_option("PLACE", options->place, std::string("The cache: ") + writable_kinds)
         ->required();
     command->add_option("--lifetime", options->lifetime, "For how many days, from now")
         ->capture_default_str()

@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/trusted_keys.hpp"
@@ -84,8 +84,9 @@ void tell(Session& session, const std::string& mirror, const install::AuditRepor
 }
 
 Status run(Session& session, const Options& options) {
-    SF_TRY(const auto place, cache::open_backend(options.place));
-    SF_TRY(const trust::Verifier verifier, verifier_of(session, options.trust));
+    SF_TRY(const KeptCache kept, open_kept(session, options.place, options.trust));
+    cache::Backend* place = kept.place.get();
+    const trust::Verifier& verifier = *kept.verifier;
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
     std::size_t defects = 0;
     for (const cache::MirrorName& name : mirrors) {
@@ -98,7 +99,7 @@ Status run(Session& session, const Options& options) {
         how.memory = session.state().caches();
         how.now = std::time(nullptr);
         how.deep = options.deep;
-        how.place = place.get();
+        how.place = place;
         if (!name.series.empty()) how.dependencies = &dependencies;
         session.voice.info("verifying {}", mirror.place());
         auto report = install::audit(mirror, verifier, how);

@@ -3,144 +3,17 @@
 // nothing.
 #include <CLI/CLI.hpp>
 
-#include <ctime>
-
-#include "base/files.hpp"
-#include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/package_search.hpp"
+#include "cli/package_install.hpp"
 #include "cli/prefix_choice.hpp"
 #include "cli/trusted_keys.hpp"
-#include "install/cache_install.hpp"
-#include "model/bundle_layout.hpp"
 
 namespace sf::cli {
-
-namespace {
-
-using base::Code;
-using base::Result;
-using base::Status;
-
-struct Options {
-    PackageSearch search;
-    std::string prefix;
-    std::string write_lock;  // a file
-    bool keep_view = false;
-    bool dry_run = false;
-};
-
-base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
-    base::Json packages = base::Json::array();
-    for (const model::Package& package : found.bundle.packages)
-        packages.push_back(package.store_name());
-    return {{"name", found.bundle.name},
-            {"version", found.bundle.version},
-            {"toolchain", found.bundle.toolchain},
-            {"target", found.bundle.target},
-            {"hash", found.build.hash},
-            {"identity", found.build.identity.hex()},
-            {"signer", found.signer->primary.text()},
-            {"repository", found.repository},
-            {"serial", found.serial},
-            {"packages", std::move(packages)},
-            {"prefix", prefix.native()}};
-}
-
-install::InstallOptions how(Session& session, const Options& options, const FoundPackage& where) {
-    const install::Resolved& found = where.package;
-    install::InstallOptions how;
-    how.switch_view = !options.keep_view;
-    how.waiting = [&session] {
-        session.voice.info("another installation is at work in this prefix; waiting for it");
-    };
-    how.on_step = [&session](std::string_view step) {
-        session.voice.debug("{}", step);
-        return base::Status();
-    };
-    const std::string spec = options.search.spec.empty()
-                                 ? fmt::format("{}@{}", found.bundle.name, found.bundle.version)
-                                 : options.search.spec;
-    how.record = tree::NewGeneration{{{"cache", where.trust.place->place()},
-                                      {"spec", spec},
-                                      {"hash", found.build.hash},
-                                      {"repository", found.repository},
-                                      {"serial", std::to_string(found.serial)},
-                                      {"signer", found.signer->primary.text()}},
-                                     std::time(nullptr)};
-    if (!where.cache.empty()) how.record->origin.emplace("cache_name", where.cache);
-    return how;
-}
-
-void say_plan(Session& session, const install::Resolved& found, const std::filesystem::path& prefix,
-              base::Json result) {
-    std::uint64_t bytes = 0;
-    base::Json missing = base::Json::array();
-    for (const model::Package& package : found.bundle.packages) {
-        const std::string name = package.store_name();
-        const bool have = base::exists(prefix / model::bundle_store_path(name));
-        session.voice.line(fmt::format("{:<8} {}{}", have ? "have" : "fetch", name,
-                                       have ? "" : "  " + base::human_bytes(package.run.size)));
-        if (have) continue;
-        missing.push_back(name);
-        bytes += package.run.size;
-    }
-    const auto in_place =
-        base::read_file_if_exists(prefix / model::bundle_manifest_path(found.bundle.version));
-    const bool same = in_place && *in_place && **in_place == found.bundle_text;
-    if (!same) bytes += found.assets.size;
-    session.voice.line(fmt::format("{} {}: {} of {} packages, {} in all, would be fetched",
-                                   found.bundle.name, found.bundle.version, missing.size(),
-                                   found.bundle.packages.size(), base::human_bytes(bytes)));
-    result["missing"] = std::move(missing);
-    result["bytes"] = bytes;
-    session.voice.event("resolved", std::move(result));
-}
-
-Status run_install(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
-    SF_TRY(const FoundPackage where, find_package(session, options.search));
-    const install::Resolved& found = where.package;
-    session.voice.info("{} {} for {}, {}, signed by {}", found.bundle.name, found.bundle.version,
-                       found.bundle.toolchain, found.bundle.target, signer_text(*found.signer));
-    if (!options.write_lock.empty()) {
-        SF_TRY(const std::string text, install::to_json(install::lock_of(found, where.mirror)));
-        SF_CHECK(base::write_file(options.write_lock, text));
-    }
-    base::Json result = json_of(found, prefix);
-    if (options.dry_run) {
-        say_plan(session, found, prefix, std::move(result));
-        return {};
-    }
-    install::FetchReport fetched;
-    SF_TRY(const install::InstallReport report,
-           install::install_from_cache(found, {where.main.get(), where.dependencies.get()}, prefix,
-                                       how(session, options, where), fetched));
-    const std::string shown = base::escape_untrusted(report.prefix.native());
-    session.voice.line(
-        report.changed
-            ? fmt::format("{} {} is in {}: {} packages installed, {} kept, {} fetched",
-                          found.bundle.name, found.bundle.version, shown, report.installed.size(),
-                          report.kept.size(), base::human_bytes(fetched.bytes))
-            : fmt::format("{} {} was in {} already", found.bundle.name, found.bundle.version,
-                          shown));
-    session.voice.line(
-        fmt::format("  programs: {}/views/{}/bin and /sbin", shown, found.bundle.version));
-    result["installed"] = report.installed;
-    result["kept"] = report.kept;
-    result["changed"] = report.changed;
-    result["fetched"] = fetched.bytes;
-    result["generation"] = report.generation;
-    session.voice.event("installed", std::move(result));
-    return {};
-}
-
-}  // namespace
 
 void add_install(CLI::App& app, Session& session) {
     CLI::App* command =
         app.add_subcommand("install", "Install Slurm from a signed cache, with all it needs");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<InstallRequest>();
     command->add_option("SPEC", options->search.spec, "slurm@SERIES or slurm@VERSION");
     command
         ->add_option("--cache", options->search.cache,
@@ -158,6 +31,9 @@ void add_install(CLI::App& app, Session& session) {
                       "Leave PREFIX/view at the version it points to");
     command->add_flag("--accept-expired", options->search.accept_expired,
                       "Take a snapshot whose time is over: newer packages may be held back");
+    command->add_flag("--allow-unsigned", options->search.allow_unsigned,
+                      "Also what nobody trusted has signed, from a cache that is listed with "
+                      "allow_unsigned: whoever can write there runs what he likes here");
     command
         ->add_option("--frozen", options->search.frozen,
                      "Exactly what this lock file names, also when the cache has moved on")
@@ -179,7 +55,7 @@ void add_install(CLI::App& app, Session& session) {
         "  slurm-factory install slurm@25.11.2 --cache /srv/slurm-cache --prefix /opt/slurm\n"
         "  slurm-factory install --frozen slurm.lock --cache /mnt/usb/cache --offline");
     command->callback([&session, options] {
-        session.action = [&session, options] { return run_install(session, *options); };
+        session.action = [&session, options] { return install_package(session, *options); };
     });
 }
 

@@ -8,8 +8,8 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "cache/open_backend.hpp"
 #include "cache/revocations.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
@@ -201,7 +201,7 @@ Status run_list(Session& session, const ListOptions& options) {
     }
     show(session, list);
     if (options.to.empty()) return {};
-    SF_TRY(const auto place, cache::open_backend(options.to));
+    SF_TRY(const auto place, open_place(session, options.to));
     SF_TRY(const bool written, cache::put_revocations(*place, signed_text, roots, now));
     session.voice.line(
         fmt::format("{} {}", place->place(), written ? "has it now" : "had it already"));
@@ -254,7 +254,8 @@ void add_key_revocations(CLI::App& group, Session& session) {
         ->check(CLI::Range(1, 3650).description(""))
         ->type_name("N");
     sub->add_flag("--renew", options->renew, "Sign it afresh though nothing is added");
-    sub->add_option("--publish-to", options->to, "Put it into this cache: a folder or s3://")
+    sub->add_option("--publish-to", options->to,
+                    "Put it into this cache: a name of 'cache list', a folder or s3://")
         ->type_name("PLACE");
     add_signing_options(*sub, options->signing);
     sub->fallthrough();

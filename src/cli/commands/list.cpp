@@ -24,10 +24,12 @@ base::Status run_list(Session& session, const std::string& said) {
             return known == each.origin.end() ? std::string()
                                               : base::escape_untrusted(known->second);
         };
-        session.voice.line(fmt::format("{} {:>4}  slurm {:<10} {:<12} {}  {}",
+        const bool is_unsigned = each.origin.contains(tree::origin_unsigned);
+        session.voice.line(fmt::format("{} {:>4}  slurm {:<10} {:<12} {}  {}{}",
                                        is_current ? '*' : ' ', each.number, each.version,
                                        each.toolchain, base::utc_date(each.made),
-                                       word(each.origin.contains("cache") ? "cache" : "bundle")));
+                                       word(each.origin.contains("cache") ? "cache" : "bundle"),
+                                       is_unsigned ? "  UNSIGNED" : ""));
         base::Json origin = base::Json::object();
         for (const auto& [name, value] : each.origin) origin[name] = value;
         session.voice.event("generation", {{"number", each.number},

@@ -38,6 +38,9 @@ base::Status run_rollback(Session& session, const Options& options) {
         number, kept.generation.version, report.changed ? "current again" : "current already"));
     session.voice.line(
         "daemons that run go on with what they have: restart them when it suits you");
+    if (kept.generation.origin.contains(tree::origin_unsigned))
+        session.voice.warning("generation {} was installed UNSIGNED: nobody trusted has signed it",
+                              number);
     session.voice.event("rolled_back", {{"prefix", report.prefix.native()},
                                         {"generation", number},
                                         {"version", kept.generation.version},

@@ -11,9 +11,9 @@
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
 #include "cache/spack_environment.hpp"
 #include "cli/build_inputs.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/commands.hpp"
 #include "cli/slurm_spec.hpp"
 #include "cli/trusted_keys.hpp"
@@ -88,21 +88,24 @@ Result<install::Resolved> resolve(Session& session, const Options& options, cach
 
 Status run_spack_env(Session& session, const Options& options) {
     SF_TRY(install::Query query, slurm_spec(options.spec));
-    SF_TRY(const std::string address, cache::spack_address(options.cache));
+    SF_TRY(const ChosenCache chosen, choose_cache(session, options.cache));
+    SF_TRY(const std::string address, cache::spack_address(chosen.place));
+    SF_TRY(const KeptCache kept, open_origin(session, options.cache, options.trust));
+    if (!kept.place->whole())
+        return base::fail_hint(Code::usage,
+                               kept.place->place() + " is a file with a part of a cache",
+                               "Spack reads a folder, a web server or a bucket: cache mirror");
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     BuildRequest request;
     request.toolchain = options.toolchain;
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));
     query.toolchain = toolchain->name;
     query.cpu = options.target;
-    SF_TRY(const trust::TrustedKeys trusted, trusted_keys(session, options.trust));
-    SF_TRY(const trust::Verifier verifier, verifier_of(trusted));
 
-    SF_TRY(const auto place, cache::open_backend(options.cache));
     SF_TRY(const std::string folder,
            cache::folder_of({toolchain->name, model::series_of(query.version)}));
-    cache::SubBackend main(*place, folder);
-    SF_TRY(const install::Resolved found, resolve(session, options, main, query, verifier));
+    cache::SubBackend main(*kept.place, folder);
+    SF_TRY(const install::Resolved found, resolve(session, options, main, query, *kept.verifier));
     SF_TRY(const cache::SpackSpec spec,
            base::during(read_spec(main, found.manifest), "reading what Spack is to install"));
     SF_TRY(cache::SpackEnvironment made, cache::spack_environment({&spec, address, toolchain->name,
@@ -114,7 +117,7 @@ Status run_spack_env(Session& session, const Options& options) {
     const fs::path keys = where / "slurm-factory-keys.gpg";
     SF_CHECK(base::make_dirs(where));
     // What Spack looks for comes last.
-    SF_TRY(const bool changed, write_files({{keys, trusted.keyring},
+    SF_TRY(const bool changed, write_files({{keys, kept.trusted.keyring},
                                             {where / "spack.lock", std::move(made.lock)},
                                             {where / "spack.yaml", std::move(made.yaml)}},
                                            options.force));
@@ -150,10 +153,10 @@ void add_spack_env(CLI::App& app, Session& session) {
     command->add_option("DIR", options->folder, "The environment's folder")->required();
     command
         ->add_option("--cache", options->cache,
-                     "Where: a folder, file://, http://, https:// or s3://")
+                     "Where: a name of 'cache list', a folder, file://, http://, https:// or s3://")
         ->required()
         ->envname("SLURM_FACTORY_CACHE")
-        ->type_name("PLACE");
+        ->type_name("CACHE");
     command
         ->add_option("--toolchain", options->toolchain,
                      "The distribution it was built for (default: this machine's)")

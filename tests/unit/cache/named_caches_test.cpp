@@ -32,7 +32,11 @@ TEST(NamedCaches, WhatIsWrittenIsRead) {
     plain.place = "/srv/cache";
     plain.root.reset();
     plain.max_age_days = 0;
-    const std::vector<NamedCache> both{example(), plain};
+    NamedCache open_one = plain;
+    open_one.name = "lab";
+    open_one.allow_unsigned = true;
+    open_one.keys.clear();
+    const std::vector<NamedCache> both{example(), plain, open_one};
     const auto text = caches_file_text(both);
     ASSERT_TRUE(text) << text.error().text();
     EXPECT_EQ(parse_caches_file(*text).value(), both);
@@ -58,9 +62,13 @@ TEST(NamedCaches, ReaderIsStrict) {
              std::string(R"({"schema":1,"schema":1,"caches":[]})"),
              std::string(R"({"schema":1,"caches":[1]})"),
              with(name + place + R"("keys":[])"),
+             with(name + place + R"("keys":[],"allow_unsigned":false)"),
+             with(name + place + keys + R"(,"allow_unsigned":false)"),
+             with(name + place + keys + R"(,"allow_unsigned":1)"),
+             with(name + place + R"("allow_unsigned":true)"),
              with(name + keys),
              with(place + keys),
-             with(name + place + keys + R"(,"allow_unsigned":true)"),
+             with(name + place + keys + R"(,"accept_unsigned":true)"),
              with(name + place + keys + "," + keys),
              with(name + place + R"("keys":["ABCD"])"),
              with(name + place + R"("keys":[")" + a40 + R"(",")" + a40 + R"("])"),

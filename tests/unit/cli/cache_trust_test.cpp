@@ -33,6 +33,80 @@ protected:
     [[nodiscard]] base::fs::path list_file() const { return state() / "keys/trust/caches.json"; }
 };
 
+TEST_F(CacheTrust, ANameThatNobodyHasGivenIsNoFolder) {
+    const std::string key = make_key("Publisher");
+    expect(0, "trusted", {"key", "trust", key});
+    expect(2, "none has a name yet", {"cache", "verify", "locl"});
+    const std::string place = (folder() / "cache").string();
+    expect(0, "is listed", {"cache", "add", "local", place, "--key", key});
+    expect(0, "is listed", {"cache", "add", "far", "https://cache.example.org", "--key", key});
+    const std::string revocations = (folder() / "revocations.json").string();
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"cache", "verify", "locl"},
+             {"cache", "refresh", "locl"},
+             {"cache", "index", "locl"},
+             {"cache", "prune", "locl"},
+             {"cache", "mirror", "locl", place},
+             {"cache", "mirror", "local", "locl"},
+             {"install", "slurm@25.11", "--toolchain", "bookworm", "--cache", "locl", "--prefix",
+              (folder() / "p").string()},
+             {"bundle", "create", "--offline", "slurm@25.11", "--toolchain", "bookworm", "--cache",
+              "locl", "-o", (folder() / "o.tar").string()},
+             {"spack-env", "slurm@25.11", (folder() / "e").string(), "--cache", "locl"}}) {
+        expect(2, "no cache is called 'locl' here", words);
+        expect(2, "there is: local, far", words);
+    }
+    for (const char* verb : {"verify", "refresh", "index", "prune"})
+        expect(1, "nothing was published to", {"cache", verb, "local"});
+    expect(1, "nothing was published to", {"cache", "mirror", "local", "./new"});
+    expect(2, "can only be read", {"cache", "prune", "far"});
+    EXPECT_FALSE(base::exists(revocations));
+}
+
+TEST_F(CacheTrust, UnsignedNeedsTwoWords) {
+    const std::string place = (folder() / "cache").string();
+    const std::string prefix = (folder() / "p").string();
+    const auto install = [&](std::vector<std::string> more) {
+        more.insert(more.begin(),
+                    {"install", "slurm@25.11", "--toolchain", "bookworm", "--prefix", prefix});
+        return more;
+    };
+    expect(2, "--key is required", {"cache", "add", "lab", place});
+    expect(0, "runs what he likes here", {"cache", "add", "lab", place, "--allow-unsigned"});
+    expect(0, "UNSIGNED packages may be installed from it", {"cache", "list"});
+    const auto kept = cache::NamedCaches::open(list_file()).value();
+    ASSERT_EQ(kept.all().size(), 1U);
+    EXPECT_TRUE(kept.all()[0].allow_unsigned);
+    EXPECT_THAT(kept.all()[0].keys, testing::IsEmpty());
+    expect(2, "is said of one cache", install({"--allow-unsigned"}));
+    expect(1, "no key is listed for the cache lab", install({"--cache", "lab"}));
+    expect(1, "with --allow-unsigned alone", install({"--cache", "lab"}));
+    expect(1, "nothing was published to", install({"--cache", "lab", "--allow-unsigned"}));
+    // By another word than its name it is the same cache; another cache is not.
+    expect(1, "nothing was published to", install({"--cache", place, "--allow-unsigned"}));
+    expect(1, "is not allowed here",
+           install({"--cache", (folder() / "other").string(), "--allow-unsigned"}));
+    // Of it nothing comes.
+    expect(1, "nothing of it is copied", {"cache", "mirror", "lab", (folder() / "copy").string()});
+    expect(1, "nothing of it is copied",
+           {"bundle", "create", "--offline", "slurm@25.11", "--toolchain", "bookworm", "--cache",
+            "lab", "-o", (folder() / "o.tar").string()});
+    const std::string key = make_key("Publisher");
+    expect(0, "trusted", {"key", "trust", key});
+    expect(0, "is changed", {"cache", "add", "lab", place, "--allow-unsigned", "--key", key});
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"cache", "mirror", "lab", (folder() / "copy").string()},
+             {"cache", "mirror", place, (folder() / "copy").string()},
+             {"cache", "refresh", "lab"},
+             {"cache", "index", "lab"},
+             {"spack-env", "slurm@25.11", (folder() / "e").string(), "--cache", "lab"}})
+        expect(1, "nothing of it is copied", words);
+    // A list that others can write says nothing.
+    std::filesystem::permissions(list_file(), std::filesystem::perms::others_write,
+                                 std::filesystem::perm_options::add);
+    expect(1, "can be written by others", install({"--cache", "lab", "--allow-unsigned"}));
+}
+
 TEST_F(CacheTrust, CachesGetNames) {
     const std::string key = make_key("Publisher");
     expect(0, "there are none yet", {"cache", "list"});
