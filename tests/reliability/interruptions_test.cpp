@@ -69,7 +69,8 @@ TEST_F(Interruptions, D4Signals) {
         EXPECT_THAT(processes_of(x_site.folder()), ::testing::IsEmpty());
         x_sound.check(prefix);
         if (said.code != 0 && said.signal == 0) {
-            for (const std::string& name : base::list_dir(prefix / ".sf-stage").value())
+            const auto stages = base::list_dir(prefix / ".sf-stage").value();
+            for (const std::string& name : stages)
                 EXPECT_TRUE(name == "lock" || name.starts_with("old-")) << name << " is left";
         }
         if (said.code == 0) {

@@ -27,17 +27,13 @@ namespace {
 constexpr unsigned long shut_down = _IOR('X', 125, std::uint32_t);
 constexpr std::uint32_t without_journal = 2;
 
-std::optional<std::string> run(const base::Command& command) {
-    const auto finished = base::run(command);
-    if (!finished) return finished.error().text();
-    if (finished->exit.ok()) return std::nullopt;
-    return command.argv[0] + ": " + finished->exit.text() + ": " + finished->err;
-}
-
 void must(const std::vector<std::string>& words) {
     base::Command command;
     command.argv = words;
-    if (const auto why = run(command)) throw std::runtime_error(*why);
+    const auto finished = base::run(command);
+    if (!finished) throw std::runtime_error(finished.error().text());
+    if (!finished->exit.ok())
+        throw std::runtime_error(words[0] + ": " + finished->exit.text() + ": " + finished->err);
 }
 
 void must_call(int result, const char* what) {

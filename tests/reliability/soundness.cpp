@@ -142,7 +142,8 @@ void Soundness::check_next(const fs::path& prefix, const std::string& version) c
     const Said said = x_site.run(x_site.install(version, prefix));
     ASSERT_EQ(said.code, 0) << said.text();
     check_has(prefix, version, true);
-    for (const std::string& name : base::list_dir(prefix / ".sf-stage").value())
+    const auto stages = base::list_dir(prefix / ".sf-stage").value();
+    for (const std::string& name : stages)
         EXPECT_TRUE(name == "lock" || name.starts_with("old-")) << name << " is left";
     check(prefix);
     const Said mended = x_site.run({"fsck", "--prefix", prefix.native()});

@@ -37,7 +37,7 @@ std::string file_system(const std::filesystem::path& folder) {
                                             {0x794c7630, "overlayfs"}};
     struct statfs status {};
     if (::statfs(folder.c_str(), &status) != 0) return "?";
-    const auto found = names.find(static_cast<long>(status.f_type));
+    const auto found = names.find(status.f_type);
     return found == names.end() ? fmt::format("{:#x}", status.f_type) : found->second;
 }
 
