@@ -18,7 +18,8 @@ namespace sf::tree {
 [[nodiscard]] base::Result<std::filesystem::path> check_prefix(const std::filesystem::path& prefix);
 
 // Makes what is missing of a path that check_prefix has returned, each folder 0755. A link that
-// somebody has put in the way since is not followed, so that nothing is made behind it.
+// somebody has put in the way since is not followed, not even one that takes the place of a folder
+// of his at the last moment: each folder is made from the one above it, which is held open.
 [[nodiscard]] base::Status make_prefix(const std::filesystem::path& checked);
 
 // Code::failed if a path below `prefix` would be longer than the kernel takes.

@@ -110,7 +110,7 @@ protected:
         for (std::uint64_t i = 0; i < count; ++i) {
             Words what = words(random, mix, prefix);
             // The same numbers are drawn whoever is killed.
-            const double when = between(random, 0.001, spread);
+            const double when = between(random, 0.001, spread / 2);
             const bool killed = between(random, 0, 1) < mix.killed;
             all.push_back({what, x_site->start(what), killed ? when : 0});
         }

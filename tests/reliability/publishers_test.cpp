@@ -76,7 +76,7 @@ protected:
         const auto begin = steady_clock::now();
         for (std::uint64_t i = 0; i < turn.publishers; ++i) {
             const std::string version = fmt::format("25.11.{}", first + i);
-            const double when = between(random, 0.001, spread);
+            const double when = between(random, 0.001, spread / 2);
             const bool killed = between(random, 0, 1) < turn.killed;
             all.push_back({version, publisher(i, version), killed ? when : 0});
         }
