@@ -177,7 +177,7 @@ protected:
     }
 
     void run_mix(const Mix& mix, std::uint64_t turns) {
-        const std::uint64_t count = is_nightly() ? 50 : 8;
+        const std::uint64_t count = is_nightly() ? 50 : 6;
         Random random = begin_suite(
             mix.name, fmt::format("{} processes x {} rounds", count, turns), x_site->folder());
         const double serial = one_alone();
@@ -199,14 +199,15 @@ protected:
 Site* Installers::x_site = nullptr;
 Soundness* Installers::x_sound = nullptr;
 
-TEST_F(Installers, F1SameVersion) { run_mix({"F1 the same version", true, false, 0}, rounds(1, 20)); }
-TEST_F(Installers, F1Versions) { run_mix({"F1 versions that share packages", false, false, 0}, rounds(1, 20)); }
-TEST_F(Installers, F1Killed) { run_mix({"F1 a third killed", false, false, 0.33}, rounds(1, 20)); }
+// Twenty rounds in all.
+TEST_F(Installers, F1SameVersion) { run_mix({"F1 the same version", true, false, 0}, rounds(1, 4)); }
+TEST_F(Installers, F1Versions) { run_mix({"F1 versions that share packages", false, false, 0}, rounds(1, 4)); }
+TEST_F(Installers, F1Killed) { run_mix({"F1 a third killed", false, false, 0.33}, rounds(1, 4)); }
 TEST_F(Installers, F1WithRemovers) {
-    run_mix({"F1 with uninstall, gc, rollback and fsck", false, true, 0}, rounds(1, 20));
+    run_mix({"F1 with uninstall, gc, rollback and fsck", false, true, 0}, rounds(1, 4));
 }
 TEST_F(Installers, F1WithRemoversKilled) {
-    run_mix({"F1 with all of these, a third killed", false, true, 0.33}, rounds(1, 20));
+    run_mix({"F1 with all of these, a third killed", false, true, 0.33}, rounds(1, 4));
 }
 
 // One after the other, killed anywhere; the next one goes on with what the dead have left.

@@ -40,6 +40,9 @@ TEST_F(Interruptions, D4Signals) {
     Random random = begin_suite("D4", fmt::format("{} signals", turns), x_site.folder());
     const fs::path prefix = x_site.at("prefix");
     ASSERT_EQ(x_site.run(x_site.install("25.11.1", prefix)).code, 0);
+    const fs::path before = x_site.at("before");
+    constexpr auto as_it_is = fs::copy_options::recursive | fs::copy_options::copy_symlinks;
+    fs::copy(prefix, before, as_it_is);
     const double serial = x_site.run(x_site.install("25.11.2", x_site.at("alone"))).seconds;
     constexpr int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     std::uint64_t stopped = 0;
@@ -74,9 +77,8 @@ TEST_F(Interruptions, D4Signals) {
                 EXPECT_TRUE(name == "lock" || name.starts_with("old-")) << name << " is left";
         }
         if (said.code == 0) {
-            ASSERT_EQ(x_site.run({"rollback", "--prefix", prefix.native()}).code, 0);
-            ASSERT_EQ(x_site.run({"gc", "--keep-days", "0", "--prefix", prefix.native()}).code, 0);
-            ASSERT_EQ(x_site.run({"uninstall", "25.11.2", "--prefix", prefix.native()}).code, 0);
+            fs::remove_all(prefix);
+            fs::copy(before, prefix, as_it_is);
         }
     }
     x_sound.check_next(prefix, "25.11.2");
@@ -98,13 +100,14 @@ TEST_F(Interruptions, E2FullDisk) {
         const Said said = x_site.run(x_site.install("25.11.1", prefix));
         ASSERT_TRUE(said.code == 0 || said.code == 1) << said.text();
         if (said.code == 1) {
-            EXPECT_TRUE(said.err.find("space") != std::string::npos) << said.text();
+            EXPECT_NE(said.err.find("space"), std::string::npos) << said.text();
             ++(said.err.find("not enough space") != std::string::npos ? refused_first : met_the_end);
-            EXPECT_EQ(Soundness::current(prefix), "");
         } else {
             ++installed;
-            x_sound.check_has(prefix, "25.11.1", true);
         }
+        // All of it or nothing: its last links may be what had no room.
+        if (said.code == 0 || Soundness::current(prefix) != "")
+            x_sound.check_has(prefix, "25.11.1", true);
         x_sound.check(prefix);
         // With room enough it goes on.
         disk.grow("size=32m,nr_inodes=10000");

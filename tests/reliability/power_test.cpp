@@ -44,6 +44,13 @@ bool loses_what_was_not_synced(SmallDisk& disk) {
     return synced && !careless;
 }
 
+// Spread evenly, and by chance within each part: some are always before the end, some after it.
+double moment(Random& random, std::uint64_t turn, std::uint64_t turns, double serial) {
+    const double part = (static_cast<double>(turn) + between(random, 0, 1)) /
+                        static_cast<double>(turns);
+    return serial * (0.1 + 1.6 * part);
+}
+
 class Power : public ::testing::Test {
 protected:
     void SetUp() override {
@@ -73,7 +80,7 @@ TEST_F(Power, D3Installations) {
     for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
         x_disk->take("old");
         x_disk->mount();
-        const double pause = between(random, serial * 0.2, serial * 1.3);
+        const double pause = moment(random, i, turns, serial);
         Running one = x_site->start(x_site->install(new_version, prefix));
         std::this_thread::sleep_for(duration<double>(pause));
         const bool ended = one.ended();
@@ -130,7 +137,7 @@ TEST_F(Power, D3Publications) {
         fs::remove_all(memory);
         fs::copy(x_site->at("memory"), memory, fs::copy_options::recursive);
         x_disk->mount();
-        const double pause = between(random, serial * 0.1, serial * 1.3);
+        const double pause = moment(random, i, turns, serial);
         Running one = publisher();
         std::this_thread::sleep_for(duration<double>(pause));
         const bool ended = one.ended();
