@@ -12,6 +12,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
 #include "tree/rollback.hpp"
+#include "tree/uninstall.hpp"
 
 namespace sf::test {
 
@@ -157,6 +158,15 @@ Status SmallCache::install(const std::string& version, const std::filesystem::pa
 Status SmallCache::rollback() const {
     SF_TRY(const std::uint64_t before, tree::generation_before(prefix()));
     return tree::return_to_generation(prefix(), before).map([](const auto&) {});
+}
+
+Status SmallCache::uninstall(const std::string& version) const {
+    tree::UninstallRequest request;
+    request.version = version;
+    request.now = std::time(nullptr);
+    const auto done = tree::uninstall(prefix(), request);
+    if (done || done.error().code == base::Code::absent) return {};
+    return tl::unexpected(done.error());
 }
 
 }  // namespace sf::test

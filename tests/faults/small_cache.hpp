@@ -36,6 +36,8 @@ public:
                                        const std::filesystem::path& prefix,
                                        const std::string& memory = "client") const;
     [[nodiscard]] base::Status rollback() const;
+    // What is gone already is gone.
+    [[nodiscard]] base::Status uninstall(const std::string& version) const;
 
 private:
     std::filesystem::path x_folder;

@@ -63,7 +63,7 @@ private:
 
 class Damage : public ::testing::Test {
 protected:
-    Damage() : x_site({"25.11.1", version}) {
+    Damage() : x_site({"25.11.1", version}, room_in_memory()) {
         const fs::path folder = x_site.small().folder();
         const auto key =
             trust::Fingerprint::parse(base::read_file(folder / "fingerprint").value()).value();

@@ -30,7 +30,7 @@ std::vector<std::string> processes_of(const fs::path& folder) {
 
 class Interruptions : public ::testing::Test {
 protected:
-    Interruptions() : x_site({"25.11.1", "25.11.2"}), x_sound(x_site) {}
+    Interruptions() : x_site({"25.11.1", "25.11.2"}, room_in_memory()), x_sound(x_site) {}
     Site x_site;
     Soundness x_sound;
 };

@@ -54,7 +54,7 @@ using Words = std::vector<std::string>;
 class Site {
 public:
     // Below `parent`; with `versions` of Slurm in the cache.
-    explicit Site(const std::vector<std::string>& versions, const base::fs::path& parent = "/tmp");
+    explicit Site(const std::vector<std::string>& versions, const base::fs::path& parent = room_for_tests());
 
     [[nodiscard]] const base::fs::path& folder() const { return x_folder.path(); }
     [[nodiscard]] base::fs::path at(const std::string& name) const { return folder() / name; }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -50,6 +51,15 @@ std::string sysctl(const std::string& name) {
 
 std::uint64_t rounds(std::uint64_t quick, std::uint64_t nightly) {
     return std::max(quick, nightly * percent() / 100);
+}
+
+std::filesystem::path room_for_tests() {
+    const char* const said = std::getenv("SF_RELIABILITY_DIR");
+    return said == nullptr ? "/tmp" : said;
+}
+
+std::filesystem::path room_in_memory() {
+    return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : room_for_tests();
 }
 
 bool is_nightly() { return percent() > 0; }

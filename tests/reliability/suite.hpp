@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every reliability suite says of itself before its figures: how many rounds, which seed, which
 // kernel and file system. SF_RELIABILITY is the percentage of the nightly numbers (make nightly: 100);
-// unset, a few rounds. SF_SEED repeats a run. One thread.
+// unset, a few rounds. SF_SEED repeats a run. SF_RELIABILITY_DIR is where; unset, /tmp. One thread.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -16,6 +16,11 @@ namespace sf::test {
 // How many: `quick` in make test, else that percentage of `nightly`, but no fewer than `quick`.
 [[nodiscard]] std::uint64_t rounds(std::uint64_t quick, std::uint64_t nightly);
 [[nodiscard]] bool is_nightly();
+
+// Where suites put what they make; in memory what has nothing to do with disks, if there is such a
+// file system.
+[[nodiscard]] std::filesystem::path room_for_tests();
+[[nodiscard]] std::filesystem::path room_in_memory();
 
 using Random = std::mt19937_64;
 

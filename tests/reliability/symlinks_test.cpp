@@ -61,15 +61,9 @@ private:
     std::thread x_thread;
 };
 
-// In memory, where swapping is quickest.
-base::TempDir room_in_memory() {
-    auto room = base::TempDir::create("/dev/shm", "sfr-");
-    return room ? std::move(*room) : base::TempDir::create("/tmp", "sfr-").value();
-}
-
 // What unpacking is made of, without the archive: the way with openat2 and that without, in turn.
 TEST(Symlinks, C2FoldersSwappedUnderTheJail) {
-    const base::TempDir room = room_in_memory();
+    const base::TempDir room = base::TempDir::create(room_in_memory(), "sfr-").value();
     const std::uint64_t seconds = rounds(2, 60);
     const std::uint64_t least = rounds(10'000, 1'000'000);
     Random random =
@@ -111,7 +105,7 @@ TEST(Symlinks, C2FoldersSwappedUnderTheJail) {
 }
 
 TEST(Symlinks, C2FoldersSwappedWhileAnArchiveIsUnpacked) {
-    const base::TempDir room = room_in_memory();
+    const base::TempDir room = base::TempDir::create(room_in_memory(), "sfr-").value();
     const std::uint64_t seconds = rounds(2, 60);
     const std::uint64_t least = rounds(1'000, 30'000);
     Random random = begin_suite("C2 archives", fmt::format("{} swaps, {} s at least", least, seconds),

@@ -122,7 +122,7 @@ private:
 };
 
 TEST(UnreliableServer, G2AThirdOfTheAnswersFail) {
-    Site site({"25.11.1", "25.11.2"});
+    Site site({"25.11.1", "25.11.2"}, room_in_memory());
     const Soundness sound(site);
     const std::uint64_t turns = rounds(4, 200);
     Random random = begin_suite("G2", fmt::format("{} installations, 30 % of the answers fail", turns),
