@@ -42,25 +42,25 @@ suite() {
             sed 's/^/  /'
     } >>"$out/summary"
 }
-gtest() { build/dev/tests/reliability/reliability --gtest_filter="$1"; }
+suites=build/dev/tests/reliability/reliability
 
 wanted=$*
 SF_RELIABILITY=${SF_RELIABILITY:-100}
 export SF_RELIABILITY
-suite A1 gtest '*.A1*'
-suite A2 gtest '*.A2*'
-suite A3 gtest '*.A3*'
-suite C2 gtest '*.C2*'
-suite D2 gtest '*.D2*'
-suite D3 gtest '*.D3*'
-suite D4 gtest '*.D4*'
-suite E2 gtest '*.E2*'
-suite E3 gtest '*.E3*'
-suite F1 gtest '*.F1*'
-suite F2 gtest '*.F2*'
-suite F3 gtest '*.F3An*'
-suite F4 gtest '*.F4*'
-suite G2 gtest '*.G2*'
+suite A1 $suites --gtest_filter='*.A1*'
+suite A2 $suites --gtest_filter='*.A2*'
+suite A3 $suites --gtest_filter='*.A3*'
+suite C2 $suites --gtest_filter='*.C2*'
+suite D2 $suites --gtest_filter='*.D2*'
+suite D3 $suites --gtest_filter='*.D3*'
+suite D4 $suites --gtest_filter='*.D4*'
+suite E2 $suites --gtest_filter='*.E2*'
+suite E3 $suites --gtest_filter='*.E3*'
+suite F1 $suites --gtest_filter='*.F1*'
+suite F2 $suites --gtest_filter='*.F2*'
+suite F3 $suites --gtest_filter='*.F3An*'
+suite F4 $suites --gtest_filter='*.F4*'
+suite G2 $suites --gtest_filter='*.G2*'
 # Every system call of an installation, a rollback and a publication: killed there, failing there.
 suite D1-E1 env SF_ROUNDS=all build/dev/tests/faults/cache_faults
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What publishes, installs, goes back and takes away, killed at every system call it makes, and with every call
-// that touches files failing once: the cache and the prefix are as before or as after, nothing is
-// ever between, and the same command once more brings them to what it should be. Quick: a sample;
-// SF_ROUNDS=all takes every call.
+// What publishes, installs, goes back and takes away, killed at every system call it makes, and
+// with every call that touches files failing once: the cache and the prefix are as before or as
+// after, nothing is ever between, and the same command once more brings them to what it should be.
+// Quick: a sample; SF_ROUNDS=all takes every call.
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
 
@@ -245,8 +245,7 @@ protected:
     std::map<std::string, int> x_failed;
 };
 base::TempDir* CacheFaults::x_home = nullptr;
-std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new,
-    CacheFaults::x_kept;
+std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new, CacheFaults::x_kept;
 
 TEST_F(CacheFaults, InstallKilledAtAnyCall) {
     kill_at_calls("install", "published", About::prefix);

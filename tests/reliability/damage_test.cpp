@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A1, A2, A3 and A6 of the threat model: whoever can write to a cache but cannot sign. Every file of
-// a small cache cut short, made longer, with bits changed, and in the place of another. Each time
-// the client refuses, or what it has installed is the same to the byte; after a refusal nothing is
-// in the prefix; no more is read than was signed for. In this process, by the client's own reader;
-// some of it once more by the real program.
-#include <fcntl.h>
-
+// A1, A2, A3 and A6 of the threat model: whoever can write to a cache but cannot sign. Every file
+// of a small cache cut short, made longer, with bits changed, and in the place of another. Each
+// time the client refuses, or what it has installed is the same to the byte; after a refusal
+// nothing is in the prefix; no more is read than was signed for. In this process, by the client's
+// own reader; some of it once more by the real program.
 #include <ctime>
+#include <fcntl.h>
 #include <set>
 
 #include "cache/file_backend.hpp"
@@ -205,7 +204,8 @@ TEST_F(Damage, A2CutShortAndMadeLonger) {
         const Kind kind = kind_of(file);
         std::set<std::uint64_t> lengths{0};
         if (!good.empty()) lengths.insert(good.size() - 1);
-        for (std::uint64_t at = 0; at < good.size(); at += at < 4096 ? step : 4096) lengths.insert(at);
+        for (std::uint64_t at = 0; at < good.size(); at += at < 4096 ? step : 4096)
+            lengths.insert(at);
         for (std::uint64_t at = 4096; at < good.size(); at += 4096) lengths.insert(at);
         const std::uint64_t last = good.size() > 4096 ? good.size() - 4096 : 0;
         for (std::uint64_t at = last; at < good.size(); at += step) lengths.insert(at);
@@ -218,7 +218,8 @@ TEST_F(Damage, A2CutShortAndMadeLonger) {
             ++(refused(file, kind) ? cut : harmless);
             if (HasFailure()) return;
         }
-        for (const std::uint64_t more : {std::uint64_t{1}, std::uint64_t{4096}, std::uint64_t{1} << 30}) {
+        for (const std::uint64_t more :
+             {std::uint64_t{1}, std::uint64_t{4096}, std::uint64_t{1} << 30}) {
             if (kind == Kind::others && more > 1 && !is_nightly()) continue;
             put(file, good);
             fs::resize_file(file, good.size() + more);  // zeros
@@ -240,11 +241,12 @@ TEST_F(Damage, A1ChangedBits) {
     const std::uint64_t blob_flips = rounds(300, 10'000);
     const std::uint64_t by_program = rounds(10, 300);
     find_what_is_read();
-    Random random = begin_suite("A1",
-                                fmt::format("{} bits of archives, {} of them by the program; {} bits of "
-                                            "what is named by its digest",
-                                            blob_flips, by_program, is_nightly() ? "all" : "some"),
-                                x_site.folder());
+    Random random =
+        begin_suite("A1",
+                    fmt::format("{} bits of archives, {} of them by the program; {} bits of "
+                                "what is named by its digest",
+                                blob_flips, by_program, is_nightly() ? "all" : "some"),
+                    x_site.folder());
     std::vector<fs::path> archives;
     for (const fs::path& file : files())
         if (kind_of(file) == Kind::archive) archives.push_back(file);
@@ -297,9 +299,9 @@ TEST_F(Damage, A1ChangedBits) {
 TEST_F(Damage, A3InEachOthersPlaces) {
     const std::uint64_t versions = rounds(6, 43);  // with zlib and munge: 45 manifests
     const std::uint64_t blob_swaps = rounds(25, 500);
-    Random random = begin_suite("A3", fmt::format("manifests of {} packages, {} pairs of blobs",
-                                                  versions + 2, blob_swaps),
-                                x_site.folder());
+    Random random = begin_suite(
+        "A3", fmt::format("manifests of {} packages, {} pairs of blobs", versions + 2, blob_swaps),
+        x_site.folder());
     for (std::uint64_t i = 3; i <= versions; ++i) {
         const auto published = x_site.small().publish(fmt::format("25.11.{}", i));
         ASSERT_TRUE(published) << published.error().text();
@@ -324,7 +326,8 @@ TEST_F(Damage, A3InEachOthersPlaces) {
             ASSERT_FALSE(taken) << other << " for " << here;
             // Both are named.
             EXPECT_NE(taken.error().message.find(here), std::string::npos) << taken.error().message;
-            EXPECT_NE(taken.error().message.find(other), std::string::npos) << taken.error().message;
+            EXPECT_NE(taken.error().message.find(other), std::string::npos)
+                << taken.error().message;
             ++pairs;
         }
     }
@@ -345,10 +348,12 @@ TEST_F(Damage, A3InEachOthersPlaces) {
         fs::rename(other, one);
         fs::rename(aside, other);
     }
-    // Whole mirrors: what was signed for one distribution or series is not taken in another's place.
+    // Whole mirrors: what was signed for one distribution or series is not taken in another's
+    // place.
     std::uint64_t mirrors = 0;
     const fs::path main = x_site.cache() / main_folder;
-    for (const char* stranger : {"noble/slurm/25.11", "bookworm/slurm/24.11", "bookworm/slurm/deps"}) {
+    for (const char* stranger :
+         {"noble/slurm/25.11", "bookworm/slurm/24.11", "bookworm/slurm/deps"}) {
         const fs::path there = x_site.cache() / stranger;
         const fs::path aside = x_site.at("aside");
         const bool had = base::exists(there);
@@ -369,8 +374,7 @@ TEST_F(Damage, A3InEachOthersPlaces) {
             EXPECT_FALSE(base::exists(x_site.at("strange")));
             ++mirrors;
         } else {
-            const Said said =
-                x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
+            const Said said = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
             EXPECT_EQ(said.code, 1) << said.text();
             ++mirrors;
         }

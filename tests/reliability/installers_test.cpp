@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// F1, F4 and D2 of the threat model: many installers, and those who take away, at once in one prefix;
-// some of them killed or stopped at any moment. Whoever ends well has done it; whatever lies in the
-// prefix is whole at every moment; who reads through `view` never misses anything.
-#include <fcntl.h>
-
+// F1, F4 and D2 of the threat model: many installers, and those who take away, at once in one
+// prefix; some of them killed or stopped at any moment. Whoever ends well has done it; whatever
+// lies in the prefix is whole at every moment; who reads through `view` never misses anything.
 #include <atomic>
 #include <csignal>
+#include <fcntl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -30,7 +29,7 @@ public:
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     std::atomic<std::uint64_t> polls = 0;
-    std::atomic<std::uint64_t> misses = 0;   // not there, or not whole
+    std::atomic<std::uint64_t> misses = 0;    // not there, or not whole
     std::atomic<std::uint64_t> relapses = 0;  // nor at once after it
 
 private:
@@ -178,17 +177,18 @@ protected:
 
     void run_mix(const Mix& mix, std::uint64_t turns) {
         const std::uint64_t count = is_nightly() ? 50 : 6;
-        Random random = begin_suite(
-            mix.name, fmt::format("{} processes x {} rounds", count, turns), x_site->folder());
+        Random random = begin_suite(mix.name, fmt::format("{} processes x {} rounds", count, turns),
+                                    x_site->folder());
         const double serial = one_alone();
         for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
             SCOPED_TRACE(fmt::format("round {}", i + 1));
             run_round(random, mix, count, serial);
         }
         say(mix.name,
-            fmt::format("{} ended, {} killed, {} refused; {} reads through view, {} of them missed; "
-                        "one alone takes {:.2f} s, {} at once {:.2f} of that each at most",
-                        x_ended, x_killed, x_refused, x_polls, x_misses, serial, count, x_slowest));
+            fmt::format(
+                "{} ended, {} killed, {} refused; {} reads through view, {} of them missed; "
+                "one alone takes {:.2f} s, {} at once {:.2f} of that each at most",
+                x_ended, x_killed, x_refused, x_polls, x_misses, serial, count, x_slowest));
     }
 
     static Site* x_site;
@@ -200,8 +200,12 @@ Site* Installers::x_site = nullptr;
 Soundness* Installers::x_sound = nullptr;
 
 // Twenty rounds in all.
-TEST_F(Installers, F1SameVersion) { run_mix({"F1 the same version", true, false, 0}, rounds(1, 4)); }
-TEST_F(Installers, F1Versions) { run_mix({"F1 versions that share packages", false, false, 0}, rounds(1, 4)); }
+TEST_F(Installers, F1SameVersion) {
+    run_mix({"F1 the same version", true, false, 0}, rounds(1, 4));
+}
+TEST_F(Installers, F1Versions) {
+    run_mix({"F1 versions that share packages", false, false, 0}, rounds(1, 4));
+}
 TEST_F(Installers, F1Killed) { run_mix({"F1 a third killed", false, false, 0.33}, rounds(1, 4)); }
 TEST_F(Installers, F1WithRemovers) {
     run_mix({"F1 with uninstall, gc, rollback and fsck", false, true, 0}, rounds(1, 4));
@@ -213,7 +217,8 @@ TEST_F(Installers, F1WithRemoversKilled) {
 // One after the other, killed anywhere; the next one goes on with what the dead have left.
 TEST_F(Installers, D2KilledAtAnyTime) {
     const std::uint64_t turns = rounds(8, 100);
-    Random random = begin_suite("D2 installations", fmt::format("{} kills", turns), x_site->folder());
+    Random random =
+        begin_suite("D2 installations", fmt::format("{} kills", turns), x_site->folder());
     const fs::path prefix = x_site->at("killed");
     const double serial = one_alone();
     std::uint64_t killed = 0;

@@ -23,7 +23,8 @@ std::vector<std::string> processes_of(const fs::path& folder) {
         const std::string words = base::read_file(each.path() / "cmdline").value_or("");
         const std::string environment = base::read_file(each.path() / "environ").value_or("");
         if (words.empty()) continue;
-        if ((words + environment).find(folder.native()) != std::string::npos) found.push_back(words);
+        if ((words + environment).find(folder.native()) != std::string::npos)
+            found.push_back(words);
     }
     return found;
 }
@@ -89,8 +90,8 @@ TEST_F(Interruptions, D4Signals) {
 TEST_F(Interruptions, E2FullDisk) {
     if (const auto why = no_small_disks()) SF_NOT_RUN(*why);
     const std::uint64_t sizes = rounds(6, 40);
-    static_cast<void>(begin_suite("E2", fmt::format("{} sizes, and as many numbers of inodes", sizes),
-                                  x_site.folder()));
+    static_cast<void>(begin_suite(
+        "E2", fmt::format("{} sizes, and as many numbers of inodes", sizes), x_site.folder()));
     SmallDisk disk(x_site.at("disk"));
     const fs::path prefix = disk.at() / "prefix";
     std::uint64_t refused_first = 0, met_the_end = 0, installed = 0;
@@ -101,7 +102,8 @@ TEST_F(Interruptions, E2FullDisk) {
         ASSERT_TRUE(said.code == 0 || said.code == 1) << said.text();
         if (said.code == 1) {
             EXPECT_NE(said.err.find("space"), std::string::npos) << said.text();
-            ++(said.err.find("not enough space") != std::string::npos ? refused_first : met_the_end);
+            ++(said.err.find("not enough space") != std::string::npos ? refused_first
+                                                                      : met_the_end);
         } else {
             ++installed;
         }

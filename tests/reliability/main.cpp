@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The suites; or, told so by one of them, a process of theirs: a publisher, or a user of the machine
-// who puts links in the way.
+// The suites; or, told so by one of them, a process of theirs: a publisher, or a user of the
+// machine who puts links in the way.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 

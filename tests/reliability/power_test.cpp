@@ -3,7 +3,6 @@
 // that keeps nothing back for who does not sync (noauto_da_alloc). After the next mount: what was
 // called done is there; else the old state or the new one; never a file without its bytes.
 #include <fcntl.h>
-
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -46,8 +45,8 @@ bool loses_what_was_not_synced(SmallDisk& disk) {
 
 // Spread evenly, and by chance within each part: some are always before the end, some after it.
 double moment(Random& random, std::uint64_t turn, std::uint64_t turns, double serial) {
-    const double part = (static_cast<double>(turn) + between(random, 0, 1)) /
-                        static_cast<double>(turns);
+    const double part =
+        (static_cast<double>(turn) + between(random, 0, 1)) / static_cast<double>(turns);
     return serial * (0.1 + 1.6 * part);
 }
 
@@ -65,7 +64,8 @@ protected:
 
 TEST_F(Power, D3Installations) {
     const std::uint64_t turns = rounds(5, 200);
-    Random random = begin_suite("D3 installations", fmt::format("{} cuts", turns), x_site->folder());
+    Random random =
+        begin_suite("D3 installations", fmt::format("{} cuts", turns), x_site->folder());
     ASSERT_TRUE(x_site->small().publish(new_version));
     x_site->now_has(new_version);
     const Soundness sound(*x_site);
@@ -104,9 +104,10 @@ TEST_F(Power, D3Installations) {
         EXPECT_EQ(again.code, 0) << again.text();
         sound.check_has(prefix, new_version, true);
     }
-    say("D3 installations", fmt::format("{} old, {} new afterwards, {} of them told to be done; none "
-                                        "lost or torn",
-                                        before, after, durable));
+    say("D3 installations",
+        fmt::format("{} old, {} new afterwards, {} of them told to be done; none "
+                    "lost or torn",
+                    before, after, durable));
     EXPECT_GT(before, 0U);
     EXPECT_GT(after, 0U);
 }
@@ -147,8 +148,7 @@ TEST_F(Power, D3Publications) {
         x_disk->unmount();
         x_disk->mount();
         const fs::path client = x_site->new_client(fmt::format("client-{}", i));
-        const Said verified =
-            x_site->run({"cache", "verify", cache.native(), "--deep"}, client);
+        const Said verified = x_site->run({"cache", "verify", cache.native(), "--deep"}, client);
         EXPECT_EQ(verified.code, 0) << verified.text();
         const fs::path prefix = x_site->at(fmt::format("prefix-{}", i));
         const Said installed = x_site->run(x_site->install("25.11", prefix), client);
@@ -169,9 +169,10 @@ TEST_F(Power, D3Publications) {
         fs::remove_all(prefix);
         fs::remove_all(client);
     }
-    say("D3 publications", fmt::format("{} old, {} new afterwards, {} of them told to be done; none "
-                                       "lost or torn",
-                                       before, after, durable));
+    say("D3 publications",
+        fmt::format("{} old, {} new afterwards, {} of them told to be done; none "
+                    "lost or torn",
+                    before, after, durable));
     EXPECT_GT(before, 0U);
     EXPECT_GT(after, 0U);
 }

@@ -2,7 +2,8 @@
 // F2, F3 and D2 of the threat model: many publishers of one cache at once, some of them killed, and
 // clients that install meanwhile. Nothing that was published is lost, whoever dies; a client always
 // gets one consistent state. The publishers are this program (main.cpp), each with a home of its
-// own, as on machines of their own; the clients, and who looks the cache over, are the real program.
+// own, as on machines of their own; the clients, and who looks the cache over, are the real
+// program.
 #include <atomic>
 #include <csignal>
 #include <mutex>
@@ -162,7 +163,8 @@ protected:
 
     void everything_is_there() {
         const std::set<std::string> there = named();
-        for (const std::string& version : x_published) EXPECT_TRUE(there.contains(version)) << version;
+        for (const std::string& version : x_published)
+            EXPECT_TRUE(there.contains(version)) << version;
         const Said said = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
         EXPECT_EQ(said.code, 0) << said.text();
         // And can be installed: some of them, for a client that knows nothing.
@@ -189,8 +191,9 @@ TEST_F(Publishers, F2AtOnceAndF3ClientsMeanwhile) {
     const std::uint64_t clients = 2;
     const std::uint64_t installs = is_nightly() ? 13 : 3;
     Random random = begin_suite(
-        "F2", fmt::format("{} publishers x {} rounds, every other round a third killed; F3: {} clients",
-                          count, turns, clients),
+        "F2",
+        fmt::format("{} publishers x {} rounds, every other round a third killed; F3: {} clients",
+                    count, turns, clients),
         x_site.folder());
     for (std::uint64_t i = 0; i < clients; ++i)
         x_clients.push_back(x_site.new_client("client-" + std::to_string(i)));
@@ -198,8 +201,7 @@ TEST_F(Publishers, F2AtOnceAndF3ClientsMeanwhile) {
     for (std::uint64_t turn = 0; turn < turns && !HasFailure(); ++turn) {
         SCOPED_TRACE(fmt::format("round {}", turn + 1));
         const double killed = turns == 1 || turn % 2 == 1 ? 0.33 : 0;
-        run_turn(random, {count, killed, clients, installs},
-                 (turn + 1) * 100, serial);
+        run_turn(random, {count, killed, clients, installs}, (turn + 1) * 100, serial);
     }
     everything_is_there();
     say("F2", fmt::format("{} published, {} killed on the way and published again, none lost; one "

@@ -21,13 +21,11 @@ std::string own_program() { return fs::read_symlink("/proc/self/exe").native(); 
 
 std::string Said::text() const {
     return fmt::format("exit {}{}{} after {:.2f} s\n{}{}", code,
-                       signal == 0 ? "" : fmt::format(", signal {}", signal),
-                       hung ? ", hung" : "", seconds, out, err);
+                       signal == 0 ? "" : fmt::format(", signal {}", signal), hung ? ", hung" : "",
+                       seconds, out, err);
 }
 
-double Running::seconds() const {
-    return duration<double>(steady_clock::now() - x_begin).count();
-}
+double Running::seconds() const { return duration<double>(steady_clock::now() - x_begin).count(); }
 
 bool Running::ended() { return x_child.wait_for(std::chrono::milliseconds(0)).value().has_value(); }
 
@@ -83,12 +81,12 @@ Words Site::install(const std::string& version, const fs::path& prefix,
 Running Site::start(const Words& words, const fs::path& client, const base::Limits& limits) {
     std::vector<std::string> argv{program()};
     argv.insert(argv.end(), words.begin(), words.end());
-    return start_program(std::move(argv),
-                         {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"},
-                          {"HOME", (at("home")).native()},
-                          {"SLURM_FACTORY_CACHE_DIR",
-                           (client.empty() ? at("client") : client).native()}},
-                         limits);
+    return start_program(
+        std::move(argv),
+        {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"},
+         {"HOME", (at("home")).native()},
+         {"SLURM_FACTORY_CACHE_DIR", (client.empty() ? at("client") : client).native()}},
+        limits);
 }
 
 Running Site::start_program(std::vector<std::string> argv, const base::Environment& environment,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A signed cache of small packages and a machine of a site that trusts its signer: the real program,
-// built here, is started on it in processes of its own. Real GnuPG. One thread, but for start().
+// A signed cache of small packages and a machine of a site that trusts its signer: the real
+// program, built here, is started on it in processes of its own. Real GnuPG. One thread, but for
+// start().
 #pragma once
 
 #include <chrono>
@@ -17,7 +18,7 @@
 namespace sf::test {
 
 struct Said {
-    int code = -1;    // 128 + signal
+    int code = -1;  // 128 + signal
     int signal = 0;
     bool hung = false;  // and was killed for it
     std::string out;
@@ -54,7 +55,8 @@ using Words = std::vector<std::string>;
 class Site {
 public:
     // Below `parent`; with `versions` of Slurm in the cache.
-    explicit Site(const std::vector<std::string>& versions, const base::fs::path& parent = room_for_tests());
+    explicit Site(const std::vector<std::string>& versions,
+                  const base::fs::path& parent = room_for_tests());
 
     [[nodiscard]] const base::fs::path& folder() const { return x_folder.path(); }
     [[nodiscard]] base::fs::path at(const std::string& name) const { return folder() / name; }

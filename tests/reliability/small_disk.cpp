@@ -73,7 +73,8 @@ void SmallDisk::make_ext4(unsigned mebibytes) {
         const base::Fd fd = base::open_file(image(), O_WRONLY | O_CREAT).value();
         must_call(::ftruncate(fd.get(), static_cast<off_t>(mebibytes) << 20), "ftruncate");
     }
-    must({"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=1", image().native()});
+    must({"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=1",
+          image().native()});
 }
 
 void SmallDisk::mount_tmpfs(const std::string& options) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file system of its own for a test: ext4 in a file, whose power can be cut, or a tmpfs of a size.
-// Mounted in this process's own mount namespace, so that nothing is left of it. Needs root. One
-// thread.
+// A file system of its own for a test: ext4 in a file, whose power can be cut, or a tmpfs of a
+// size. Mounted in this process's own mount namespace, so that nothing is left of it. Needs root.
+// One thread.
 #pragma once
 
 #include <filesystem>

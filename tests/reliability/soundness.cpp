@@ -71,9 +71,9 @@ bool Soundness::has(const fs::path& prefix, const std::string& version) {
 void Soundness::check_files(const Tree& found) const {
     std::set<std::string> units;
     for (const auto& [path, what] : found) {
-        static const std::set<std::string> tops{"store",     "views", "view",        "manifests",
-                                                "data",      "modules", "lmod",      "generations",
-                                                ".sf-stage", ".sf-damaged", ".sf-leases"};
+        static const std::set<std::string> tops{
+            "store", "views",       "view",      "manifests",   "data",      "modules",
+            "lmod",  "generations", ".sf-stage", ".sf-damaged", ".sf-leases"};
         EXPECT_TRUE(tops.contains(path.substr(0, path.find('/')))) << path << " is there";
         if (!is_compared(path)) continue;
         const auto whole = x_whole.find(path);

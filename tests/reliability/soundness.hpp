@@ -21,8 +21,8 @@ public:
     explicit Soundness(Site& site);
 
     // Whatever is in the prefix is whole: each package, each view and each manifest to the byte
-    // (INV1, INV3); links lead somewhere (INV4); modes (INV8); nothing else lies there (INV2, INV6);
-    // `verify --deep` and `list` agree (INV5). Before anybody has mended anything.
+    // (INV1, INV3); links lead somewhere (INV4); modes (INV8); nothing else lies there (INV2,
+    // INV6); `verify --deep` and `list` agree (INV5). Before anybody has mended anything.
     void check(const base::fs::path& prefix) const;
     // This version is in it, and `view` shows it if it is `current`.
     void check_has(const base::fs::path& prefix, const std::string& version, bool current) const;

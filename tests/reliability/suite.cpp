@@ -33,8 +33,10 @@ std::uint64_t seed() {
 }
 
 std::string file_system(const std::filesystem::path& folder) {
-    const std::map<long, const char*> names{{0xEF53, "ext4"},     {0x58465342, "xfs"},
-                                            {0x9123683E, "btrfs"}, {0x01021994, "tmpfs"},
+    const std::map<long, const char*> names{{0xEF53, "ext4"},
+                                            {0x58465342, "xfs"},
+                                            {0x9123683E, "btrfs"},
+                                            {0x01021994, "tmpfs"},
                                             {0x794c7630, "overlayfs"}};
     struct statfs status {};
     if (::statfs(folder.c_str(), &status) != 0) return "?";
@@ -43,8 +45,7 @@ std::string file_system(const std::filesystem::path& folder) {
 }
 
 std::string sysctl(const std::string& name) {
-    return std::string(
-        base::trim(base::read_file("/proc/sys/fs/" + name).value_or("not there")));
+    return std::string(base::trim(base::read_file("/proc/sys/fs/" + name).value_or("not there")));
 }
 
 }  // namespace
@@ -68,10 +69,11 @@ Random begin_suite(const std::string& id, const std::string& count,
                    const std::filesystem::path& folder) {
     utsname name{};
     ::uname(&name);
-    fmt::print("{}: N = {}; SF_SEED={}; Linux {}, {} at {}, protected_symlinks {}, "
-               "protected_regular {}\n",
-               id, count, seed(), name.release, file_system(folder), folder.native(),
-               sysctl("protected_symlinks"), sysctl("protected_regular"));
+    fmt::print(
+        "{}: N = {}; SF_SEED={}; Linux {}, {} at {}, protected_symlinks {}, "
+        "protected_regular {}\n",
+        id, count, seed(), name.release, file_system(folder), folder.native(),
+        sysctl("protected_symlinks"), sysctl("protected_regular"));
     std::fflush(stdout);
     // Each suite its own numbers, whichever others run.
     std::seed_seq both{seed(), std::uint64_t{std::hash<std::string>{}(id)}};

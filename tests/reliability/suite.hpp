@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every reliability suite says of itself before its figures: how many rounds, which seed, which
-// kernel and file system. SF_RELIABILITY is the percentage of the nightly numbers (make nightly: 100);
-// unset, a few rounds. SF_SEED repeats a run. SF_RELIABILITY_DIR is where; unset, /tmp. One thread.
+// What every reliability suite says of itself before its figures: how many rounds, which seed,
+// which kernel and file system. SF_RELIABILITY is the percentage of the nightly numbers (make
+// nightly: 100); unset, a few rounds. SF_SEED repeats a run. SF_RELIABILITY_DIR is where; unset,
+// /tmp. One thread.
 #pragma once
 
 #include <gmock/gmock.h>

@@ -2,11 +2,11 @@
 // C2 of the threat model: while an archive is unpacked a thread swaps folders on its way for links
 // to the outside, and back; while root installs below a folder where everybody may make files,
 // somebody makes links there. Nothing is ever written outside.
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <csignal>
+#include <fcntl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -100,22 +100,23 @@ TEST(Symlinks, C2FoldersSwappedUnderTheJail) {
     EXPECT_GE(swaps, least / 10);
     EXPECT_GT(made, 0U);
     EXPECT_GT(refused, 0U);
-    say("C2 jail", fmt::format("{} swaps; {} things made, {} refused; nothing outside", swaps, made,
-                               refused));
+    say("C2 jail",
+        fmt::format("{} swaps; {} things made, {} refused; nothing outside", swaps, made, refused));
 }
 
 TEST(Symlinks, C2FoldersSwappedWhileAnArchiveIsUnpacked) {
     const base::TempDir room = base::TempDir::create(room_in_memory(), "sfr-").value();
     const std::uint64_t seconds = rounds(2, 60);
     const std::uint64_t least = rounds(1'000, 30'000);
-    Random random = begin_suite("C2 archives", fmt::format("{} swaps, {} s at least", least, seconds),
-                                room.path());
+    Random random = begin_suite(
+        "C2 archives", fmt::format("{} swaps, {} s at least", least, seconds), room.path());
     std::vector<Item> items;
     std::vector<std::string> folders;
     for (int i = 0; i < 20; ++i) {
         const std::string folder = fmt::format("d{}/e{}/f{}", i % 2, i % 4, i);
         for (int file = 0; file < 5; ++file)
-            items.push_back({fmt::format("{}/file{}", folder, file), std::string(2000, 'x'), false});
+            items.push_back(
+                {fmt::format("{}/file{}", folder, file), std::string(2000, 'x'), false});
         items.push_back({folder + "/link", "file0", false, true});
         folders.push_back(folder);
     }
@@ -139,7 +140,8 @@ TEST(Symlinks, C2FoldersSwappedWhileAnArchiveIsUnpacked) {
         {
             Swapper swapper(stage, canary.folder(), folders, random());
             for (int i = 0; i < 50; ++i) {
-                const auto made = pack::unpack_archive({archive.get(), "run.tar.zst"}, policy, into.get());
+                const auto made =
+                    pack::unpack_archive({archive.get(), "run.tar.zst"}, policy, into.get());
                 ++(made ? whole : refused);
                 std::error_code error;
                 fs::remove_all(stage / name, error);  // while it goes on
@@ -152,8 +154,9 @@ TEST(Symlinks, C2FoldersSwappedWhileAnArchiveIsUnpacked) {
     }
     EXPECT_GE(swaps, least / 10);
     EXPECT_GT(refused, 0U) << "nobody met a link";
-    say("C2 archives", fmt::format("{} swaps; {} times unpacked whole, {} times refused; nothing outside",
-                                   swaps, whole, refused));
+    say("C2 archives",
+        fmt::format("{} swaps; {} times unpacked whole, {} times refused; nothing outside", swaps,
+                    whole, refused));
 }
 
 // The real program, as root, below a folder of mode 1777 in which another user makes links.
@@ -162,7 +165,8 @@ TEST(Symlinks, C2LinksWhereARootInstalls) {
     Site site({"25.11.1"});
     ASSERT_EQ(::chmod(site.folder().c_str(), 0755), 0);
     const std::uint64_t turns = rounds(8, 300);
-    static_cast<void>(begin_suite("C2 prefixes", fmt::format("{} installations by root", turns), site.folder()));
+    static_cast<void>(
+        begin_suite("C2 prefixes", fmt::format("{} installations by root", turns), site.folder()));
     const fs::path common = site.at("common");
     fs::create_directory(common);
     ASSERT_EQ(::chmod(common.c_str(), 01777), 0);
@@ -190,7 +194,8 @@ TEST(Symlinks, C2LinksWhereARootInstalls) {
         canary.check();
         fs::remove_all(way);
     }
-    say("C2 prefixes", fmt::format("{} installed, {} refused; nothing outside", installed, refused));
+    say("C2 prefixes",
+        fmt::format("{} installed, {} refused; nothing outside", installed, refused));
 }
 
 }  // namespace

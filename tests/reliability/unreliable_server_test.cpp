@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// G2 and F3 of the threat model: the real program installs from a web server of which a third of the
-// answers fail, in every way that a server, a proxy or a network between has; or whose snapshot is
-// behind its packages. It succeeds, or says what happened; what is installed is whole.
+// G2 and F3 of the threat model: the real program installs from a web server of which a third of
+// the answers fail, in every way that a server, a proxy or a network between has; or whose snapshot
+// is behind its packages. It succeeds, or says what happened; what is installed is whole.
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -125,8 +125,8 @@ TEST(UnreliableServer, G2AThirdOfTheAnswersFail) {
     Site site({"25.11.1", "25.11.2"}, room_in_memory());
     const Soundness sound(site);
     const std::uint64_t turns = rounds(4, 200);
-    Random random = begin_suite("G2", fmt::format("{} installations, 30 % of the answers fail", turns),
-                                site.folder());
+    Random random = begin_suite(
+        "G2", fmt::format("{} installations, 30 % of the answers fail", turns), site.folder());
     std::uint64_t answers = 0, mishaps = 0, installed = 0;
     std::map<std::string, int> why;
     // Most of the time they wait before the next attempt: several at once.
@@ -138,9 +138,9 @@ TEST(UnreliableServer, G2AThirdOfTheAnswersFail) {
         Unreliable server(site.cache(), random(), 0.3);
         std::vector<Running> all;
         for (std::uint64_t i = 0; i < at_once && done < turns; ++i, ++done)
-            all.push_back(site.start(site.install("25.11.2", site.at(fmt::format("prefix-{}", i)),
-                                                  server.url()),
-                                     clients[i]));
+            all.push_back(site.start(
+                site.install("25.11.2", site.at(fmt::format("prefix-{}", i)), server.url()),
+                clients[i]));
         for (std::uint64_t i = 0; i < all.size(); ++i) {
             const fs::path prefix = site.at(fmt::format("prefix-{}", i));
             const Said said = all[i].wait();
@@ -171,12 +171,12 @@ TEST(UnreliableServer, G2AThirdOfTheAnswersFail) {
     for (const auto& [reason, times] : why) reasons += fmt::format("; {} times {}", times, reason);
     EXPECT_GT(installed, 0U);
     EXPECT_GT(mishaps * 5, answers) << "the server is too good";
-    say("G2", fmt::format("{} installed of {}, {} of {} answers failed{}", installed, turns, mishaps,
-                          answers, reasons));
+    say("G2", fmt::format("{} installed of {}, {} of {} answers failed{}", installed, turns,
+                          mishaps, answers, reasons));
 }
 
-// F3: a CDN whose copy of the snapshot is old, with all packages there are: the old state, whole, for
-// who knows no newer one; a refusal for who does; never a mixture.
+// F3: a CDN whose copy of the snapshot is old, with all packages there are: the old state, whole,
+// for who knows no newer one; a refusal for who does; never a mixture.
 TEST(UnreliableServer, F3AnOldSnapshotInFrontOfNewPackages) {
     Site site({"25.11.1"});
     const std::string path = "/bookworm/slurm/25.11/_sf/snapshot.json";
