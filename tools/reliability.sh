@@ -38,7 +38,7 @@ suite() {
     fi
     {
         echo "$name: $what, $took s"
-        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
+        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|uninstall|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
             sed 's/^/  /'
     } >>"$out/summary"
 }
@@ -61,7 +61,7 @@ suite F2 $suites --gtest_filter='*.F2*'
 suite F3 $suites --gtest_filter='*.F3An*'
 suite F4 $suites --gtest_filter='*.F4*'
 suite G2 $suites --gtest_filter='*.G2*'
-# Every system call of an installation, a rollback and a publication: killed there, failing there.
+# Every system call of an installation, a rollback, an uninstallation and a publication: killed there, failing there.
 suite D1-E1 env SF_ROUNDS=all build/dev/tests/faults/cache_faults
 
 echo
