@@ -97,7 +97,7 @@ protected:
         const char* rounds = std::getenv("SF_ROUNDS");
         const bool all = rounds != nullptr && std::string(rounds) == "all";
         // Most of many calls look at one process of this machine after the other.
-        constexpr std::uint64_t most = 3000;
+        constexpr std::uint64_t most = 1500;
         const std::uint64_t step =
             all ? count / most + 1 : std::max<std::uint64_t>(1, count / some);
         const std::uint64_t begin = all ? 1 : (step + 1) / 2;
