@@ -60,8 +60,8 @@ test   cmd:mariadbd                                          mariadb-server-core
 test   cmd:mariadb-install-db                                mariadb-server-core   mariadb-server
 test   cmd:mariadb                                           mariadb-client-core   mariadb
 test   cmd:perl                                              perl                  perl
+test   cmd:mkfs.ext4                                         e2fsprogs             e2fsprogs
 long   cmd:qemu-system-x86_64                                qemu-system-x86       qemu-kvm-core
-long   cmd:mkfs.ext4                                         e2fsprogs             e2fsprogs
 fuzz   cmd:clang++                                           clang                 clang
 bench  cmd:time                                              time                  time
 TABLE

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <climits>
 #include <deque>
+#include <fcntl.h>
 #include <string>
 #include <unistd.h>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 
 namespace sf::tree {
@@ -122,6 +124,30 @@ Result<fs::path> check_prefix(const fs::path& prefix) {
         at = next;
     }
     return at;
+}
+
+Status make_prefix(const fs::path& checked) {
+    constexpr int folder = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    SF_TRY(base::Fd at, base::open_file("/", O_PATH | folder));
+    fs::path so_far = "/";
+    for (const fs::path& part : checked.relative_path()) {
+        so_far /= part;
+        const std::string name = base::escape_untrusted(so_far.native());
+        base::Fd next(::openat(at.get(), part.c_str(), O_PATH | folder));
+        if (!next.valid() && errno == ENOENT) {
+            const bool made = ::mkdirat(at.get(), part.c_str(), 0755) == 0;
+            if (!made && errno != EEXIST) return base::fail_errno(errno, "make folder " + name);
+            next = base::Fd(::openat(at.get(), part.c_str(), O_RDONLY | folder));
+            // Whatever the umask.
+            if (made && next.valid() && ::fchmod(next.get(), 0755) != 0)
+                return base::fail_errno(errno, "set the mode of " + name);
+        }
+        if (!next.valid() && (errno == ENOTDIR || errno == ELOOP))
+            return fail(Code::refused, "{} is in the way: it is not a folder", name);
+        if (!next.valid()) return base::fail_errno(errno, "open folder " + name);
+        at = std::move(next);
+    }
+    return {};
 }
 
 Status check_path_length(const fs::path& prefix, std::string_view longest_below) {

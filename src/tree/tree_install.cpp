@@ -49,7 +49,7 @@ public:
         fs::path there = x_prefix;
         while (!base::exists(there) && there.has_relative_path()) there = there.parent_path();
         if (there != x_prefix) SF_CHECK(check_space(there, x_source.tree));
-        SF_CHECK(make_public_folders(x_prefix));
+        SF_CHECK(make_prefix(x_prefix));
         // Somebody may have made it, or a folder above it, since it was looked at.
         SF_TRY(const fs::path made, check_prefix(x_prefix));
         if (made != x_prefix)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What publishes, installs and goes back, killed at every system call it makes, and with every call
-// that touches files failing once: the cache and the prefix are as before or as after, nothing is
-// ever between, and the same command once more brings them to what it should be. Quick: a sample;
-// SF_ROUNDS=all takes every call.
+// What publishes, installs, goes back and takes away, killed at every system call it makes, and
+// with every call that touches files failing once: the cache and the prefix are as before or as
+// after, nothing is ever between, and the same command once more brings them to what it should be.
+// Quick: a sample; SF_ROUNDS=all takes every call.
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
 
@@ -70,6 +70,8 @@ protected:
         must(cache.install(new_version, cache.prefix()));
         x_new = content(cache.prefix());
         keep("installed");
+        must(cache.uninstall(old_version));
+        x_kept = content(cache.prefix());
     }
     static void TearDownTestSuite() {
         delete x_home;
@@ -94,7 +96,10 @@ protected:
         std::vector<std::uint64_t> chosen;
         const char* rounds = std::getenv("SF_ROUNDS");
         const bool all = rounds != nullptr && std::string(rounds) == "all";
-        const std::uint64_t step = all ? 1 : std::max<std::uint64_t>(1, count / some);
+        // Most of many calls look at one process of this machine after the other.
+        constexpr std::uint64_t most = 1500;
+        const std::uint64_t step =
+            all ? count / most + 1 : std::max<std::uint64_t>(1, count / some);
         const std::uint64_t begin = all ? 1 : (step + 1) / 2;
         for (std::uint64_t call = begin; call <= count; call += step) chosen.push_back(call);
         return chosen;
@@ -120,6 +125,20 @@ protected:
         for (const auto& [path, what] : below(found, "store/"))
             ASSERT_EQ(what, x_new.contains(path) ? x_new.at(path) : "(unknown)") << path;
     }
+    // What stays is there, whole; so is whatever of the other version is there still.
+    static void rest_is_sound() {
+        const auto found = content(run() / "prefix");
+        for (const auto& [path, what] : x_kept) {
+            const auto there = found.find(path);
+            ASSERT_TRUE(there != found.end()) << path << " is gone";
+            // What the versions share is handed on: it leads to one of them.
+            if (!what.starts_with("-> ")) {
+                ASSERT_EQ(there->second, what) << path;
+            }
+        }
+        for (const auto& [path, what] : found)
+            ASSERT_EQ(what, x_new.contains(path) ? x_new.at(path) : "(unknown)") << path;
+    }
     // A client that has seen nothing yet installs the old or the new version from the cache.
     static void cache_is_sound() {
         const SmallCache cache(run());
@@ -130,7 +149,7 @@ protected:
                     AnyOf("srun 25.11.11", "srun 25.11.21"));
     }
 
-    enum class About { prefix, cache };
+    enum class About { prefix, cache, rest };
     // Does `what` from the state `from` with each fault; then once more without.
     void with_faults(const std::string& what, const std::string& from, About about,
                      const std::vector<Fault>& faults) {
@@ -160,6 +179,7 @@ protected:
             }
             if (about == About::prefix) prefix_is_sound();
             if (about == About::cache) cache_is_sound();
+            if (about == About::rest) rest_is_sound();
             if (HasFatalFailure()) return;
             if (traced.exit == 0) done(what);
             const Traced again = trace_one(what, {});
@@ -175,6 +195,8 @@ protected:
     static void done(const std::string& what) {
         if (what == "install") {
             ASSERT_EQ(content(run() / "prefix"), x_new);
+        } else if (what == "uninstall") {
+            ASSERT_EQ(content(run() / "prefix"), x_kept);
         } else if (what == "rollback") {
             ASSERT_EQ(base::read_file(run() / "prefix/view/bin/srun").value_or(""),
                       "srun 25.11.11");
@@ -193,13 +215,17 @@ protected:
         x_failed.clear();
     }
 
+    // Who looks at every process of the machine takes long at it.
+    static std::uint64_t few(const std::string& what, std::uint64_t some) {
+        return what == "uninstall" ? some / 3 : some;
+    }
     void kill_at_calls(const std::string& what, const std::string& from, About about) {
         take(from);
         const Traced whole = trace_one(what, {});
         ASSERT_EQ(whole.exit, 0) << whole.said;
         fmt::print("{} makes {} system calls\n", what, whole.calls);
         std::vector<Fault> faults;
-        for (const std::uint64_t call : calls(whole.calls, 30))
+        for (const std::uint64_t call : calls(whole.calls, few(what, 30)))
             faults.push_back({Fault::Kind::kill, call, 0});
         with_faults(what, from, about, faults);
     }
@@ -212,17 +238,18 @@ protected:
                                   EMFILE, ENOLCK, EINTR,  ESTALE};
         std::vector<Fault> faults;
         std::size_t turn = 0;
-        for (const std::uint64_t call : calls(whole.file_calls, 40))
+        for (const std::uint64_t call : calls(whole.file_calls, few(what, 40)))
             faults.push_back({Fault::Kind::fail, call, errors[turn++ % std::size(errors)]});
         with_faults(what, from, about, faults);
     }
 
     static base::TempDir* x_home;
     static std::map<std::string, std::string> x_old, x_new;
+    static std::map<std::string, std::string> x_kept;  // of the new, once the old is uninstalled
     std::map<std::string, int> x_failed;
 };
 base::TempDir* CacheFaults::x_home = nullptr;
-std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new;
+std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new, CacheFaults::x_kept;
 
 TEST_F(CacheFaults, InstallKilledAtAnyCall) {
     kill_at_calls("install", "published", About::prefix);
@@ -236,6 +263,12 @@ TEST_F(CacheFaults, RollbackKilledAtAnyCall) {
 TEST_F(CacheFaults, RollbackWithAnyCallFailing) {
     fail_calls("rollback", "installed", About::prefix);
 }
+TEST_F(CacheFaults, UninstallKilledAtAnyCall) {
+    kill_at_calls("uninstall", "installed", About::rest);
+}
+TEST_F(CacheFaults, UninstallWithAnyCallFailing) {
+    fail_calls("uninstall", "installed", About::rest);
+}
 TEST_F(CacheFaults, PublishKilledAtAnyCall) { kill_at_calls("publish", "old", About::cache); }
 TEST_F(CacheFaults, PublishWithAnyCallFailing) { fail_calls("publish", "old", About::cache); }
 
@@ -248,6 +281,7 @@ int act(const std::string& what, const fs::path& folder) {
     if (what != "publish") count();
     if (what == "install") done = cache.install("25.11", cache.prefix());
     if (what == "rollback") done = cache.rollback();
+    if (what == "uninstall") done = cache.uninstall(old_version);
     ::prctl(PR_SET_NAME, not_counted_name);
     if (!done) fmt::print("{}\n", done.error().text());
     return done ? 0 : 1;

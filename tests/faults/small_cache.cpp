@@ -12,6 +12,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
 #include "tree/rollback.hpp"
+#include "tree/uninstall.hpp"
 #include "trust/gpg_signer.hpp"
 
 namespace sf::test {
@@ -73,11 +74,24 @@ Status SmallCache::make() const {
     return base::write_file(x_folder / "fingerprint", key.primary.fingerprint.text());
 }
 
+Status SmallCache::copy_keys(const std::filesystem::path& publisher) const {
+    SF_CHECK(base::make_dirs(publisher));
+    for (const char* name : {"gnupg", "release.asc", "fingerprint"}) {
+        std::error_code error;
+        std::filesystem::copy(x_folder / name, publisher / name,
+                              std::filesystem::copy_options::recursive, error);
+        if (error) return base::fail_errno(error.value(), std::string("copy ") + name);
+    }
+    std::error_code error;
+    std::filesystem::permissions(publisher / "gnupg", std::filesystem::perms::owner_all, error);
+    return {};
+}
+
 Status SmallCache::publish(const std::string& version, const std::function<void()>& ready) const {
     SF_TRY(const base::TempDir packages, base::TempDir::create(x_folder, "packages-"));
     const auto built = make_slurm(packages.path(), version);
     ready();
-    SF_TRY(const Release from, release(x_folder));
+    SF_TRY(const Release from, release(x_publisher));
     SF_TRY(const trust::GpgSigner signer, trust::GpgSigner::create(from.keyring, from.key, {}));
     SF_TRY(const trust::Verifier verifier, from.verifier());
     SF_TRY(const base::TempDir work, base::TempDir::create(x_folder, "work-"));
@@ -102,7 +116,7 @@ Status SmallCache::publish(const std::string& version, const std::function<void(
     push.verifier = &verifier;
     push.public_key = from.armoured;
     push.primary = from.key.text();
-    push.memory = x_folder / "publisher";
+    push.memory = x_publisher / "publisher";
     push.now = std::time(nullptr);
     cache::FileBackend place(cache());
     cache::SubBackend dependencies(place, deps_mirror);
@@ -145,6 +159,15 @@ Status SmallCache::install(const std::string& version, const std::filesystem::pa
 Status SmallCache::rollback() const {
     SF_TRY(const std::uint64_t before, tree::generation_before(prefix()));
     return tree::return_to_generation(prefix(), before).map([](const auto&) {});
+}
+
+Status SmallCache::uninstall(const std::string& version) const {
+    tree::UninstallRequest request;
+    request.version = version;
+    request.now = std::time(nullptr);
+    const auto done = tree::uninstall(prefix(), request);
+    if (done || done.error().code == base::Code::absent) return {};
+    return tl::unexpected(done.error());
 }
 
 }  // namespace sf::test

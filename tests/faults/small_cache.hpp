@@ -15,13 +15,19 @@ namespace sf::test {
 
 class SmallCache {
 public:
-    explicit SmallCache(std::filesystem::path folder) : x_folder(std::move(folder)) {}
+    explicit SmallCache(std::filesystem::path folder)
+        : x_folder(std::move(folder)), x_publisher(x_folder) {}
+    // `publisher`: another machine of the same publisher, with copies of its keys (copy_keys), and
+    // a memory of its own.
+    SmallCache(std::filesystem::path folder, std::filesystem::path publisher)
+        : x_folder(std::move(folder)), x_publisher(std::move(publisher)) {}
     [[nodiscard]] const std::filesystem::path& folder() const { return x_folder; }
     [[nodiscard]] std::filesystem::path prefix() const { return x_folder / "prefix"; }
     [[nodiscard]] std::filesystem::path cache() const { return x_folder / "cache"; }
 
     // Makes the publisher's key.
     [[nodiscard]] base::Status make() const;
+    [[nodiscard]] base::Status copy_keys(const std::filesystem::path& publisher) const;
     // `ready` is called when the packages to be published are there.
     [[nodiscard]] base::Status publish(
         const std::string& version, const std::function<void()>& ready = [] {}) const;
@@ -30,9 +36,12 @@ public:
                                        const std::filesystem::path& prefix,
                                        const std::string& memory = "client") const;
     [[nodiscard]] base::Status rollback() const;
+    // What is gone already is gone.
+    [[nodiscard]] base::Status uninstall(const std::string& version) const;
 
 private:
     std::filesystem::path x_folder;
+    std::filesystem::path x_publisher;
 };
 
 }  // namespace sf::test

@@ -443,6 +443,23 @@ TEST_F(Install, a_prefix_that_others_make_meanwhile_is_refused) {
     EXPECT_TRUE(listing(prefix("race")).empty());
 }
 
+// Nor is anything made behind a link that somebody puts in the way.
+TEST_F(Install, a_link_that_others_make_meanwhile_leads_nowhere) {
+    const fs::path path = make();
+    const fs::path elsewhere = x_folder.path() / "elsewhere";
+    ASSERT_TRUE(base::make_dirs(elsewhere));
+    InstallOptions options;
+    options.on_step = [&](std::string_view step) -> base::Status {
+        if (step == "prepare") fs::create_directory_symlink(elsewhere, prefix("way"));
+        return {};
+    };
+    const auto report = install(path, prefix("way") / "below/it", options);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, base::Code::refused);
+    EXPECT_THAT(report.error().text(), HasSubstr(prefix("way").native() + " is in the way"));
+    EXPECT_TRUE(listing(elsewhere).empty());
+}
+
 using InstallDeathTest = Install;
 
 TEST_F(InstallDeathTest, killed_at_any_step) {

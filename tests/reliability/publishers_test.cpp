@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// F2, F3 and D2 of the threat model: many publishers of one cache at once, some of them killed, and
+// clients that install meanwhile. Nothing that was published is lost, whoever dies; a client always
+// gets one consistent state. The publishers are this program (main.cpp), each with a home of its
+// own, as on machines of their own; the clients, and who looks the cache over, are the real
+// program.
+#include <atomic>
+#include <csignal>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/text.hpp"
+#include "reliability/soundness.hpp"
+
+namespace sf::test {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+class Publishers : public ::testing::Test {
+protected:
+    explicit Publishers() : x_site({"25.11.1"}) {}
+
+    fs::path machine(std::uint64_t number) {
+        const fs::path folder = x_site.at("machines") / std::to_string(number);
+        if (!base::exists(folder)) {
+            const base::Status made = x_site.small().copy_keys(folder);
+            EXPECT_TRUE(made) << made.error().text();
+        }
+        return folder;
+    }
+    Running publisher(std::uint64_t number, const std::string& version) {
+        return x_site.start_program({own_program(), "--publish", x_site.small().folder().native(),
+                                     machine(number).native(), version},
+                                    base::current_environment());
+    }
+    // Seconds that one takes alone.
+    double one_alone() {
+        const Said said = publisher(0, "25.11.2").wait();
+        EXPECT_EQ(said.code, 0) << said.text();
+        return said.seconds;
+    }
+    // What the signed index names: asked for what is not there, the program says what is.
+    std::set<std::string> named() {
+        Words words = x_site.install("25.11.999999", x_site.at("nowhere"));
+        words.insert(words.end(), {"--dry-run"});
+        const Said said = x_site.run(words);
+        const std::size_t list = said.err.find("there is: ");
+        EXPECT_NE(list, std::string::npos) << said.text();
+        std::set<std::string> found;
+        if (list == std::string::npos) return found;
+        const std::size_t begin = list + std::string("there is: ").size();
+        for (const std::string& each :
+             base::split(said.err.substr(begin, said.err.find('\n', begin) - begin), ','))
+            found.emplace(base::trim(each));
+        return found;
+    }
+
+    struct Turn {
+        std::uint64_t publishers;
+        double killed;  // which part of them
+        std::uint64_t clients;
+        std::uint64_t installs;  // of each client
+    };
+    void run_turn(Random& random, const Turn& turn, std::uint64_t first, double serial) {
+        struct One {
+            std::string version;
+            Running process;
+            double kill_after;
+        };
+        std::vector<One> all;
+        const double spread = serial * static_cast<double>(turn.publishers);
+        for (std::uint64_t i = 0; i < turn.publishers; ++i) machine(i);
+        const auto begin = steady_clock::now();
+        for (std::uint64_t i = 0; i < turn.publishers; ++i) {
+            const std::string version = fmt::format("25.11.{}", first + i);
+            const double when = between(random, 0.001, spread / 2);
+            const bool killed = between(random, 0, 1) < turn.killed;
+            all.push_back({version, publisher(i, version), killed ? when : 0});
+        }
+        // F3: while the snapshot is replaced under them.
+        std::vector<std::thread> clients;
+        std::atomic<std::uint64_t> wrong = 0;
+        std::mutex mutex;
+        std::string why;
+        std::atomic<bool> over = false;
+        for (std::uint64_t i = 0; i < turn.clients; ++i) {
+            const fs::path home = x_clients.at(i);
+            clients.emplace_back([&, i, home] {
+                const fs::path prefix = x_site.at("prefix-" + std::to_string(i));
+                for (std::uint64_t n = 0; n < turn.installs && !over; ++n) {
+                    Said said;
+                    {
+                        std::unique_lock lock(mutex);
+                        Running client = x_site.start(x_site.install("25.11", prefix), home);
+                        lock.unlock();
+                        said = client.wait();
+                    }
+                    ++x_installs;
+                    const std::string got = Soundness::current(prefix);
+                    if (said.code == 0 && got.starts_with("25.11.")) continue;
+                    ++wrong;
+                    const std::lock_guard lock(mutex);
+                    why = said.text() + " with " + got;
+                }
+                Running check = [&] {
+                    const std::lock_guard lock(mutex);
+                    return x_site.start({"verify", "--deep", "--prefix", prefix.native()}, home);
+                }();
+                const Said said = check.wait();
+                if (said.code == 0) return;
+                ++wrong;
+                const std::lock_guard lock(mutex);
+                why = said.text();
+            });
+        }
+        for (bool waiting = true; waiting;) {
+            waiting = false;
+            for (One& each : all) {
+                if (each.kill_after == 0) continue;
+                if (each.process.ended()) {
+                    each.kill_after = 0;
+                } else if (each.process.seconds() >= each.kill_after) {
+                    each.process.signal(SIGKILL);
+                    each.kill_after = 0;
+                }
+                waiting = true;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        std::vector<std::string> dead;
+        for (One& each : all) {
+            const Said said = each.process.wait(std::chrono::seconds(900));
+            EXPECT_FALSE(said.hung) << each.version << ": " << said.text();
+            if (said.signal == SIGKILL) {
+                dead.push_back(each.version);
+                continue;
+            }
+            EXPECT_EQ(said.code, 0) << each.version << ": " << said.text();
+            x_published.insert(each.version);
+        }
+        const double took = duration<double>(steady_clock::now() - begin).count();
+        x_slowest = std::max(x_slowest, took / spread);
+        x_killed += dead.size();
+        for (std::thread& client : clients) client.join();
+        EXPECT_EQ(wrong, 0U) << why;
+        // Nothing that was called done is lost.
+        const std::set<std::string> there = named();
+        for (const std::string& version : x_published)
+            EXPECT_TRUE(there.contains(version)) << version << " is lost";
+        const Said before = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
+        EXPECT_EQ(before.code, 0) << before.text();
+        // Who died does it again.
+        for (const std::string& version : dead) {
+            const Said said = publisher(0, version).wait();
+            EXPECT_EQ(said.code, 0) << version << ": " << said.text();
+            x_published.insert(version);
+        }
+    }
+
+    void everything_is_there() {
+        const std::set<std::string> there = named();
+        for (const std::string& version : x_published)
+            EXPECT_TRUE(there.contains(version)) << version;
+        const Said said = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
+        EXPECT_EQ(said.code, 0) << said.text();
+        // And can be installed: some of them, for a client that knows nothing.
+        int tried = 0;
+        for (const std::string& version : x_published) {
+            if (++tried > 10) break;
+            const Said installed = x_site.run(x_site.install(version, x_site.at("last")));
+            EXPECT_EQ(installed.code, 0) << installed.text();
+            EXPECT_EQ(Soundness::current(x_site.at("last")), version);
+        }
+    }
+
+    Site x_site;
+    std::vector<fs::path> x_clients;
+    std::set<std::string> x_published;
+    std::uint64_t x_killed = 0;
+    std::atomic<std::uint64_t> x_installs = 0;
+    double x_slowest = 0;
+};
+
+TEST_F(Publishers, F2AtOnceAndF3ClientsMeanwhile) {
+    const std::uint64_t turns = rounds(1, 20);
+    const std::uint64_t count = is_nightly() ? 50 : 6;
+    const std::uint64_t clients = 2;
+    const std::uint64_t installs = is_nightly() ? 13 : 3;
+    Random random = begin_suite(
+        "F2",
+        fmt::format("{} publishers x {} rounds, every other round a third killed; F3: {} clients",
+                    count, turns, clients),
+        x_site.folder());
+    for (std::uint64_t i = 0; i < clients; ++i)
+        x_clients.push_back(x_site.new_client("client-" + std::to_string(i)));
+    const double serial = one_alone();
+    for (std::uint64_t turn = 0; turn < turns && !HasFailure(); ++turn) {
+        SCOPED_TRACE(fmt::format("round {}", turn + 1));
+        const double killed = turns == 1 || turn % 2 == 1 ? 0.33 : 0;
+        run_turn(random, {count, killed, clients, installs}, (turn + 1) * 100, serial);
+    }
+    everything_is_there();
+    say("F2", fmt::format("{} published, {} killed on the way and published again, none lost; one "
+                          "alone takes {:.2f} s, {} at once {:.2f} of that each at most",
+                          x_published.size(), x_killed, serial, count, x_slowest));
+    say("F3", fmt::format("{} installations meanwhile", x_installs.load()));
+}
+
+TEST_F(Publishers, D2KilledAtAnyTime) {
+    const std::uint64_t turns = rounds(5, 100);
+    Random random = begin_suite("D2 publications", fmt::format("{} kills", turns), x_site.folder());
+    const double serial = one_alone();
+    std::uint64_t killed = 0;
+    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+        const std::string version = fmt::format("25.11.{}", 100 + i);
+        const double pause = between(random, 0.001, serial * 1.1);
+        Running one = publisher(i % 3, version);
+        std::this_thread::sleep_for(duration<double>(pause));
+        one.signal(SIGKILL);
+        const Said said = one.wait();
+        SCOPED_TRACE(fmt::format("kill {} after {:.3f} s: {}", i + 1, pause, said.text()));
+        const Said verified = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
+        ASSERT_EQ(verified.code, 0) << verified.text();
+        const std::set<std::string> there = named();
+        for (const std::string& each : x_published) ASSERT_TRUE(there.contains(each)) << each;
+        if (said.signal == SIGKILL)
+            ++killed;
+        else
+            EXPECT_TRUE(there.contains(version));
+        if (below(random, 2) == 0) {
+            const Said again = publisher((i + 1) % 3, version).wait();
+            ASSERT_EQ(again.code, 0) << again.text();
+            x_published.insert(version);
+        }
+    }
+    everything_is_there();
+    EXPECT_GT(killed, turns / 4);
+    say("D2 publications", fmt::format("{} of {} met their end", killed, turns));
+}
+
+}  // namespace
+}  // namespace sf::test

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reliability/site.hpp"
+
+#include <csignal>
+#include <fcntl.h>
+
+#include "base/text.hpp"
+
+namespace sf::test {
+
+namespace fs = std::filesystem;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+std::string program() {
+    const char* const other = std::getenv("SF_TEST_PROGRAM");
+    return other == nullptr ? SF_PROGRAM : other;
+}
+
+std::string own_program() { return fs::read_symlink("/proc/self/exe").native(); }
+
+std::string Said::text() const {
+    return fmt::format("exit {}{}{} after {:.2f} s\n{}{}", code,
+                       signal == 0 ? "" : fmt::format(", signal {}", signal), hung ? ", hung" : "",
+                       seconds, out, err);
+}
+
+double Running::seconds() const { return duration<double>(steady_clock::now() - x_begin).count(); }
+
+bool Running::ended() { return x_child.wait_for(std::chrono::milliseconds(0)).value().has_value(); }
+
+std::string Running::said() const { return base::read_file(x_err).value_or(""); }
+
+Said Running::wait(std::chrono::seconds patience) {
+    Said said;
+    const auto exit = x_child.wait_for(patience).value();
+    said.seconds = seconds();
+    if (!exit) {
+        said.hung = true;
+        x_child.kill_group(SIGKILL);
+    }
+    const base::Exit ended = exit ? *exit : x_child.wait().value();
+    said.code = ended.code;
+    said.signal = ended.signal;
+    said.out = base::read_file(x_out).value_or("");
+    said.err = base::read_file(x_err).value_or("");
+    fs::remove(x_out);
+    fs::remove(x_err);
+    return said;
+}
+
+Site::Site(const std::vector<std::string>& versions, const fs::path& parent)
+    : x_folder(base::TempDir::create(parent, "sfr-").value()), x_versions(versions) {
+    fs::create_directory(at("out"));
+    const base::Status made = small().make();
+    if (!made) throw std::runtime_error(made.error().text());
+    for (const std::string& version : versions) {
+        const base::Status published = small().publish(version);
+        if (!published) throw std::runtime_error(published.error().text());
+    }
+    new_client("client");
+}
+
+fs::path Site::new_client(const std::string& name) {
+    const fs::path client = at(name);
+    const std::string key = base::read_file(small().folder() / "fingerprint").value();
+    for (const Words& words : {Words{"key", "import", (small().folder() / "release.asc").native()},
+                               Words{"key", "trust", key}}) {
+        const Said said = run(words, client);
+        if (said.code != 0) throw std::runtime_error(said.text());
+    }
+    return client;
+}
+
+Words Site::install(const std::string& version, const fs::path& prefix,
+                    const std::string& from) const {
+    return {"install",     "slurm@" + version, "--cache",  from.empty() ? cache().native() : from,
+            "--toolchain", "bookworm",         "--prefix", prefix.native()};
+}
+
+Running Site::start(const Words& words, const fs::path& client, const base::Limits& limits) {
+    std::vector<std::string> argv{program()};
+    argv.insert(argv.end(), words.begin(), words.end());
+    return start_program(
+        std::move(argv),
+        {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"},
+         {"HOME", (at("home")).native()},
+         {"SLURM_FACTORY_CACHE_DIR", (client.empty() ? at("client") : client).native()}},
+        limits);
+}
+
+Running Site::start_program(std::vector<std::string> argv, const base::Environment& environment,
+                            const base::Limits& limits) {
+    const int number = ++x_started;
+    const fs::path out = at("out") / fmt::format("{}.out", number);
+    const fs::path err = at("out") / fmt::format("{}.err", number);
+    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    const base::Fd out_fd = base::open_file(out, flags).value();
+    const base::Fd err_fd = base::open_file(err, flags).value();
+    base::Command command;
+    command.argv = std::move(argv);
+    command.environment = environment;
+    command.stdout_fd = out_fd.get();
+    command.stderr_fd = err_fd.get();
+    command.limits = limits;
+    return {base::Child::spawn(command).value(), out, err};
+}
+
+}  // namespace sf::test

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The reliability suites (docs/reliability.md), one after the other, with their nightly numbers or a percentage of
+# them; all of them run whatever fails, and a summary says what each has found. The output of each is kept in
+# build/reliability/.
+#
+#   tools/reliability.sh [NAME...]                  for instance F1 C2; all of them
+#   SF_RELIABILITY=10 tools/reliability.sh          a tenth of the numbers
+#   SF_SEED=123 tools/reliability.sh F1             a run again, as its first line says
+set -eu
+cd "$(dirname "$0")/.."
+. ./tools/ccache.sh
+cmake --preset dev >/dev/null
+cmake --build --preset dev --target reliability cache_faults
+out=build/reliability
+mkdir -p "$out"
+: >"$out/summary"
+
+failed=0
+# suite NAME COMMAND...
+suite() {
+    name=$1
+    shift
+    if [ -n "$wanted" ]; then
+        case " $wanted " in *" $name "*) ;; *) return 0 ;; esac
+    fi
+    echo "== $name"
+    code=0
+    begin=$(date +%s)
+    "$@" >"$out/$name.log" 2>&1 || code=$?
+    took=$(($(date +%s) - begin))
+    what=ok
+    if grep -q 'NOT RUN: ' "$out/$name.log"; then what='NOT RUN, some'; fi
+    if [ "$code" != 0 ]; then
+        what="FAILED (exit $code)"
+        failed=1
+        tail -n 60 "$out/$name.log"
+    fi
+    {
+        echo "$name: $what, $took s"
+        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|uninstall|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
+            sed 's/^/  /'
+    } >>"$out/summary"
+}
+suites=build/dev/tests/reliability/reliability
+
+wanted=$*
+SF_RELIABILITY=${SF_RELIABILITY:-100}
+export SF_RELIABILITY
+suite A1 $suites --gtest_filter='*.A1*'
+suite A2 $suites --gtest_filter='*.A2*'
+suite A3 $suites --gtest_filter='*.A3*'
+suite C2 $suites --gtest_filter='*.C2*'
+suite D2 $suites --gtest_filter='*.D2*'
+suite D3 $suites --gtest_filter='*.D3*'
+suite D4 $suites --gtest_filter='*.D4*'
+suite E2 $suites --gtest_filter='*.E2*'
+suite E3 $suites --gtest_filter='*.E3*'
+suite F1 $suites --gtest_filter='*.F1*'
+suite F2 $suites --gtest_filter='*.F2*'
+suite F3 $suites --gtest_filter='*.F3An*'
+suite F4 $suites --gtest_filter='*.F4*'
+suite G2 $suites --gtest_filter='*.G2*'
+# Every system call of an installation, a rollback, an uninstallation and a publication: killed there, failing there.
+suite D1-E1 env SF_ROUNDS=all build/dev/tests/faults/cache_faults
+
+echo
+cat "$out/summary"
+exit "$failed"
