@@ -20,8 +20,8 @@
 #include "publish/bundle.hpp"
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
-#include "trust/keyring.hpp"
 #include "trust/gpg_signer.hpp"
+#include "trust/keyring.hpp"
 #include "trust/verdict.hpp"
 
 namespace sf::test {

@@ -178,7 +178,8 @@ TEST_F(Keeping, RefreshAndPublishersAtOnceLoseNothing) {
         for (int i = 0; i < 5; ++i) {
             const trust::Verifier verifier = trust::Verifier::create(x_all.anna.trusted).value();
             const trust::GpgSigner signer =
-                trust::GpgSigner::create(x_all.anna.keyring, x_all.anna.key->primary.fingerprint, {})
+                trust::GpgSigner::create(x_all.anna.keyring, x_all.anna.key->primary.fingerprint,
+                                         {})
                     .value();
             auto mine = authority(deps_folder, x_all.now);
             mine.verifier = &verifier;
