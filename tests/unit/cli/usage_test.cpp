@@ -41,6 +41,7 @@ TEST_F(Usage, HelpIsAsAgreed) {
                                             "cache list",
                                             "cache remove",
                                             "bundle",
+                                            "bundle create",
                                             "bundle verify",
                                             "bundle install",
                                             "install",
