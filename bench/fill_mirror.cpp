@@ -15,6 +15,7 @@
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
 #include "publish/mirror_index.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/trust_store.hpp"
 
 namespace sf {
@@ -44,7 +45,7 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
             const std::string& memory) {
     const trust::Keyring keyring(keys);
     SF_TRY(const trust::Fingerprint print, trust::Fingerprint::from_person(fingerprint));
-    SF_TRY(const trust::Signer signer, trust::Signer::create(keyring, print, {}));
+    SF_TRY(const trust::GpgSigner signer, trust::GpgSigner::create(keyring, print, {}));
     SF_TRY(const std::string armoured, keyring.export_public(print));
     SF_TRY(const trust::TrustedKeys trusted, trust::trusted_from({{print, "bench"}}, {armoured}));
     SF_TRY(const trust::Verifier verifier, trust::Verifier::create(trusted));

@@ -115,6 +115,7 @@ Status Buildcache::open_all(bool offline) {
 }
 
 Status Buildcache::open_one(const ChosenCache& chosen, bool offline) {
+    SF_CHECK(check_origin(chosen));  // nothing unsigned gets into a build
     if (offline) SF_CHECK(check_offline(chosen.place));
     x_caches.push_back(std::make_unique<Opened>());
     Opened& opened = *x_caches.back();
