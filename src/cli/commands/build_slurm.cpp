@@ -204,9 +204,9 @@ Status run_build(Session& session, const Options& options) {
     }
     const std::string run = run_id();
     build::History history(session.state().logs() / "times.json");
-    SF_TRY(const build::BuildReport report, build_all(session, options, run, plan, *toolchain, root,
-                                                      std::move(files), decisions, history,
-                                                      signer.get()));
+    SF_TRY(const build::BuildReport report,
+           build_all(session, options, run, plan, *toolchain, root, std::move(files), decisions,
+                     history, signer.get()));
     SF_CHECK(report.status());
     session.voice.info("packages are up to date after {}",
                        base::human_seconds(report.wall_seconds));
