@@ -15,6 +15,7 @@
 #include "build/needs.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/open_backend.hpp"
 #include "model/names.hpp"
 
 namespace sf::cli {
@@ -95,6 +96,21 @@ Result<std::unique_ptr<Buildcache>> Buildcache::open(Session& session,
     return opened;
 }
 
+namespace {
+
+Status check_serves(const ChosenCache& chosen, bool offline) {
+    SF_CHECK(check_origin(chosen));  // nothing unsigned gets into a build
+    if (offline) SF_CHECK(check_offline(chosen.place));
+    SF_TRY(const auto place, cache::open_backend(chosen.place));
+    if (place->whole()) return {};
+    return base::fail_hint(Code::usage,
+                           place->place() + " has what one installation needs, and no more",
+                           "install from it: slurm-factory install --cache FILE; to build, name a "
+                           "cache that has all archives");
+}
+
+}  // namespace
+
 Status Buildcache::open_all(bool offline) {
     std::vector<std::string> wanted = x_request.caches;
     if (wanted.empty()) wanted.emplace_back();
@@ -110,13 +126,20 @@ Status Buildcache::open_all(bool offline) {
         SF_TRY(x_main_name, cache::folder_of({x_plan.toolchain,
                                               model::series_of(x_plan.dag.at(*slurm).version)}));
     }
-    for (const ChosenCache& each : chosen) SF_CHECK(open_one(each, offline));
+    // What is named must serve; of a list, what cannot is passed over.
+    for (const ChosenCache& each : chosen) {
+        const Status serves = check_serves(each, offline);
+        if (!serves && !x_request.caches.empty()) return serves;
+        if (serves)
+            SF_CHECK(open_one(each));
+        else
+            x_session.voice.warning("the cache {} is passed over: {}", each.text(),
+                                    serves.error().text());
+    }
     return {};
 }
 
-Status Buildcache::open_one(const ChosenCache& chosen, bool offline) {
-    SF_CHECK(check_origin(chosen));  // nothing unsigned gets into a build
-    if (offline) SF_CHECK(check_offline(chosen.place));
+Status Buildcache::open_one(const ChosenCache& chosen) {
     x_caches.push_back(std::make_unique<Opened>());
     Opened& opened = *x_caches.back();
     opened.chosen = chosen;
@@ -154,6 +177,7 @@ Result<std::optional<install::MirrorReader>> Buildcache::read_mirror(Opened& ope
 
 Status Buildcache::judge(Opened& opened, base::Error error) {
     if (error.code == Code::unreachable && !base::stop_requested()) {
+        if (opened.gone) return {};  // said already
         opened.gone = true;
         x_session.voice.warning(
             "the cache {} cannot be reached: what it could have had is built: {}",

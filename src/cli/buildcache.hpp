@@ -84,7 +84,7 @@ private:
           x_store(session.state()) {}
 
     base::Status open_all(bool offline);
-    base::Status open_one(const ChosenCache& chosen, bool offline);
+    base::Status open_one(const ChosenCache& chosen);
     base::Result<std::optional<install::MirrorReader>> read_mirror(Opened& opened,
                                                                    cache::Backend& mirror,
                                                                    const std::string& name);

@@ -67,7 +67,8 @@ Result<std::optional<trust::TrustedKeys>> vouched_in_file(cache::Backend& file,
 Result<trust::TrustedKeys> trusted_for(Session& session, const TrustChoice& choice,
                                        cache::Backend& place) {
     auto trusted = trusted_keys(session, choice);
-    if (trusted || trusted.error().code != Code::absent || place.whole() || choice.key.empty())
+    if (trusted || trusted.error().code != Code::absent || place.whole() || choice.key.empty() ||
+        !choice.trust_dir.empty())
         return trusted;
     SF_TRY(auto in_file, vouched_in_file(place, choice.key));
     if (!in_file) return trusted;

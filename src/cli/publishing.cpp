@@ -17,8 +17,8 @@
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/open_backend.hpp"
 #include "cache/revocations.hpp"
+#include "cli/cache_choice.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
 #include "install/package_offer.hpp"
@@ -154,7 +154,7 @@ private:
     }
 
     Status prepare() {
-        SF_TRY(x_place, cache::open_backend(x_request.to));
+        SF_TRY(x_place, open_place(x_session, x_request.to));
         const build::PackageStore store(x_session.state());
         SF_CHECK(base::make_dirs(x_session.state().work()));
         SF_TRY(x_work, base::TempDir::create(x_session.state().work(), "publish-"));
@@ -365,12 +365,12 @@ void add_publish_permissions(CLI::App& app, PublishRequest& request) {
                  "Publish a release with a known advisory, too: for a cache of your own site");
 }
 
-Status check_publish_request(const PublishRequest& request) {
+Status check_publish_request(Session& session, const PublishRequest& request) {
     if (!request.wanted()) return {};
     if (request.to.empty())
         return base::fail_hint(Code::usage, "--publish wants a place: --publish-to PLACE",
                                "a folder, for instance /srv/slurm-cache");
-    SF_TRY(const auto place, cache::open_backend(request.to));
+    SF_TRY(const auto place, open_place(session, request.to));
     if (place->writable()) return {};
     return base::fail_hint(Code::usage, place->place() + " can only be read",
                            "publish to the folder that the web server serves");

@@ -34,8 +34,9 @@ void add_publish_options(CLI::App& app, PublishRequest& request);
 // --allow-older, --publish-vulnerable; those among them.
 void add_publish_permissions(CLI::App& app, PublishRequest& request);
 
-// Before anything is built: the words fit each other, and the place can be written to.
-[[nodiscard]] base::Status check_publish_request(const PublishRequest& request);
+// Before anything is built: the words fit each other, and the place, or the listed cache of that
+// name, can be written to.
+[[nodiscard]] base::Status check_publish_request(Session& session, const PublishRequest& request);
 
 // What there is to publish; borrowed.
 struct Published {

@@ -211,6 +211,9 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
                          fmt::format("{} {} was published without its {}", manifest.name,
                                      manifest.version, media_type),
                          "only Slurm is installed by name; what it needs comes with it");
+    if (found->size > cache::max_text)
+        return fail(Code::corrupt, "the blob {} has {} bytes: more than a text can have",
+                    found->media_type, found->size);
     SF_TRY(const std::string key, cache::key_of(cache::BlobName{found->sha256}));
     SF_TRY(std::string stored, named_object(key, {found->sha256, found->size}));
     return cache::text_of(*found, std::move(stored));
@@ -221,6 +224,8 @@ Result<MirrorReader::SignedManifest> MirrorReader::manifest_of(const std::string
                                                                const cache::Build& build) const {
     SF_TRY(const std::string key,
            cache::key_of(cache::SpecManifestName{name, version, build.hash}));
+    if (build.manifest.size > cache::max_text)
+        return fail(Code::corrupt, "{} is said to have {} bytes", key, build.manifest.size);
     SF_TRY(const std::string signed_text, named_object(key, build.manifest));
     trust::MaybeSigned good;
     if (x_accept_unsigned) {

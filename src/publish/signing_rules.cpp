@@ -157,7 +157,7 @@ Status RunRules::take_snapshot(std::string_view stored) {
 
 Status RunRules::take_provenance(std::string_view line) {
     SF_TRY(const Attested said, read_provenance(line, *x_verifier, "how a bundle was made"));
-    x_known.bundles[said.archive] = said.sbom;
+    x_known.bundles[said.archive] = {said.file, said.sbom};
     return {};
 }
 

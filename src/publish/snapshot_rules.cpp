@@ -159,11 +159,13 @@ private:
     // Somebody who is believed has signed how it was made, and with which parts.
     [[nodiscard]] Status vouched(cache::BundleName bundle, const Ref& archive) const {
         const auto said = x_known.bundles.find(archive.sha256);
+        bundle.part = cache::BundlePart::archive;
+        SF_TRY(const std::string own, cache::key_of(bundle));
         bundle.part = cache::BundlePart::sbom;
         SF_TRY(const std::string key, cache::key_of(bundle));
         const auto parts = x_next.files.find(key);
         if (said != x_known.bundles.end() && parts != x_next.files.end() &&
-            parts->second.sha256 == said->second)
+            parts->second.sha256 == said->second.sbom && own.ends_with('/' + said->second.file))
             return {};
         return fail(Code::refused, "nobody has signed how the bundle {} was made",
                     archive.sha256.hex());

@@ -22,7 +22,11 @@ struct KnownObjects {
     std::map<base::Digest, cache::SpecManifest> manifests;  // by the digest of the signed object
     std::map<base::Digest, cache::NameNode> names;
     std::map<base::Digest, cache::VersionNode> versions;
-    std::map<base::Digest, base::Digest> bundles;  // vouched for: the archive's, the sbom's
+    struct Vouched {
+        std::string file;  // the archive's name
+        base::Digest sbom;
+    };
+    std::map<base::Digest, Vouched> bundles;  // by the archive's digest
 
     [[nodiscard]] bool holds(const cache::Ref& ref) const {
         const auto found = blobs.find(ref.sha256);

@@ -88,6 +88,16 @@ expect_said 'cannot be reached: what it could have had is built'
 [ -z "$(ways take)$(ways have)" ] || fail 'something comes from nowhere'
 expect 1 build --buildcache all --offline --cache http://127.0.0.1:9/cache
 expect_said 'that cache is on the network'
+# Of those listed, one that unsigned packages may come from is passed over; named, it is refused.
+expect 0 taker cache add lab "$work/nowhere" --allow-unsigned
+expect 0 taker cache add site "$cache" --key "$key"
+expect 0 plan --buildcache all
+expect_said 'the cache .*lab.* is passed over: unsigned packages may be installed'
+[ -z "$(ways build)" ] || fail "beside a cache that is passed over this is built: $(ways build)"
+expect 1 plan --buildcache all --cache lab
+expect_said 'unsigned packages may be installed from the cache'
+expect 0 taker cache remove lab
+expect 0 taker cache remove site
 
 say '== an attacker who can write to the cache, but cannot sign'
 cp -a "$deps" "$work/good"

@@ -147,7 +147,7 @@ bool signs(const Options& options) {
 
 Status run_build(Session& session, const Options& options) {
     SF_CHECK(check_wishes(options));
-    SF_CHECK(check_publish_request(options.publish));
+    SF_CHECK(check_publish_request(session, options.publish));
     SF_CHECK(check_buildcache_request(options.buildcache, options.no_cache));
     SF_CHECK(check_signing_request(session, options.signing));
     SF_TRY(const recipe::Catalog catalog, session.catalog());

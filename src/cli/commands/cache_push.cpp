@@ -87,7 +87,7 @@ Status run(Session& session, Options options) {
     if (!options.publish.wanted())
         return base::fail_hint(Code::usage, "--publish none publishes nothing",
                                "say what: --publish all");
-    SF_CHECK(check_publish_request(options.publish));
+    SF_CHECK(check_publish_request(session, options.publish));
     SF_CHECK(check_signing_request(session, options.signing));
     options.request.publishing = true;
     options.request.publish_older = options.publish.older;

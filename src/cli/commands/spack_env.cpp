@@ -116,8 +116,11 @@ Status run_spack_env(Session& session, const Options& options) {
     if (error) return base::fail_errno(error.value(), "find the current folder");
     const fs::path keys = where / "slurm-factory-keys.gpg";
     SF_CHECK(base::make_dirs(where));
+    // Those that count for this cache, and no other: whoever gets them trusts them all.
+    SF_TRY(const trust::TrustedKeys counting,
+           trust::trusted_from(kept.trusted.entries, {kept.trusted.keyring}));
     // What Spack looks for comes last.
-    SF_TRY(const bool changed, write_files({{keys, kept.trusted.keyring},
+    SF_TRY(const bool changed, write_files({{keys, counting.keyring},
                                             {where / "spack.lock", std::move(made.lock)},
                                             {where / "spack.yaml", std::move(made.yaml)}},
                                            options.force));

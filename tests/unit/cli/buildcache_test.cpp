@@ -50,6 +50,10 @@ TEST_F(BuildcacheWords, APushWantsAPlaceThatCanBeWrittenTo) {
            {"cache", "push", (folder() / "cache").string(), "--publish", "none"});
     expect(2, "--publish", {"cache", "push", (folder() / "cache").string(), "--publish", "some"});
     EXPECT_FALSE(base::exists(folder() / "cache"));
+    // A slip is no new folder here.
+    expect(2, "no cache is called 'upstraem' here", {"cache", "push", "upstraem"});
+    expect(2, "no cache is called 'upstraem' here",
+           {"build-slurm", "--publish", "all", "--publish-to", "upstraem"});
 }
 
 }  // namespace

@@ -220,9 +220,14 @@ TEST_F(SnapshotRules, BundlesAreVouchedForAndAliasesAreTheNewest) {
     ASSERT_TRUE(cache::add_bundle(next, two));
     EXPECT_THAT(verdict(next), HasSubstr("nobody has signed how"));
     const auto vouch = [&](const cache::NamedBundle& named) {
-        x_known.bundles[named.parts.at(BundlePart::archive).sha256] =
-            named.parts.at(BundlePart::sbom).sha256;
+        x_known.bundles[named.parts.at(BundlePart::archive).sha256] = {
+            "slurm-" + named.version + "-bookworm-amd64-software.tar.gz",
+            named.parts.at(BundlePart::sbom).sha256};
     };
+    vouch(two);
+    // What was vouched for under the name of another version is not this one.
+    x_known.bundles.begin()->second.file = "slurm-25.11.1-bookworm-amd64-software.tar.gz";
+    EXPECT_THAT(verdict(next), HasSubstr("nobody has signed how"));
     vouch(two);
     EXPECT_EQ(verdict(next), "");
     // Another file beside it.
