@@ -126,6 +126,18 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
                                          where, seen->serial, memory->name()),
                              "a mirror may be on its way: try again later; if the cache has none "
                              "any more on purpose, remove that file");
+        for (const std::string& root : options.root_fingerprints) {
+            if (place.whole()) break;
+            const Memory carried(options.memory, "offline:" + root);
+            SF_TRY(const auto before, carried.read());
+            if (before)
+                return fail_hint(
+                    Code::refused,
+                    fmt::format("{} has no list of revocations, and number {} of {} was seen in "
+                                "such a file before (remembered in {})",
+                                place.place(), before->serial, root, carried.name()),
+                    "make the file again, from a cache that has the list");
+        }
         if (options.required)
             return fail_hint(Code::refused,
                              place.place() + " has no list of revocations, and must have one here",

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "cache/backend.hpp"
@@ -18,10 +19,11 @@
 namespace sf::cache {
 
 struct RevocationOptions {
-    const trust::Verifier* roots = nullptr;  // borrowed; nobody: no list is asked for
-    std::filesystem::path memory;            // the folder of what is remembered; empty: nothing
-    std::int64_t now = 0;                    // seconds since 1970
-    bool required = false;                   // a place without one is refused
+    const trust::Verifier* roots = nullptr;        // borrowed; nobody: no list is asked for
+    std::vector<std::string> root_fingerprints{};  // theirs: whose lists were seen in files
+    std::filesystem::path memory;  // the folder of what is remembered; empty: nothing
+    std::int64_t now = 0;          // seconds since 1970
+    bool required = false;         // a place without one is refused
     bool accept_expired = false;
     std::int64_t max_age = 0;  // seconds it is good for, whatever it says; 0: as it says
 };

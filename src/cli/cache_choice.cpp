@@ -203,12 +203,42 @@ Result<std::unique_ptr<cache::Backend>> open_place(Session& session, const std::
     return cache::open_backend(chosen.place);
 }
 
+namespace {
+
+std::int64_t max_age_of(const ChosenCache& chosen) {
+    return chosen.named ? day * chosen.named->max_age_days : 0;
+}
+
+Result<trust::RevocationList> revocations_of(Session& session, const ChosenCache& chosen,
+                                             cache::Backend& place, const trust::TrustedKeys& roots,
+                                             bool accept_expired) {
+    if (roots.entries.empty()) return trust::RevocationList{};
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
+    cache::RevocationOptions options;
+    options.roots = &verifier;
+    for (const trust::TrustEntry& root : roots.entries)
+        options.root_fingerprints.push_back(root.fingerprint.text());
+    options.memory = session.state().caches();
+    options.now = std::time(nullptr);
+    options.required = chosen.named && chosen.named->root;
+    options.accept_expired = accept_expired;
+    options.max_age = max_age_of(chosen);
+    return cache::read_revocations(place, options, session.voice);
+}
+
+}  // namespace
+
 Result<KeptCache> open_kept(Session& session, const std::string& wanted, const TrustChoice& trust) {
     KeptCache kept;
     SF_TRY(kept.chosen, choose_cache(session, wanted));
     SF_TRY(kept.place, cache::open_backend(kept.chosen.place));
     SF_TRY(kept.trusted, narrowed(session, trust, kept.chosen, *kept.place));
     if (kept.trusted.entries.empty()) return tl::unexpected(nobody_trusted(*kept.place));
+    kept.max_age = max_age_of(kept.chosen);
+    // Who keeps a cache may be the one to sign an expired list afresh: it is said, and counts.
+    SF_TRY(const trust::TrustedKeys roots, roots_of(session, trust, kept.chosen));
+    SF_TRY(kept.revocations, revocations_of(session, kept.chosen, *kept.place, roots, true));
+    kept.trusted.withdrawn = kept.revocations.withdrawn();
     SF_TRY(trust::Verifier verifier, trust::Verifier::create(kept.trusted));
     kept.verifier.emplace(std::move(verifier));
     return kept;
@@ -244,19 +274,10 @@ Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const
     if (trusted.entries.empty() && !accept_unsigned)
         return tl::unexpected(nobody_trusted(*opened.place));
     SF_TRY(trust::TrustedKeys roots, roots_of(session, trust, chosen));
-    if (chosen.named) opened.max_age = day * chosen.named->max_age_days;
-    if (!roots.entries.empty()) {
-        SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
-        cache::RevocationOptions options;
-        options.roots = &verifier;
-        options.memory = session.state().caches();
-        options.now = std::time(nullptr);
-        options.required = chosen.named && chosen.named->root;
-        options.accept_expired = accept_expired;
-        options.max_age = opened.max_age;
-        SF_TRY(opened.revocations, cache::read_revocations(*opened.place, options, session.voice));
-        trusted.withdrawn = opened.revocations.withdrawn();
-    }
+    opened.max_age = max_age_of(chosen);
+    SF_TRY(opened.revocations,
+           revocations_of(session, chosen, *opened.place, roots, accept_expired));
+    trusted.withdrawn = opened.revocations.withdrawn();
     SF_TRY(trust::Verifier verifier, accept_unsigned && trusted.keys.empty()
                                          ? trust::Verifier::of_nobody()
                                          : trust::Verifier::create(trusted));

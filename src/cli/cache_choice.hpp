@@ -50,6 +50,8 @@ struct KeptCache {
     std::unique_ptr<cache::Backend> place;
     trust::TrustedKeys trusted;
     std::optional<trust::Verifier> verifier;
+    trust::RevocationList revocations;
+    std::int64_t max_age = 0;  // seconds
 };
 
 [[nodiscard]] base::Result<KeptCache> open_kept(Session& session, const std::string& wanted,

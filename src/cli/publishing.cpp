@@ -76,7 +76,8 @@ Result<std::vector<publish::PublishedKey>> published_keys(Session& session,
 // The publisher's own keys, and those of others whom this user trusts, whose packages are added to;
 // but none that a root has taken back.
 Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backend& place,
-                                                 const std::vector<publish::PublishedKey>& keys) {
+                                                 const std::vector<publish::PublishedKey>& keys,
+                                                 trust::RevocationList& list) {
     SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
     std::vector<std::string> texts{believed.keyring};
     for (const publish::PublishedKey& key : keys) {
@@ -94,8 +95,7 @@ Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backen
     options.roots = &verifier;
     options.memory = session.state().caches();
     options.now = std::time(nullptr);
-    SF_TRY(const trust::RevocationList list,
-           cache::read_revocations(place, options, session.voice));
+    SF_TRY(list, cache::read_revocations(place, options, session.voice));
     all.withdrawn = list.withdrawn();
     for (const auto& [fingerprint, reason] : all.withdrawn)
         for (const publish::PublishedKey& key : keys)
@@ -172,7 +172,8 @@ private:
         x_push.primary = x_keys.front().primary;
         x_push.public_key = x_keys.front().armored;
         x_push.more_keys.assign(x_keys.begin() + 1, x_keys.end());
-        SF_TRY(const trust::TrustedKeys all, believed_by_publisher(x_session, *x_place, x_keys));
+        SF_TRY(const trust::TrustedKeys all,
+               believed_by_publisher(x_session, *x_place, x_keys, x_revocations));
         SF_TRY(x_verifier, trust::Verifier::create(all));
         x_push.verifier = &*x_verifier;
         x_push.memory = x_session.state().caches();
@@ -238,6 +239,7 @@ private:
                 reading.memory = x_push.memory;
                 reading.now = x_push.now;
                 reading.accept_expired = true;  // it is signed afresh by this
+                reading.revocations = x_revocations;
                 auto reader = install::MirrorReader::open(*mirrors[folder], *x_verifier, reading,
                                                           x_session.voice);
                 if (!reader && reader.error().code != Code::absent)
@@ -333,6 +335,7 @@ private:
     std::vector<model::NodeId> x_taken;  // from elsewhere, signed by others
     std::vector<publish::PublishedKey> x_keys;
     std::optional<trust::Verifier> x_verifier;
+    trust::RevocationList x_revocations;
     publish::PushRequest x_push;
     publish::BundlePushRequest x_papers;
 };

@@ -75,14 +75,16 @@ Result<bool> write_files(const std::vector<File>& files, bool force) {
 }
 
 Result<install::Resolved> resolve(Session& session, const Options& options, cache::Backend& main,
-                                  const install::Query& query, const trust::Verifier& verifier) {
+                                  const install::Query& query, const KeptCache& kept) {
     install::ReaderOptions reading;
     SF_TRY(reading.mirror, cache::folder_of({query.toolchain, model::series_of(query.version)}));
     reading.memory = session.state().caches();
     reading.now = std::time(nullptr);
     reading.accept_expired = options.accept_expired;
+    reading.max_age = kept.max_age;
+    reading.revocations = kept.revocations;
     SF_TRY(const install::MirrorReader reader,
-           install::MirrorReader::open(main, verifier, reading, session.voice));
+           install::MirrorReader::open(main, *kept.verifier, reading, session.voice));
     return reader.resolve(query);
 }
 
@@ -105,7 +107,7 @@ Status run_spack_env(Session& session, const Options& options) {
     SF_TRY(const std::string folder,
            cache::folder_of({toolchain->name, model::series_of(query.version)}));
     cache::SubBackend main(*kept.place, folder);
-    SF_TRY(const install::Resolved found, resolve(session, options, main, query, *kept.verifier));
+    SF_TRY(const install::Resolved found, resolve(session, options, main, query, kept));
     SF_TRY(const cache::SpackSpec spec,
            base::during(read_spec(main, found.manifest), "reading what Spack is to install"));
     SF_TRY(cache::SpackEnvironment made, cache::spack_environment({&spec, address, toolchain->name,
