@@ -86,6 +86,27 @@ TEST_F(Revocations, NeverLedBack) {
     EXPECT_EQ(reads(), "0");
 }
 
+// Of files, which come under any name, it is the root whose list was seen.
+TEST_F(Revocations, AFileThatLeftItOutIsNoWayBack) {
+    class Carried : public cache::FileBackend {
+    public:
+        using FileBackend::FileBackend;
+        [[nodiscard]] bool whole() const override { return false; }
+    };
+    x_options.root_fingerprints = {x_root};
+    const auto reads_of = [&](const char* name) {
+        Carried file(place(name));
+        const auto got = cache::read_revocations(file, x_options, x_heard);
+        return got ? std::to_string(got->serial) : got.error().text();
+    };
+    EXPECT_EQ(reads_of("cache"), "0");
+    serve(2);
+    EXPECT_EQ(reads_of("cache"), "2");
+    EXPECT_THAT(reads_of("another"), HasSubstr("and number 2 of " + x_root + " was seen"));
+    x_options.root_fingerprints = {};
+    EXPECT_EQ(reads_of("another"), "0");
+}
+
 TEST_F(Revocations, OnlyARootSignsThem) {
     serve(signed_list(x_list, {x_key}));  // who publishes is no root
     EXPECT_THAT(reads(), HasSubstr("not trusted: " + x_key));
