@@ -242,7 +242,7 @@ Status RunRules::check_provenance(std::string_view text) const {
 // A blob beside a package's own.
 Status RunRules::check_other(const cache::BlobRecord& blob) const {
     SF_CHECK(holds(blob.sha256, blob.size, blob.media_type));
-    if (blob.media_type == cache::media::bundle && !x_bundle_manifests.contains(blob.sha256))
+    if (blob.media_type == cache::media::bundle && !x_packed_manifests.contains(blob.sha256))
         return fail(Code::refused, "a bundle's manifest was not signed in this run");
     if (blob.media_type == cache::media::signature && !x_signatures.contains(blob.sha256))
         return fail(Code::refused, "a signature was not made in this run");
@@ -309,8 +309,11 @@ void RunRules::signed_paper(Paper paper, std::string_view text, std::string_view
     if (paper == Paper::bundle) return;  // check_bundle() has learnt it
     learn(text);
     // Both were read before they were signed.
-    if (paper == Paper::bundle_manifest)
+    if (paper == Paper::bundle_manifest) {
         x_bundle_manifests[base::sha256(text)] = model::bundle_from_json(text).value();
+        // As a cache stores it: the same text gives the same bytes.
+        if (const auto packed = cache::gzip(text)) x_packed_manifests.insert(base::sha256(*packed));
+    }
     if (paper == Paper::spec_manifest)
         x_known.manifests[base::sha256(result)] = cache::spec_manifest_from_json(text).value();
 }

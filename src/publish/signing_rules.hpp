@@ -74,6 +74,7 @@ private:
     std::map<std::string, base::Digest> x_built;               // store name: that digest
     std::map<base::Digest, std::string> x_specs;               // by digest as stored: the text
     std::map<base::Digest, model::Bundle> x_bundle_manifests;  // signed here
+    std::set<base::Digest> x_packed_manifests;                 // those, as a cache stores them
     std::set<base::Digest> x_signatures;                       // made here
     std::map<base::Digest, base::Digest> x_bundles;  // signed here: the archive's, its manifest's
     std::map<std::string, cache::Snapshot> x_snapshots;  // by mirror: the last that was there
