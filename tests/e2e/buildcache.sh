@@ -64,9 +64,9 @@ expect_said 'cache is about --buildcache'
 expect 2 build --buildcache all
 expect_said 'no cache is listed'
 
-say '== nobody is trusted'
+say '== its signer is not trusted'
 expect 1 build --buildcache all --cache "$cache"
-expect_said 'no key is trusted'
+expect_said "is signed by a key that is not trusted: $key"
 [ ! -e "$other/packages" ] || fail 'something was taken, or built'
 expect 0 "$program" --state-dir "$own" key export "$key" --output "$work/public.asc"
 expect 0 taker key import "$work/public.asc"
