@@ -254,26 +254,20 @@ TEST_F(Installers, D2KilledAtAnyTime) {
         begin_suite("D2 installations", fmt::format("{} kills", turns), x_site->folder());
     const fs::path prefix = x_site->at("killed");
     const double serial = one_alone();
-    std::uint64_t killed = 0;
-    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
-        const double pause = between(random, 0.001, serial * 1.1);
+    Strikes strikes(random, turns, serial);
+    while (strikes.go_on() && !HasFailure()) {
         const std::string version = a_version(random);
         Running one = x_site->start(x_site->install(version, prefix));
-        std::this_thread::sleep_for(duration<double>(pause));
-        one.signal(SIGKILL);
-        const Said said = one.wait();
-        SCOPED_TRACE(fmt::format("kill {} after {:.3f} s: {}", i + 1, pause, said.text()));
-        if (said.signal == SIGKILL)
-            ++killed;
-        else
-            x_sound->check_has(prefix, version, true);
+        const Said said = strikes.strike(one);
+        SCOPED_TRACE(said.text());
+        if (said.signal != SIGKILL) x_sound->check_has(prefix, version, true);
         x_sound->check(prefix);
         // Half of them find what several dead have left.
         if (below(random, 2) == 0) x_sound->check_next(prefix, version);
         if (below(random, 8) == 0) fs::remove_all(prefix);
     }
-    EXPECT_GT(killed, turns / 4);
-    say("D2 installations", fmt::format("{} of {} met their end", killed, turns));
+    strikes.check();
+    say("D2 installations", strikes.text());
     fs::remove_all(prefix);
 }
 

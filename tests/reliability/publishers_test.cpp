@@ -214,23 +214,20 @@ TEST_F(Publishers, D2KilledAtAnyTime) {
     const std::uint64_t turns = rounds(5, 100);
     Random random = begin_suite("D2 publications", fmt::format("{} kills", turns), x_site.folder());
     const double serial = one_alone();
-    std::uint64_t killed = 0;
-    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+    Strikes strikes(random, turns, serial);
+    while (strikes.go_on() && !HasFailure()) {
+        const std::uint64_t i = strikes.struck();
         const std::string version = fmt::format("25.11.{}", 100 + i);
-        const double pause = between(random, 0.001, serial * 1.1);
         Running one = publisher(i % 3, version);
-        std::this_thread::sleep_for(duration<double>(pause));
-        one.signal(SIGKILL);
-        const Said said = one.wait();
-        SCOPED_TRACE(fmt::format("kill {} after {:.3f} s: {}", i + 1, pause, said.text()));
+        const Said said = strikes.strike(one);
+        SCOPED_TRACE(said.text());
         const Said verified = x_site.run({"cache", "verify", x_site.cache().native(), "--deep"});
         ASSERT_EQ(verified.code, 0) << verified.text();
         const std::set<std::string> there = named();
         for (const std::string& each : x_published) ASSERT_TRUE(there.contains(each)) << each;
-        if (said.signal == SIGKILL)
-            ++killed;
-        else
+        if (said.signal != SIGKILL) {
             EXPECT_TRUE(there.contains(version));
+        }
         if (below(random, 2) == 0) {
             const Said again = publisher((i + 1) % 3, version).wait();
             ASSERT_EQ(again.code, 0) << again.text();
@@ -238,8 +235,8 @@ TEST_F(Publishers, D2KilledAtAnyTime) {
         }
     }
     everything_is_there();
-    EXPECT_GT(killed, turns / 4);
-    say("D2 publications", fmt::format("{} of {} met their end", killed, turns));
+    strikes.check();
+    say("D2 publications", strikes.text());
 }
 
 }  // namespace

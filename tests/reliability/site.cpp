@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reliability/site.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
+#include <thread>
 
 #include "base/text.hpp"
 
@@ -47,6 +49,30 @@ Said Running::wait(std::chrono::seconds patience) {
     fs::remove(x_out);
     fs::remove(x_err);
     return said;
+}
+
+Said Strikes::strike(Running& process) {
+    const double pause = between(x_random, 0.001, x_longest);
+    std::this_thread::sleep_for(duration<double>(pause));
+    process.signal(SIGKILL);
+    Said said = process.wait();
+    ++x_struck;
+    if (said.signal == SIGKILL)
+        ++x_met;
+    else
+        x_longest = std::min(x_longest, pause);
+    said.err += fmt::format("(struck after {:.3f} s, the {}. of them)", pause, x_struck);
+    return said;
+}
+
+void Strikes::check() const {
+    if (!::testing::Test::HasFailure()) {
+        EXPECT_EQ(x_met, x_wanted) << text();
+    }
+}
+
+std::string Strikes::text() const {
+    return fmt::format("{} of {} that were struck met their end", x_met, x_struck);
 }
 
 Site::Site(const std::vector<std::string>& versions, const fs::path& parent)

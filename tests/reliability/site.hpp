@@ -50,6 +50,30 @@ private:
     std::chrono::steady_clock::time_point x_begin = std::chrono::steady_clock::now();
 };
 
+// Strikes processes somewhere on their way, until as many as wanted have met their end by it. A
+// machine is busier at one time than at another: whoever was done before the blow is the new
+// measure of how long they take.
+class Strikes {
+public:
+    // `alone`: seconds that one of them took.
+    Strikes(Random& random, std::uint64_t wanted, double alone)
+        : x_random(random), x_wanted(wanted), x_longest(alone) {}
+    // Not for ever: ten times as many as wanted.
+    [[nodiscard]] bool go_on() const { return x_met < x_wanted && x_struck < x_wanted * 10; }
+    [[nodiscard]] Said strike(Running& process);
+    [[nodiscard]] std::uint64_t struck() const { return x_struck; }
+    // As many as wanted; who was done before does not count.
+    void check() const;
+    [[nodiscard]] std::string text() const;
+
+private:
+    Random& x_random;
+    std::uint64_t x_wanted;
+    double x_longest;
+    std::uint64_t x_struck = 0;
+    std::uint64_t x_met = 0;
+};
+
 using Words = std::vector<std::string>;
 
 class Site {
