@@ -39,12 +39,17 @@ AtomicFile::~AtomicFile() {
 Status AtomicFile::write(Bytes bytes) { return write_all(x_fd.get(), bytes, x_path); }
 
 Status AtomicFile::commit() {
-    const std::string name = escape_untrusted(x_path.native());
-    if (::fsync(x_fd.get()) != 0) return fail_errno(errno, "make durable " + name);
-    if (::rename(x_temporary.c_str(), x_path.c_str()) != 0)
-        return fail_errno(errno, "put in place " + name);
-    x_fd.reset();
+    if (::fsync(x_fd.get()) != 0)
+        return fail_errno(errno, "make durable " + escape_untrusted(x_path.native()));
+    SF_CHECK(commit_unsynced());
     return fsync_dir(x_path.has_parent_path() ? x_path.parent_path() : fs::path("."));
+}
+
+Status AtomicFile::commit_unsynced() {
+    if (::rename(x_temporary.c_str(), x_path.c_str()) != 0)
+        return fail_errno(errno, "put in place " + escape_untrusted(x_path.native()));
+    x_fd.reset();
+    return {};
 }
 
 }  // namespace sf::base

@@ -22,6 +22,9 @@ public:
     Status write(Bytes bytes) override;
     Status write(std::string_view text) { return write(as_bytes(text)); }
     Status commit();
+    // Whole, too, but not durable: after a crash the name may hold anything. For what is checked
+    // when it is read and can be made again.
+    Status commit_unsynced();
 
     [[nodiscard]] int fd() const { return x_fd.get(); }
     // Where the bytes are until commit (for programs that must be given a name).

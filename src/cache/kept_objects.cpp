@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fcntl.h>
 
+#include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/regular_file.hpp"
@@ -57,7 +58,13 @@ std::optional<std::string> KeptObjects::find(const Ref& ref) const {
 // What cannot be kept is asked for again: no error of whoever reads.
 void KeptObjects::put(const std::string& name, std::string_view text) const {
     if (x_folder.empty() || !base::make_dirs(x_folder)) return;
-    if (base::write_file(x_folder / name, text)) drop_oldest();
+    const auto write = [&]() -> base::Status {
+        // Its digest is checked when it is read: no reason to wait for a disk.
+        SF_TRY(auto file, base::AtomicFile::create(x_folder / name));
+        SF_CHECK(file.write(text));
+        return file.commit_unsynced();
+    };
+    if (write()) drop_oldest();
 }
 
 void KeptObjects::drop_oldest() const {
@@ -108,7 +115,14 @@ void KeptObjects::keep(const Backend& backend, const std::string& key,
     const auto json = base::canonical_json({{"etag", object.etag},
                                             {"sha256", base::sha256(object.text).hex()},
                                             {"text", object.text}});
-    if (json) put(name_of(backend, key), *json);
+    if (!json) return;
+    const std::string name = name_of(backend, key);
+    const auto there = x_folder.empty() ? base::Result<std::optional<std::string>>(std::nullopt)
+                                        : base::read_regular_file(x_folder / name);
+    if (there && *there == *json)
+        ::utimensat(AT_FDCWD, (x_folder / name).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+    else
+        put(name, *json);
 }
 
 }  // namespace sf::cache

@@ -128,10 +128,13 @@ Result<SeenSnapshot> seen_from_json(std::string_view text) {
     return seen;
 }
 
+std::int64_t half_time(const Snapshot& snapshot) {
+    return snapshot.issued + (snapshot.expires - snapshot.issued) / 2;
+}
+
 Freshness freshness(const Snapshot& snapshot, std::int64_t now) {
     if (now >= snapshot.expires) return Freshness::expired;
-    const std::int64_t half = snapshot.issued + (snapshot.expires - snapshot.issued) / 2;
-    return now >= half ? Freshness::ageing : Freshness::fresh;
+    return now >= half_time(snapshot) ? Freshness::ageing : Freshness::fresh;
 }
 
 Result<SeenSnapshot> accept(const Snapshot& snapshot, std::string_view text,

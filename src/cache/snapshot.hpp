@@ -64,6 +64,8 @@ enum class Freshness {
     expired
 };
 
+// When it begins to age: seconds since 1970.
+[[nodiscard]] std::int64_t half_time(const Snapshot& snapshot);
 [[nodiscard]] Freshness freshness(const Snapshot& snapshot, std::int64_t now);
 
 // May this one follow? Code::refused: it is of another cache, older than the one seen before, the

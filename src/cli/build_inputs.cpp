@@ -190,7 +190,7 @@ Result<std::vector<fs::path>> fetch_sources(Session& session, const build::Plan&
         paths.push_back(sources.store().path_of(source));
         if (!wanted || wanted(id)) files.push_back(source);
     }
-    session.voice.info("sources: {} archives", files.size());
+    if (!files.empty()) session.voice.info("sources: {} archives", files.size());
     // Each is checked on the way, and lies where path_of() says.
     SF_CHECK(sources.store().fetch(files, sources.options()).map([](const auto&) {}));
     return paths;

@@ -2,6 +2,7 @@
 #include "cli/delivery.hpp"
 
 #include "cli/bundle_proof.hpp"
+#include "cli/publication_memory.hpp"
 #include "cli/runtime_choice.hpp"
 
 namespace sf::cli {
@@ -13,6 +14,15 @@ Status deliver(Session& session, const Delivery& delivery, const trust::Signer& 
     SF_TRY(const MadeBundle made,
            make_signed_bundle(session, delivery.plan, delivery.report, delivery.toolchain,
                               delivery.root.record, signer, delivery.wishes));
+    const Published published{delivery.plan, delivery.report, delivery.root.record,
+                              delivery.catalog, made};
+    if (publish && !delivery.verify) {
+        SF_TRY(const bool there, is_published(session, delivery.publish, published, signer));
+        if (there) {
+            say_bundle(session, made);
+            return {};
+        }
+    }
     if (delivery.verify || publish) {
         const std::unique_ptr<sandbox::Runner> runner = make_runner(delivery.runtime);
         SF_CHECK(prove_bundle(
@@ -20,9 +30,7 @@ Status deliver(Session& session, const Delivery& delivery, const trust::Signer& 
     }
     say_bundle(session, made);
     if (!publish) return {};
-    return publish_build(
-        session, delivery.publish,
-        {delivery.plan, delivery.report, delivery.root.record, delivery.catalog, made}, signer);
+    return publish_build(session, delivery.publish, published, signer);
 }
 
 }  // namespace sf::cli

@@ -26,7 +26,8 @@ struct Delivery {
     std::string run_id;
 };
 
-// Nothing is published that was not proven in this run.
+// Nothing is published that was not proven in this run; what was published from here already is
+// neither proven nor sent again, but where a proof was asked for.
 [[nodiscard]] base::Status deliver(Session& session, const Delivery& delivery,
                                    const trust::Signer& signer);
 

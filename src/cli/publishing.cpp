@@ -17,10 +17,9 @@
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/revocations.hpp"
 #include "cli/cache_choice.hpp"
-#include "cli/signing_key.hpp"
-#include "cli/trusted_keys.hpp"
+#include "cli/publication_memory.hpp"
+#include "cli/publisher_trust.hpp"
 #include "install/package_offer.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
@@ -45,8 +44,8 @@ public:
     std::string bytes_written;
 };
 
-Status push_one(Session& session, cache::Backend& place, const cache::MirrorName& name,
-                publish::PushRequest request) {
+Result<publish::PushReport> push_one(Session& session, cache::Backend& place,
+                                     const cache::MirrorName& name, publish::PushRequest request) {
     SF_TRY(request.mirror, cache::folder_of(name));
     cache::SubBackend mirror(place, request.mirror);
     SF_TRY(const publish::PushReport report, publish::push(mirror, request, session.voice));
@@ -59,53 +58,7 @@ Status push_one(Session& session, cache::Backend& place, const cache::MirrorName
                                       {"bytes", report.bytes},
                                       {"serial", report.serial},
                                       {"changed", report.changed}});
-    return {};
-}
-
-// Of all that sign together.
-Result<std::vector<publish::PublishedKey>> published_keys(Session& session,
-                                                          const trust::Signer& signer) {
-    std::vector<publish::PublishedKey> keys;
-    for (const trust::Fingerprint& primary : signer.primaries()) {
-        SF_TRY(std::string text, keyring_of(session).export_public(primary));
-        keys.push_back({primary.text(), std::move(text)});
-    }
-    return keys;
-}
-
-// The publisher's own keys, and those of others whom this user trusts, whose packages are added to;
-// but none that a root has taken back.
-Result<trust::TrustedKeys> believed_by_publisher(Session& session, cache::Backend& place,
-                                                 const std::vector<publish::PublishedKey>& keys,
-                                                 trust::RevocationList& list) {
-    SF_TRY(trust::TrustedKeys believed, trusted_keys(session, {}));
-    std::vector<std::string> texts{believed.keyring};
-    for (const publish::PublishedKey& key : keys) {
-        SF_TRY(const trust::Fingerprint primary, trust::Fingerprint::parse(key.primary));
-        std::erase_if(believed.entries,
-                      [&](const trust::TrustEntry& entry) { return entry.fingerprint == primary; });
-        believed.entries.push_back({primary, "this publisher"});
-        texts.push_back(key.armored);
-    }
-    SF_TRY(trust::TrustedKeys all, trust::trusted_from(believed.entries, texts));
-    SF_TRY(const trust::TrustedKeys roots, trusted_roots(session, {}));
-    if (roots.entries.empty()) return all;
-    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(roots));
-    cache::RevocationOptions options;
-    options.roots = &verifier;
-    options.memory = session.state().caches();
-    options.now = std::time(nullptr);
-    SF_TRY(list, cache::read_revocations(place, options, session.voice));
-    all.withdrawn = list.withdrawn();
-    for (const auto& [fingerprint, reason] : all.withdrawn)
-        for (const publish::PublishedKey& key : keys)
-            if (key.primary == fingerprint.text())
-                return base::fail_hint(Code::refused,
-                                       fmt::format("{} is withdrawn ({}): nobody would believe "
-                                                   "what it signs",
-                                                   key.primary, reason),
-                                       "--signing-key FINGERPRINT, of another one");
-    return all;
+    return report;
 }
 
 // Nobody could install a Slurm without them.
@@ -145,7 +98,12 @@ public:
         else
             SF_CHECK(push_dependencies());
         if (x_request.what != "deps") SF_CHECK(push_slurm(with_bundle ? &bundle : nullptr));
-        return show();
+        SF_CHECK(show());
+        const Status kept =
+            remember_published(x_session, *x_place, x_request, x_what, x_signer, x_pushes);
+        if (!kept)  // the next one does more than it has to
+            x_session.voice.warning("{}", kept.error().text());
+        return {};
     }
 
 private:
@@ -172,8 +130,9 @@ private:
         x_push.primary = x_keys.front().primary;
         x_push.public_key = x_keys.front().armored;
         x_push.more_keys.assign(x_keys.begin() + 1, x_keys.end());
+        SF_TRY(x_revocations, revocations_for(x_session, *x_place, x_signer.primaries()));
         SF_TRY(const trust::TrustedKeys all,
-               believed_by_publisher(x_session, *x_place, x_keys, x_revocations));
+               believed_by_publisher(x_session, x_keys, x_revocations));
         SF_TRY(x_verifier, trust::Verifier::create(all));
         x_push.verifier = &*x_verifier;
         x_push.memory = x_session.state().caches();
@@ -257,6 +216,12 @@ private:
         return {};
     }
 
+    Status push(const cache::MirrorName& mirror) {
+        SF_TRY(publish::PushReport report, push_one(x_session, *x_place, mirror, x_push));
+        x_pushes.push_back(std::move(report));
+        return {};
+    }
+
     Status push_dependencies() {
         const std::string main = main_package();
         x_push.items.clear();
@@ -264,7 +229,7 @@ private:
             if (each.package->store_name() != main)
                 x_push.items.push_back({each.package->store_name(), {}});
         }
-        return push_one(x_session, *x_place, {x_what.plan.toolchain, ""}, x_push);
+        return push({x_what.plan.toolchain, ""});
     }
 
     Status push_slurm(publish::BundlePush* bundle) {
@@ -281,8 +246,7 @@ private:
             SF_TRY(named, base::during(bundle->put(), "publishing the bundle"));
             x_push.bundle = &named;
         }
-        SF_CHECK(push_one(x_session, *x_place,
-                          {x_what.plan.toolchain, model::series_of(x_papers.version)}, x_push));
+        SF_CHECK(push({x_what.plan.toolchain, model::series_of(x_papers.version)}));
         x_push.bundle = nullptr;
         if (bundle == nullptr) return {};
         SF_CHECK(base::during(bundle->put_alias(), "publishing the bundle's alias"));
@@ -336,6 +300,7 @@ private:
     std::vector<publish::PublishedKey> x_keys;
     std::optional<trust::Verifier> x_verifier;
     trust::RevocationList x_revocations;
+    std::vector<publish::PushReport> x_pushes;
     publish::PushRequest x_push;
     publish::BundlePushRequest x_papers;
 };

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "install/cache_install.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/synced.hpp"
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
+#include "base/unnamed_file.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "model/bundle_layout.hpp"
@@ -75,18 +74,6 @@ private:
         return {};
     }
 
-    // A file without a name, on the file system that is unpacked to.
-    [[nodiscard]] Result<base::Fd> private_file() const {
-        base::Fd fd(::open(x_stage.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-        if (fd.valid()) return fd;
-        // Some file systems have none (NFS): a name that is taken away at once.
-        std::string name = (x_stage / ".fetch-XXXXXX").native();
-        fd = base::Fd(::mkostemp(name.data(), O_CLOEXEC));
-        if (!fd.valid()) return base::fail_errno(errno, "make a file for a download");
-        SF_CHECK(base::remove_file(name));
-        return fd;
-    }
-
     Status get_package(const model::Package& package) {
         const bool main = package.identity == x_resolved.manifest.identity;
         cache::Backend& from = main ? *x_mirrors.main : *x_mirrors.dependencies;
@@ -107,7 +94,8 @@ private:
     Status get(cache::Backend& from, const cache::Ref& ref, const pack::ArchivePolicy& policy,
                const std::string& file, const std::string& below) {
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{ref.sha256}));
-        SF_TRY(const base::Fd fd, private_file());
+        // On the file system that is unpacked to.
+        SF_TRY(const base::Fd fd, base::unnamed_file(x_stage));
         SF_CHECK(cache::fetch_ref(from, key, ref, fd.get()));
         SF_TRY(const base::Fd into,
                base::open_file(x_stage / below, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));

@@ -2,16 +2,13 @@
 #include "publish/mirror_copy.hpp"
 
 #include <atomic>
-#include <cerrno>
-#include <cstdlib>
-#include <fcntl.h>
 #include <optional>
-#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
+#include "base/unnamed_file.hpp"
 #include "cache/layout.hpp"
 #include "cache/mirror_walk.hpp"
 #include "cache/objects.hpp"
@@ -192,7 +189,7 @@ private:
             x_there += 1;
             return {};
         }
-        SF_TRY(const base::Fd file, private_file());
+        SF_TRY(const base::Fd file, base::unnamed_file(x_request.work));
         SF_CHECK(cache::fetch_ref(from, key, ref, file.get()));
         cache::PutRequest put;
         put.key = key;
@@ -210,14 +207,6 @@ private:
         x_sent += 1;
         x_bytes += ref.size;
         return {};
-    }
-
-    [[nodiscard]] Result<base::Fd> private_file() const {
-        std::string name = (x_request.work / "copy-XXXXXX").native();
-        base::Fd file(::mkostemp(name.data(), O_CLOEXEC));
-        if (!file.valid()) return base::fail_errno(errno, "make a file for a download");
-        SF_CHECK(base::remove_file(name));
-        return file;
     }
 
     Status put(const std::string& key, const std::string& text) {

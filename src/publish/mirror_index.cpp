@@ -70,10 +70,20 @@ cache::SpackIndex index_of(const cache::WalkedMirror& all) {
 Result<IndexReport> MirrorIndex::add(const std::vector<cache::NewBuild>& builds,
                                      const std::vector<cache::SpackSpec>& specs,
                                      const cache::NamedBundle* bundle) {
+    // Somebody else's mirror is left as it is.
+    SF_CHECK(believed().map([](const auto&) {}));
+    SF_CHECK(put_keys());
+    const auto spack = [&] {
+        return until_undisturbed("Spack's index", [&] { return try_spack_index(specs); });
+    };
+    // Before the snapshot: what is named for Spack alone, where this publisher dies in between, is
+    // there, whole and signed, and the next one names it for all. What is named for us alone Spack
+    // would not see for good.
+    SF_CHECK(spack());
     SF_CHECK(until_undisturbed("the snapshot",
                                [&] { return try_snapshot(builds, bundle, Renewal::when_ageing); }));
-    SF_CHECK(put_keys());
-    SF_CHECK(until_undisturbed("Spack's index", [&] { return try_spack_index(specs); }));
+    // And after it, which costs nothing where nobody has made the index anew meanwhile.
+    SF_CHECK(spack());
     return x_report;
 }
 
@@ -132,10 +142,12 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
     if (bundle != nullptr) {
         SF_TRY(with_bundle, cache::add_bundle(snapshot, *bundle));
     }
-    x_report.serial = snapshot.serial;
     const bool young = there && renewal == Renewal::when_ageing &&
                        cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
-    if (!change.changed && !with_bundle && young && all_signed) return true;
+    if (!change.changed && !with_bundle && young && all_signed) {
+        report(snapshot, there->stored);
+        return true;
+    }
     SF_CHECK(check_clock());
     for (const std::string& node : change.nodes) {
         SF_CHECK(x_authority.signer->admit(trust::Evidence::node, node));
@@ -156,15 +168,22 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
                                  : PutCondition{PutCondition::Kind::if_absent, {}}));
     if (outcome != PutOutcome::written) return false;
     SF_CHECK(cache::SnapshotMemory(x_authority.memory, x_mirror.place()).published(snapshot, text));
-    x_report.serial = snapshot.serial;
+    report(snapshot, signed_text);
     x_report.bytes += signed_text.size();
     x_report.changed = true;
     return true;
 }
 
+void MirrorIndex::report(const cache::Snapshot& snapshot, std::string_view stored) {
+    x_report.serial = snapshot.serial;
+    x_report.snapshot = base::sha256(stored);
+    x_report.renew = cache::half_time(snapshot);
+}
+
 Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& specs) {
     const std::string key = name(cache::FixedName::index_manifest);
     SF_TRY(const auto there, cache::read_object(x_mirror, key, max_unsigned_manifest));
+    if (there && there->text == x_index_left) return true;
     cache::SpackIndex index;
     bool fresh = !there;
     if (there) {
@@ -174,7 +193,8 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
         if (!read) {
             x_reporter.warning("{}: Spack's index is not one of ours, and is made again: {}",
                                x_mirror.place(), read.error().text());
-            SF_TRY(const cache::WalkedMirror all, walk());
+            SF_TRY(const auto snapshot, believed());
+            SF_TRY(const cache::WalkedMirror all, walk(snapshot));
             index = index_of(all);
             fresh = true;
         } else {
@@ -183,7 +203,10 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
     }
     const cache::SpackIndex before = index;
     for (const cache::SpackSpec& spec : specs) index.add(spec);
-    if (!fresh && index == before) return true;
+    if (!fresh && index == before) {
+        x_index_left = there->text;
+        return true;
+    }
     return replace_spack_index(index, there);
 }
 
@@ -199,6 +222,7 @@ Result<bool> MirrorIndex::replace_spack_index(const cache::SpackIndex& index,
     SF_TRY(const PutOutcome outcome,
            cache::put_text(x_mirror, key, manifest, json_type, unchanged(there)));
     if (outcome != PutOutcome::written) return false;
+    x_index_left = manifest;
     x_report.bytes += manifest.size();
     x_report.changed = true;
     return true;
@@ -223,8 +247,8 @@ Result<std::string> MirrorIndex::read_unsigned(const cache::BlobRecord& blob,
 }
 
 // Everything that the snapshot names, by its signed manifests.
-Result<cache::WalkedMirror> MirrorIndex::walk() const {
-    SF_TRY(const auto there, believed());
+Result<cache::WalkedMirror> MirrorIndex::walk(
+    const std::optional<cache::TrustedSnapshot>& there) const {
     if (!there) return cache::WalkedMirror();
     SF_TRY(cache::WalkedMirror all,
            cache::walk_mirror(x_mirror, *x_authority.verifier, there->snapshot));
@@ -236,14 +260,17 @@ Result<IndexReport> MirrorIndex::remake(const KeysOf& keys_of) {
     std::set<std::string> signers;
     SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
     SF_CHECK(until_undisturbed("Spack's index", [&]() -> Result<bool> {
-        // Before the snapshot: a publisher writes the snapshot first, so what it has added since
-        // is in the one, or has changed the other.
         SF_TRY(const auto there,
                cache::read_object(x_mirror, name(cache::FixedName::index_manifest),
                                   max_unsigned_manifest));
-        SF_TRY(const cache::WalkedMirror all, walk());
+        SF_TRY(const auto snapshot, believed());
+        SF_TRY(const cache::WalkedMirror all, walk(snapshot));
         signers = all.signers;
-        return replace_spack_index(index_of(all), there);
+        SF_TRY(const bool done, replace_spack_index(index_of(all), there));
+        // A publisher adds to the index, writes the snapshot, and looks at the index again: what it
+        // had added was taken out here, if its snapshot came too late to be walked.
+        SF_TRY(const auto after, believed());
+        return done && (after ? after->etag : "") == (snapshot ? snapshot->etag : "");
     }));
     SF_TRY(const std::vector<PublishedKey> keys, keys_of(signers));
     std::vector<std::string> fingerprints;

@@ -94,7 +94,10 @@ public:
         authority.lifetime = x_request.lifetime;
         MirrorIndex index(x_mirror, std::move(authority), x_reporter);
         SF_TRY(const IndexReport written, index.add(x_builds, x_specs, x_request.bundle));
+        x_report.mirror = x_request.mirror;
         x_report.serial = written.serial;
+        x_report.snapshot = written.snapshot;
+        x_report.renew = written.renew;
         x_report.bytes += written.bytes;
         x_report.changed = x_report.changed || written.changed;
         return std::move(x_report);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts packages into one mirror of a cache (docs/formats/cache.md): blobs, then signed manifests,
-// then the index and the snapshot that names them, then what Spack reads first. What is there
+// then what Spack reads first, then the index and the snapshot that names them. What is there
 // already is not sent again and never changed. Many publishers may write to one mirror: each adds
 // to what the others have. A publisher that dies leaves the mirror as it was for every reader. Does
 // not know where packages come from. One thread for each push.
@@ -71,10 +71,13 @@ struct PushRequest {
 };
 
 struct PushReport {
+    std::string mirror;              // which of a place it is
     std::vector<std::string> added;  // store names
     std::vector<std::string> there;
     std::uint64_t bytes = 0;   // sent
     std::uint64_t serial = 0;  // of the snapshot that names them
+    base::Digest snapshot;     // of that object
+    std::int64_t renew = 0;    // when it is to be signed afresh, seconds since 1970
     bool changed = false;
 };
 

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/regular_file.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "base/unnamed_file.hpp"
 #include "cache/object_tar.hpp"
 #include "cache/objects.hpp"
 
@@ -109,10 +109,7 @@ private:
     // Through a file without a name: what is not what was signed never gets into ours.
     Status copy(const std::string& key, const cache::Ref& ref) {
         SF_CHECK(base::check_stop());
-        std::string name = (x_contents.work / "object-XXXXXX").native();
-        const base::Fd file(::mkostemp(name.data(), O_CLOEXEC));
-        if (!file.valid()) return base::fail_errno(errno, "make a file for a download");
-        SF_CHECK(base::remove_file(name));
+        SF_TRY(const base::Fd file, base::unnamed_file(x_contents.work));
         SF_CHECK(cache::fetch_ref(x_place, key, ref, file.get()));
         count(ref.size);
         return x_tar.add(key, ref.size, file.get());

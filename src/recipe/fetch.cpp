@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recipe/fetch.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "base/files.hpp"
@@ -125,14 +127,17 @@ base::Result<std::vector<SourceStore::Candidate>> SourceStore::candidates(
 
 base::Result<Availability> SourceStore::probe(const model::SourceFile& source,
                                               const FetchOptions& options) {
+    SF_CHECK(check_file(source));
     Availability answer;
-    const auto stored = find(source);
-    if (stored && *stored) {
+    // Not read: whoever uses it checks it, and fetches it again if it is damaged.
+    const fs::path stored = path_of(source);
+    struct stat its {};
+    if (::stat(stored.c_str(), &its) == 0 && S_ISREG(its.st_mode) &&
+        (source.size == 0 || static_cast<std::uint64_t>(its.st_size) == source.size)) {
         answer.available = true;
-        answer.where = (*stored)->string();
+        answer.where = stored.string();
         return answer;
     }
-    if (!stored && stored.error().code != Code::corrupt) return tl::unexpected(stored.error());
     SF_TRY(const auto list, candidates(source, options));
     for (const Candidate& candidate : list) {
         if (!candidate.url) {

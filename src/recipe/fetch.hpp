@@ -51,7 +51,8 @@ public:
     [[nodiscard]] base::Result<std::optional<std::filesystem::path>> find(
         const model::SourceFile& source) const;
 
-    // Can the bytes be had, without downloading them? An error only if the question could not be
+    // Can the bytes be had, without downloading them? What lies in the store and has its size can,
+    // as far as that tells: fetch() checks it. An error only if the question could not be
     // put (a stop request, an unusable folder).
     [[nodiscard]] base::Result<Availability> probe(const model::SourceFile& source,
                                                    const FetchOptions& options = {});

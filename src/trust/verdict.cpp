@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/atomic_file.hpp"
 #include "base/text.hpp"
+#include "base/unnamed_file.hpp"
 #include "trust/armor.hpp"
 #include "trust/clearsign.hpp"
 #include "trust/gpg.hpp"
@@ -34,6 +36,19 @@ const Key* owner_of(std::string_view key, const std::vector<Key>& listed) {
 }
 
 unsigned class_of(Signed what) { return what == Signed::file ? 0 : 1; }
+
+// In a folder of ours that goes when we do: durable for nobody.
+base::Status write_for_gpgv(const fs::path& path, std::string_view bytes) {
+    SF_TRY(auto file, base::AtomicFile::create(path, 0600));
+    SF_CHECK(file.write(bytes));
+    return file.commit_unsynced();
+}
+
+base::Result<base::Fd> in_unnamed_file(const fs::path& folder, std::string_view bytes) {
+    SF_TRY(base::Fd file, base::unnamed_file(folder));
+    SF_CHECK(base::write_all(file.get(), base::as_bytes(bytes), folder));
+    return file;
+}
 
 Finding judge_good(const SignatureStatus& signature, const Key& key, std::int64_t now,
                    Signed what) {
@@ -181,7 +196,7 @@ base::Result<Verifier> Verifier::of_nobody(VerifierOptions options) {
 base::Result<Verifier> Verifier::with_keys(const TrustedKeys& trusted, VerifierOptions options) {
     SF_CHECK(check_program(options.gpgv.string()));
     SF_TRY(base::TempDir room, short_temporary_folder());
-    SF_CHECK(base::write_file(room.path() / "keyring.gpg", trusted.keyring, 0600));
+    SF_CHECK(write_for_gpgv(room.path() / "keyring.gpg", trusted.keyring));
     SF_CHECK(make_private_folder(room.path() / "home"));
     return Verifier(trusted, std::move(options), std::move(room));
 }
@@ -249,7 +264,7 @@ base::Result<Verdict> Verifier::judge_file(int descriptor, std::string_view armo
            base::during(dearmor_signature(armored), "checking the signature of " + name));
     // A name per call is not needed: a Verifier serves one thread at a time.
     const fs::path signature = x_room.path() / "signature";
-    SF_CHECK(base::write_file(signature, packets, 0600));
+    SF_CHECK(write_for_gpgv(signature, packets));
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
 
     base::Command command = gpgv({"--status-fd", "1", "--", signature.string(), "-"});
@@ -261,9 +276,7 @@ base::Result<Verdict> Verifier::judge_file(int descriptor, std::string_view armo
 
 base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::string_view armored,
                                                    std::string_view file) const {
-    const fs::path path = x_room.path() / "bytes";
-    SF_CHECK(base::write_file(path, bytes, 0600));
-    SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY | O_NOFOLLOW));
+    SF_TRY(const base::Fd descriptor, in_unnamed_file(x_room.path(), bytes));
     return verify(descriptor.get(), armored, file);
 }
 
@@ -271,9 +284,7 @@ base::Result<std::optional<GoodSignature>> Verifier::verify_if_listed(std::strin
                                                                       std::string_view armored,
                                                                       std::string_view file) const {
     if (armored.empty()) return std::optional<GoodSignature>();
-    const fs::path path = x_room.path() / "bytes";
-    SF_CHECK(base::write_file(path, bytes, 0600));
-    SF_TRY(const base::Fd descriptor, base::open_file(path, O_RDONLY | O_NOFOLLOW));
+    SF_TRY(const base::Fd descriptor, in_unnamed_file(x_room.path(), bytes));
     SF_TRY(const Verdict verdict, judge_file(descriptor.get(), armored, file));
     if (verdict.finding == Finding::unknown_signer) return std::optional<GoodSignature>();
     SF_TRY(GoodSignature good, conclude(verdict, file));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <sched.h>
+#include <set>
 
 #include "base/stop.hpp"
 #include "base/text.hpp"
@@ -121,6 +122,16 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     return report;
 }
 
+Result<std::set<model::NodeId>> to_build(Session& session, const build::Plan& plan, bool rebuild) {
+    const build::PackageStore store(session.state());
+    std::set<model::NodeId> ids;
+    for (const model::NodeId id : plan.dag.nodes()) {
+        SF_TRY(const std::string reason, build::reason_to_build(store, plan.dag.at(id), rebuild));
+        if (!reason.empty()) ids.insert(id);
+    }
+    return ids;
+}
+
 // Wishes about the bundle make no sense where none is made.
 Status check_wishes(const Options& options) {
     const auto& packages = options.request.packages;
@@ -173,7 +184,11 @@ Status run_build(Session& session, const Options& options) {
     const bool from_caches = options.buildcache.wanted();
     std::vector<std::filesystem::path> files;
     if (!from_caches) {
-        SF_TRY(files, fetch_sources(session, plan, sources));
+        SF_TRY(const std::set<model::NodeId> unbuilt, to_build(session, plan, options.no_cache));
+        // Who publishes a package publishes its sources.
+        SF_TRY(files, fetch_sources(session, plan, sources, [&](model::NodeId id) {
+                   return options.publish.wanted() || unbuilt.contains(id);
+               }));
     }
     if (!options.local_cache.empty())
         SF_CHECK(open_local_cache(session, plan, options.local_cache, !options.no_cache));
@@ -183,7 +198,6 @@ Status run_build(Session& session, const Options& options) {
                Buildcache::open(session, options.buildcache, plan, goals(plan, options.request),
                                 options.request.offline));
         SF_TRY(decisions, buildcache->take());
-        // Who publishes a package publishes its sources.
         const auto wanted = [&](model::NodeId id) {
             return options.publish.wanted() ||
                    decisions[model::index(id)].way == Decision::Way::build;

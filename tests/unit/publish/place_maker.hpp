@@ -176,7 +176,7 @@ protected:
         SF_TRY(const cache::NamedBundle named, bundle.put());
         push.bundle = &named;
         push.mirror = "bookworm/slurm/" + slurm.version.substr(0, 5);
-        push.items = {{slurm.store_name(), {}}};
+        push.items = {{slurm.store_name(), x_extra}};
         cache::SubBackend main(place, push.mirror);
         SF_TRY(const PushReport second, ::sf::publish::push(main, push, x_reporter));
         SF_CHECK(bundle.put_alias());
@@ -201,6 +201,7 @@ protected:
     std::optional<trust::Verifier> x_verifier;
     const trust::Verifier* x_publishers = nullptr;  // if it is another
     std::string x_public;
+    std::vector<ExtraBlob> x_extra;  // beside Slurm's own
     Heard x_reporter;
     std::uint64_t x_bytes = 0;
     int x_patience = 3;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "cache/gzip_text.hpp"
 #include "cache/snapshot.hpp"
 #include "signer_maker.hpp"
 #include "trust/revocation_list.hpp"
@@ -164,6 +165,27 @@ TEST_F(SignerApart, ADigestThatWasNotHandedOverInEachPaper) {
         EXPECT_THAT(said, HasSubstr(each.reason.empty() ? "handed over" : each.reason))
             << static_cast<int>(each.paper) << ' ' << each.before;
         EXPECT_THAT(said, HasSubstr("asking the signer"));
+    }
+}
+
+// In a cache the manifest of a bundle lies packed: that it is the one that was signed is known all
+// the same, and of no other text.
+TEST_F(SignerApart, AManifestOfABundleAsACacheStoresIt) {
+    for (const bool genuine : {true, false}) {
+        cache::FileBackend place(at(genuine ? "cache" : "other"));
+        const std::string folder = genuine ? "one" : "two";
+        const auto signer = begun("25.11.2", folder);
+        x_other_signer = signer.get();
+        const Machine machine = build("25.11.2", folder);
+        std::string text = machine.manifest;
+        if (!genuine) text += ' ';
+        x_extra = {{std::string(cache::media::bundle), "gzip", cache::gzip(text).value()}};
+        const std::string said = why(publish(machine, place));
+        if (genuine) {
+            EXPECT_EQ(said, "(fine)");
+        } else {
+            EXPECT_THAT(said, HasSubstr("a bundle's manifest was not signed in this run"));
+        }
     }
 }
 

@@ -355,6 +355,18 @@ TEST_F(Sources, ProbeAsksAndDownloadsNothing) {
     EXPECT_EQ(answer->where, x_store.path_of(source).string());
     EXPECT_THAT(asked(), IsEmpty());
 
+    // One of another size is none; one of other bytes is found out when it is used.
+    ASSERT_TRUE(base::write_file(x_store.path_of(source), "short"));
+    answer = x_store.probe(source);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->where, "https://b.example/x");
+    ASSERT_TRUE(base::write_file(x_store.path_of(source), "CONTENT"));
+    answer = x_store.probe(source);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->where, x_store.path_of(source).string());
+    ASSERT_TRUE(x_store.fetch_one(source));
+    EXPECT_EQ(base::read_file(x_store.path_of(source)).value(), "content");
+
     x_network.places["https://c.example/x"] = {"", Code::interrupted};
     const auto stopped = x_store.probe(source_of("other", {"https://c.example/x"}));
     ASSERT_FALSE(stopped);
