@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 
 namespace sf::base {
 
@@ -15,7 +16,8 @@ Result<Fd> unnamed_file(const std::filesystem::path& folder) {
     // Some file systems have none (NFS): a name that is taken away at once.
     std::string name = (folder / ".unnamed-XXXXXX").native();
     file = Fd(::mkostemp(name.data(), O_CLOEXEC));
-    if (!file.valid()) return fail_errno(errno, "make a file in " + folder.native());
+    if (!file.valid())
+        return fail_errno(errno, "make a file in " + escape_untrusted(folder.native()));
     SF_CHECK(remove_file(name));
     return file;
 }

@@ -158,6 +158,16 @@ private:
     Status unpack() {
         const fs::path& archive = x_context.sources.at(model::index(x_id));
         SF_TRY(const base::Fd file, base::open_file(archive, O_RDONLY));
+        // As it is now: what is fetched is decided before, and not by who builds.
+        SF_TRY(const base::Digest digest, base::sha256_fd(file.get()));
+        if (digest != x_version.source.sha256)
+            return base::fail_hint(Code::corrupt,
+                                   fmt::format("{} is damaged: sha256 is {}, expected {}",
+                                               base::escape_untrusted(archive.native()),
+                                               digest.hex(), x_version.source.sha256.hex()),
+                                   "run this again: it is fetched anew");
+        if (::lseek(file.get(), 0, SEEK_SET) != 0)
+            return base::fail_errno(errno, "rewind " + base::escape_untrusted(archive.native()));
         SF_TRY(const base::Fd folder,
                base::open_file(build_folder() / "src", O_RDONLY | O_DIRECTORY));
         SF_TRY([[maybe_unused]] const pack::ArchiveTotals totals,

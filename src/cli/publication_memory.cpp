@@ -17,9 +17,9 @@ using base::Status;
 namespace {
 
 // All that decides what a place looks like after it: what was asked for, the packages, the bundle,
-// who signs, and what the page for people names.
+// who signs, with which public keys as they are now, and what the page for people names.
 Result<base::Digest> digest_of(const PublishRequest& request, const Published& what,
-                               const trust::Signer& signer) {
+                               const std::vector<publish::PublishedKey>& keys) {
     Json packages = Json::array();
     for (const build::NodeOutcome& node : what.report.nodes)
         if (node.state != build::NodeState::unneeded)
@@ -27,7 +27,8 @@ Result<base::Digest> digest_of(const PublishRequest& request, const Published& w
                                 node.package.run.sha256.hex(),
                                 node.taken ? node.taken->signer : std::string()});
     Json signers = Json::array();
-    for (const trust::Fingerprint& primary : signer.primaries()) signers.push_back(primary.text());
+    for (const publish::PublishedKey& key : keys)
+        signers.push_back({key.primary, base::sha256(key.armored).hex()});
     Json page = Json::array();
     for (const auto& [toolchain, unused] : what.catalog.toolchains) page.push_back(toolchain);
     for (const auto& [series, stack] : what.catalog.stacks) page.push_back(series);
@@ -53,13 +54,17 @@ Result<publish::Receipts> receipts_of(Session& session, cache::Backend& place,
 Result<bool> is_published(Session& session, const PublishRequest& request, const Published& what,
                           const trust::Signer& signer) {
     SF_TRY(const auto place, open_place(session, request.to));
-    SF_TRY(const base::Digest digest, digest_of(request, what, signer));
+    SF_TRY(const std::vector<publish::PublishedKey> keys, published_keys(session, signer));
+    SF_TRY(const base::Digest digest, digest_of(request, what, keys));
     SF_TRY(const publish::Receipts receipts, receipts_of(session, *place, request, what));
-    SF_TRY(const bool there, receipts.hold(digest, std::time(nullptr)));
+    const std::int64_t now = std::time(nullptr);
+    const auto left = receipts.find(digest, now);
+    if (!left) return false;
+    SF_TRY(const trust::RevocationList list, revocations_for(session, *place, signer.primaries()));
+    SF_TRY(const trust::TrustedKeys believed, believed_by_publisher(session, keys, list));
+    SF_TRY(const trust::Verifier verifier, trust::Verifier::create(believed));
+    SF_TRY(const bool there, receipts.holds(*left, verifier, now));
     if (!there) return false;
-    SF_CHECK(
-        revocations_for(session, *place, signer.primaries()).map([](const trust::RevocationList&) {
-        }));
     session.voice.line(
         fmt::format("{}: all of it was published from here already, and nobody has changed it "
                     "since: nothing is proven or sent again",
@@ -69,10 +74,10 @@ Result<bool> is_published(Session& session, const PublishRequest& request, const
 }
 
 Status remember_published(Session& session, cache::Backend& place, const PublishRequest& request,
-                          const Published& what, const trust::Signer& signer,
+                          const Published& what, const std::vector<publish::PublishedKey>& keys,
                           const std::vector<publish::PushReport>& pushes) {
     publish::Receipt left;
-    SF_TRY(left.request, digest_of(request, what, signer));
+    SF_TRY(left.request, digest_of(request, what, keys));
     for (const publish::PushReport& push : pushes) {
         left.snapshots[push.mirror] = push.snapshot;
         if (left.snapshots.size() == 1 || push.renew < left.renew) left.renew = push.renew;

@@ -13,14 +13,15 @@
 
 namespace sf::cli {
 
-// True: all of it is there, and that was said. Code::refused: a key that signs is withdrawn there.
+// True: all of it is there, and that was said. Code::refused: a key that signs is withdrawn there,
+// or what is there is not to be believed.
 [[nodiscard]] base::Result<bool> is_published(Session& session, const PublishRequest& request,
                                               const Published& what, const trust::Signer& signer);
 
-// After all of it was published to `place`, mirror by mirror.
+// After all of it was published to `place`, mirror by mirror; `keys`: of all that sign.
 [[nodiscard]] base::Status remember_published(Session& session, cache::Backend& place,
                                               const PublishRequest& request, const Published& what,
-                                              const trust::Signer& signer,
+                                              const std::vector<publish::PublishedKey>& keys,
                                               const std::vector<publish::PushReport>& pushes);
 
 }  // namespace sf::cli

@@ -100,7 +100,7 @@ public:
         if (x_request.what != "deps") SF_CHECK(push_slurm(with_bundle ? &bundle : nullptr));
         SF_CHECK(show());
         const Status kept =
-            remember_published(x_session, *x_place, x_request, x_what, x_signer, x_pushes);
+            remember_published(x_session, *x_place, x_request, x_what, x_keys, x_pushes);
         if (!kept)  // the next one does more than it has to
             x_session.voice.warning("{}", kept.error().text());
         return {};

@@ -70,20 +70,10 @@ cache::SpackIndex index_of(const cache::WalkedMirror& all) {
 Result<IndexReport> MirrorIndex::add(const std::vector<cache::NewBuild>& builds,
                                      const std::vector<cache::SpackSpec>& specs,
                                      const cache::NamedBundle* bundle) {
-    // Somebody else's mirror is left as it is.
-    SF_CHECK(believed().map([](const auto&) {}));
-    SF_CHECK(put_keys());
-    const auto spack = [&] {
-        return until_undisturbed("Spack's index", [&] { return try_spack_index(specs); });
-    };
-    // Before the snapshot: what is named for Spack alone, where this publisher dies in between, is
-    // there, whole and signed, and the next one names it for all. What is named for us alone Spack
-    // would not see for good.
-    SF_CHECK(spack());
     SF_CHECK(until_undisturbed("the snapshot",
                                [&] { return try_snapshot(builds, bundle, Renewal::when_ageing); }));
-    // And after it, which costs nothing where nobody has made the index anew meanwhile.
-    SF_CHECK(spack());
+    SF_CHECK(put_keys());
+    SF_CHECK(until_undisturbed("Spack's index", [&] { return try_spack_index(specs); }));
     return x_report;
 }
 
@@ -183,7 +173,6 @@ void MirrorIndex::report(const cache::Snapshot& snapshot, std::string_view store
 Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& specs) {
     const std::string key = name(cache::FixedName::index_manifest);
     SF_TRY(const auto there, cache::read_object(x_mirror, key, max_unsigned_manifest));
-    if (there && there->text == x_index_left) return true;
     cache::SpackIndex index;
     bool fresh = !there;
     if (there) {
@@ -193,8 +182,7 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
         if (!read) {
             x_reporter.warning("{}: Spack's index is not one of ours, and is made again: {}",
                                x_mirror.place(), read.error().text());
-            SF_TRY(const auto snapshot, believed());
-            SF_TRY(const cache::WalkedMirror all, walk(snapshot));
+            SF_TRY(const cache::WalkedMirror all, walk());
             index = index_of(all);
             fresh = true;
         } else {
@@ -203,10 +191,7 @@ Result<bool> MirrorIndex::try_spack_index(const std::vector<cache::SpackSpec>& s
     }
     const cache::SpackIndex before = index;
     for (const cache::SpackSpec& spec : specs) index.add(spec);
-    if (!fresh && index == before) {
-        x_index_left = there->text;
-        return true;
-    }
+    if (!fresh && index == before) return true;
     return replace_spack_index(index, there);
 }
 
@@ -222,7 +207,6 @@ Result<bool> MirrorIndex::replace_spack_index(const cache::SpackIndex& index,
     SF_TRY(const PutOutcome outcome,
            cache::put_text(x_mirror, key, manifest, json_type, unchanged(there)));
     if (outcome != PutOutcome::written) return false;
-    x_index_left = manifest;
     x_report.bytes += manifest.size();
     x_report.changed = true;
     return true;
@@ -247,8 +231,8 @@ Result<std::string> MirrorIndex::read_unsigned(const cache::BlobRecord& blob,
 }
 
 // Everything that the snapshot names, by its signed manifests.
-Result<cache::WalkedMirror> MirrorIndex::walk(
-    const std::optional<cache::TrustedSnapshot>& there) const {
+Result<cache::WalkedMirror> MirrorIndex::walk() const {
+    SF_TRY(const auto there, believed());
     if (!there) return cache::WalkedMirror();
     SF_TRY(cache::WalkedMirror all,
            cache::walk_mirror(x_mirror, *x_authority.verifier, there->snapshot));
@@ -260,17 +244,14 @@ Result<IndexReport> MirrorIndex::remake(const KeysOf& keys_of) {
     std::set<std::string> signers;
     SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
     SF_CHECK(until_undisturbed("Spack's index", [&]() -> Result<bool> {
+        // Before the snapshot: a publisher writes the snapshot first, so what it has added since
+        // is in the one, or has changed the other.
         SF_TRY(const auto there,
                cache::read_object(x_mirror, name(cache::FixedName::index_manifest),
                                   max_unsigned_manifest));
-        SF_TRY(const auto snapshot, believed());
-        SF_TRY(const cache::WalkedMirror all, walk(snapshot));
+        SF_TRY(const cache::WalkedMirror all, walk());
         signers = all.signers;
-        SF_TRY(const bool done, replace_spack_index(index_of(all), there));
-        // A publisher adds to the index, writes the snapshot, and looks at the index again: what it
-        // had added was taken out here, if its snapshot came too late to be walked.
-        SF_TRY(const auto after, believed());
-        return done && (after ? after->etag : "") == (snapshot ? snapshot->etag : "");
+        return replace_spack_index(index_of(all), there);
     }));
     SF_TRY(const std::vector<PublishedKey> keys, keys_of(signers));
     std::vector<std::string> fingerprints;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What names the packages of a mirror: Spack's index and keys, which are not signed and can be made
-// again, then our index and snapshot, which are. Each is read, added to and written on the
+// What names the packages of a mirror: our index and snapshot, which are signed, then Spack's index
+// and keys, which are not and can be made again. Each is read, added to and written on the
 // condition that nobody has changed it meanwhile; else it begins again. One thread.
 #pragma once
 
@@ -91,8 +91,7 @@ private:
     [[nodiscard]] base::Result<bool> try_spack_index(const std::vector<cache::SpackSpec>& specs);
     [[nodiscard]] base::Result<cache::SpackIndex> read_spack_index(
         const std::string& manifest) const;
-    [[nodiscard]] base::Result<cache::WalkedMirror> walk(
-        const std::optional<cache::TrustedSnapshot>& there) const;
+    [[nodiscard]] base::Result<cache::WalkedMirror> walk() const;
     [[nodiscard]] base::Result<bool> replace_spack_index(
         const cache::SpackIndex& index, const std::optional<cache::StoredText>& there);
     [[nodiscard]] base::Status put_key(const PublishedKey& key);
@@ -113,7 +112,6 @@ private:
     IndexAuthority x_authority;
     base::Reporter& x_reporter;
     IndexReport x_report;
-    std::string x_index_left;  // the manifest of Spack's index, as this object left it
 };
 
 }  // namespace sf::publish

@@ -96,10 +96,6 @@ Result<PruneReport> prune_mirror(cache::Backend& mirror, const PruneRequest& req
     if (!litter.empty() && !request.dry_run) {
         SF_TRY(named, named_by(mirror, request));
     }
-    const bool manifests = std::ranges::any_of(
-        litter, [](const auto& object) { return object.key.starts_with("v3/manifests/spec/"); });
-    if (manifests && !request.dry_run && request.before_manifests)
-        SF_CHECK(request.before_manifests());
     for (const cache::ObjectInfo& object : litter) {
         SF_CHECK(base::check_stop());
         if (named.contains(object.key)) continue;

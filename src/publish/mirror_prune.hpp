@@ -24,8 +24,6 @@ struct PruneRequest {
     std::int64_t keep_seconds = 0;
     bool dry_run = false;
     std::function<void(const cache::ObjectInfo& object)> on_object;  // what goes, or would
-    // Before a signed manifest goes: Spack's index may still name it (MirrorIndex::remake).
-    std::function<base::Status()> before_manifests;
 };
 
 struct PruneReport {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts packages into one mirror of a cache (docs/formats/cache.md): blobs, then signed manifests,
-// then what Spack reads first, then the index and the snapshot that names them. What is there
+// then the index and the snapshot that names them, then what Spack reads first. What is there
 // already is not sent again and never changed. Many publishers may write to one mirror: each adds
 // to what the others have. A publisher that dies leaves the mirror as it was for every reader. Does
 // not know where packages come from. One thread for each push.

@@ -4,9 +4,8 @@
 #include "base/files.hpp"
 #include "base/json_reader.hpp"
 #include "base/text.hpp"
-#include "cache/layout.hpp"
 #include "cache/objects.hpp"
-#include "cache/snapshot.hpp"
+#include "cache/trusted_snapshot.hpp"
 
 namespace sf::publish {
 
@@ -58,24 +57,29 @@ Result<Receipt> receipt_from_json(std::string_view text) {
 
 Receipts::Receipts(const std::filesystem::path& memory, cache::Backend& place,
                    std::set<std::string> mirrors)
-    : x_place(place), x_mirrors(std::move(mirrors)) {
+    : x_place(place), x_mirrors(std::move(mirrors)), x_memory(memory) {
     std::string name = place.place();
     for (const std::string& mirror : x_mirrors) name += '\n' + mirror;
     x_file = memory / ("published-" + base::sha256(name).short_hex(32) + ".json");
 }
 
-Result<bool> Receipts::hold(const base::Digest& request, std::int64_t now) const {
+std::optional<Receipt> Receipts::find(const base::Digest& request, std::int64_t now) const {
     const auto text = base::read_file_if_exists(x_file);
-    if (!text || !*text) return false;
-    const Result<Receipt> kept = receipt_from_json(**text);
-    if (!kept || kept->request != request || now >= kept->renew) return false;
-    for (const std::string& mirror : x_mirrors) {
-        const auto left = kept->snapshots.find(mirror);
-        if (left == kept->snapshots.end()) return false;
-        SF_TRY(const std::string key, cache::key_of(cache::FixedName::snapshot));
+    if (!text || !*text) return std::nullopt;
+    Result<Receipt> kept = receipt_from_json(**text);
+    if (!kept || kept->request != request || now >= kept->renew) return std::nullopt;
+    for (const std::string& mirror : x_mirrors)
+        if (!kept->snapshots.contains(mirror)) return std::nullopt;
+    return std::move(*kept);
+}
+
+Result<bool> Receipts::holds(const Receipt& left, const trust::Verifier& verifier,
+                             std::int64_t now) const {
+    for (const auto& [mirror, digest] : left.snapshots) {
         cache::SubBackend there(x_place, mirror);
-        SF_TRY(const auto object, cache::read_object(there, key, cache::max_snapshot));
-        if (!object || base::sha256(object->text) != left->second) return false;
+        SF_TRY(const auto snapshot,
+               cache::read_snapshot(there, {&verifier, mirror, x_memory, now}));
+        if (!snapshot || base::sha256(snapshot->stored) != digest) return false;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/digest.hpp"
 #include "base/result.hpp"
 #include "cache/backend.hpp"
+#include "trust/verdict.hpp"
 
 namespace sf::publish {
 
@@ -37,14 +39,20 @@ public:
     Receipts(const std::filesystem::path& memory, cache::Backend& place,
              std::set<std::string> mirrors);
 
-    // Is the same there, as it was left? Asks for one small object of each mirror. Errors are those
-    // of the place.
-    [[nodiscard]] base::Result<bool> hold(const base::Digest& request, std::int64_t now) const;
+    // How the mirrors were left by whoever published this very request, if none of them wants to be
+    // signed afresh. Asks nobody.
+    [[nodiscard]] std::optional<Receipt> find(const base::Digest& request, std::int64_t now) const;
+    // Are they as they were left? Asks for one small object of each mirror, and judges it as a
+    // publisher does: one that went back, or that nobody signed whom `verifier` believes, is
+    // Code::refused. Other errors are those of the place.
+    [[nodiscard]] base::Result<bool> holds(const Receipt& left, const trust::Verifier& verifier,
+                                           std::int64_t now) const;
     [[nodiscard]] base::Status keep(const Receipt& receipt) const;
 
 private:
     cache::Backend& x_place;
     std::set<std::string> x_mirrors;
+    std::filesystem::path x_memory;
     std::filesystem::path x_file;
 };
 

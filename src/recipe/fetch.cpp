@@ -132,8 +132,8 @@ base::Result<Availability> SourceStore::probe(const model::SourceFile& source,
     // Not read: whoever uses it checks it, and fetches it again if it is damaged.
     const fs::path stored = path_of(source);
     struct stat its {};
-    if (::stat(stored.c_str(), &its) == 0 && S_ISREG(its.st_mode) &&
-        (source.size == 0 || static_cast<std::uint64_t>(its.st_size) == source.size)) {
+    if (source.size != 0 && ::stat(stored.c_str(), &its) == 0 && S_ISREG(its.st_mode) &&
+        static_cast<std::uint64_t>(its.st_size) == source.size) {
         answer.available = true;
         answer.where = stored.string();
         return answer;

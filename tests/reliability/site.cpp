@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reliability/site.hpp"
 
-#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <fcntl.h>
 #include <thread>
@@ -52,15 +52,18 @@ Said Running::wait(std::chrono::seconds patience) {
 }
 
 Said Strikes::strike(Running& process) {
-    const double pause = between(x_random, 0.001, x_longest);
+    constexpr double whole = 1.1, earlier = 0.8;
+    const double pause = between(x_random, 0.001, x_alone * whole * std::pow(earlier, x_missed));
     std::this_thread::sleep_for(duration<double>(pause));
     process.signal(SIGKILL);
     Said said = process.wait();
     ++x_struck;
-    if (said.signal == SIGKILL)
+    if (said.signal == SIGKILL) {
         ++x_met;
-    else
-        x_longest = std::min(x_longest, pause);
+        x_missed = 0;
+    } else {
+        ++x_missed;
+    }
     said.err += fmt::format("(struck after {:.3f} s, the {}. of them)", pause, x_struck);
     return said;
 }

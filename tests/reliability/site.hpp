@@ -51,13 +51,13 @@ private:
 };
 
 // Strikes processes somewhere on their way, until as many as wanted have met their end by it. A
-// machine is busier at one time than at another: whoever was done before the blow is the new
-// measure of how long they take.
+// machine is busier at one time than at another, and some have less to do: after each that was done
+// before the blow the next blows come a little earlier, until one has met its end again.
 class Strikes {
 public:
     // `alone`: seconds that one of them took.
     Strikes(Random& random, std::uint64_t wanted, double alone)
-        : x_random(random), x_wanted(wanted), x_longest(alone) {}
+        : x_random(random), x_wanted(wanted), x_alone(alone) {}
     // Not for ever: ten times as many as wanted.
     [[nodiscard]] bool go_on() const { return x_met < x_wanted && x_struck < x_wanted * 10; }
     [[nodiscard]] Said strike(Running& process);
@@ -69,7 +69,8 @@ public:
 private:
     Random& x_random;
     std::uint64_t x_wanted;
-    double x_longest;
+    double x_alone;
+    int x_missed = 0;  // one after the other
     std::uint64_t x_struck = 0;
     std::uint64_t x_met = 0;
 };

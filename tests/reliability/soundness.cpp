@@ -162,6 +162,26 @@ void Soundness::check_cache(const std::vector<std::string>& versions) const {
     fs::remove_all(fresh);
 }
 
+void check_published(Site& site, const fs::path& client) {
+    const std::string cache = site.cache().native();
+    const Words verify{"cache", "verify", cache, "--deep"};
+    const Said told = site.run(verify, client);
+    if (told.code == 0) return;
+    SCOPED_TRACE(told.text());
+    ASSERT_EQ(told.code, 1);
+    std::size_t defects = 0;
+    for (const std::string_view line : base::split(told.out, '\n')) {
+        if (line.find("WRONG: ") == line.npos) continue;
+        ++defects;
+        EXPECT_NE(line.find("WRONG: v3/manifests/index/index.manifest.json: "), line.npos) << line;
+    }
+    ASSERT_GT(defects, 0U);
+    const Said made = site.run({"cache", "index", cache}, client);
+    EXPECT_EQ(made.code, 0) << made.text();
+    const Said again = site.run(verify, client);
+    EXPECT_EQ(again.code, 0) << again.text();
+}
+
 Canary::Canary(fs::path folder) : x_folder(std::move(folder)) {
     fs::create_directories(x_folder / "bin");
     for (const char* name : {"secret", "bin/srun"})

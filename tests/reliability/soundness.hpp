@@ -44,6 +44,11 @@ private:
     Tree x_whole;
 };
 
+// After publishers have died: all that is signed is whole, to the byte. Spack's index is written
+// last, so it may lack what a dead one had named already: then `cache verify` says that and nothing
+// else, and `cache index` mends it. `client`: who looks.
+void check_published(Site& site, const base::fs::path& client = {});
+
 // Files outside of what is worked on: nothing may change there (INV2).
 class Canary {
 public:

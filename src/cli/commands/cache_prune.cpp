@@ -10,7 +10,6 @@
 #include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
-#include "cli/public_keys.hpp"
 #include "cli/trusted_keys.hpp"
 #include "publish/mirror_index.hpp"
 #include "publish/mirror_prune.hpp"
@@ -56,8 +55,6 @@ Status run(Session& session, const Options& options) {
         session.voice.warning(
             "publishers take what lies there for up to {} days: let none be at work now",
             publish::reuse_days);
-    SF_CHECK(base::make_dirs(session.state().work()));
-    SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "prune-"));
     publish::PruneRequest request;
     request.reading.verifier = &verifier;
     request.reading.memory = session.state().caches();
@@ -72,16 +69,6 @@ Status run(Session& session, const Options& options) {
                    needed_by_series(session, *place, name.toolchain, request.reading));
         }
         cache::SubBackend mirror(*place, request.reading.mirror);
-        request.before_manifests = [&]() -> Status {
-            publish::IndexAuthority authority;
-            authority.verifier = &verifier;
-            authority.mirror = request.reading.mirror;
-            authority.memory = request.reading.memory;
-            authority.now = request.reading.now;
-            publish::MirrorIndex index(mirror, std::move(authority), session.voice);
-            return index.remake(keys_from(kept.trusted, work.path()))
-                .map([](const publish::IndexReport&) {});
-        };
         base::Json gone = base::Json::array();
         request.on_object = [&](const cache::ObjectInfo& object) {
             session.voice.line(

@@ -56,6 +56,7 @@ protected:
         base::Command tar;
         tar.argv = {"tar", "-czf", x_dir.path() / "a.tar.gz", "-C", x_dir.path(), "top"};
         ASSERT_TRUE(base::run(tar)->exit.ok());
+        x_source = base::sha256_file(x_dir.path() / "a.tar.gz").value();
         ASSERT_TRUE(base::make_dirs(x_dir.path() / "wrappers"));
         x_runner.script([this](const sandbox::SandboxPlan& plan, int) { return play(plan); });
     }
@@ -79,6 +80,8 @@ protected:
     }
 
     base::Result<BuildReport> build(EngineOptions options = {2, false, false}) {
+        for (auto& [name, recipe] : x_example.catalog.recipes)
+            recipe.versions[0].source.sha256 = x_source;
         x_plan = x_example.plan();
         History history(x_dir.path() / "times.json");
         BuilderOptions builder;
@@ -103,6 +106,7 @@ protected:
     base::TempDir x_dir =
         *base::TempDir::create(std::filesystem::temp_directory_path(), "sf-engine-");
     Example x_example;
+    base::Digest x_source;
     Plan x_plan;
     support::RecordingRunner x_runner;
     Quiet x_seen;
@@ -199,6 +203,16 @@ TEST_F(EngineTest, AChangedRecipeIsBuiltAgainAndSaysWhy) {
     ASSERT_TRUE(build()->ok());
     EXPECT_THAT(x_seen.take(), ElementsAre("reused zlib", HasSubstr("build.configure: + \"--new\""),
                                            "built munge"));
+}
+
+// Whatever was fetched when: what is built is what the recipe names.
+TEST_F(EngineTest, ADamagedSourceIsNotBuilt) {
+    ASSERT_TRUE(base::write_file(x_dir.path() / "a.tar.gz", "something else"));
+    const auto report = build();
+    ASSERT_TRUE(report);
+    EXPECT_FALSE(report->ok());
+    EXPECT_THAT(report->status().error().text(), ::testing::HasSubstr("a.tar.gz is damaged"));
+    EXPECT_FALSE(base::exists(package("zlib")));
 }
 
 TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {

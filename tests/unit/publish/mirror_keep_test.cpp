@@ -4,13 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <map>
 #include <thread>
 
 #include "cache/mirror_walk.hpp"
-#include "cache/spack_index.hpp"
 #include "cache/trusted_snapshot.hpp"
 #include "publish/mirror_copy.hpp"
 #include "publish/mirror_prune.hpp"
@@ -25,11 +23,8 @@ using test::deps_folder;
 using test::main_folder;
 using test::Mirrors;
 using test::one_day;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr std::uint64_t max_text = std::uint64_t{1} << 20;
 
 class Keeping : public ::testing::Test {
 protected:
@@ -110,29 +105,7 @@ protected:
         request.on_object = [this](const cache::ObjectInfo& object) {
             x_gone.push_back(object.key);
         };
-        request.before_manifests = [&]() -> base::Status {
-            return MirrorIndex(backend, authority(mirror, x_all.now), x_all.quiet)
-                .remake(keys_of())
-                .map([](const IndexReport&) {});
-        };
         return prune_mirror(backend, request);
-    }
-    // The versions of Slurm in Spack's index.
-    std::vector<std::string> known_to_spack() {
-        cache::FileBackend mirror(x_all.at("cache") / main_folder);
-        const std::string key = cache::key_of(cache::FixedName::index_manifest).value();
-        const auto manifest = cache::read_object(mirror, key, max_text).value().value();
-        const auto blob = cache::blob_of_manifest(manifest.text, cache::media::spack_index).value();
-        const std::string text =
-            cache::read_ref(mirror, cache::key_of(cache::BlobName{blob.sha256}).value(),
-                            {blob.sha256, blob.size})
-                .value();
-        const cache::SpackIndex index = cache::spack_index_from_json(text).value();
-        std::vector<std::string> versions;
-        for (const auto& [hash, entry] : index.entries)
-            if (entry.in_buildcache) versions.push_back(entry.node.version);
-        std::ranges::sort(versions);
-        return versions;
     }
 
     Mirrors x_all;
@@ -422,31 +395,6 @@ TEST_F(Keeping, PruneTakesWhatAKilledPublisherLeftOnceItIsOld) {
     EXPECT_EQ(contents(place), good);
     ASSERT_FALSE(x_gone.empty());
     EXPECT_THAT(x_gone.front(), HasSubstr("spec.manifest.json")) << "what names goes first";
-    EXPECT_EQ(judge("cache"), "");
-}
-
-// A publisher that died after Spack's index and before the snapshot.
-TEST_F(Keeping, WhatSpackAloneKnowsOfIsWholeAndGoesWithItsManifest) {
-    const fs::path place = x_all.publish_all() / main_folder;
-    const std::string before = base::read_file(place / "_sf/snapshot.json").value();
-    const auto publish = [&](const std::string& version) {
-        x_all.built = test::make_slurm(x_all.at("packages " + version), version, version);
-        const auto pushed = x_all.push(x_all.at("cache"), main_folder);
-        ASSERT_TRUE(pushed) << pushed.error().text();
-    };
-    publish("25.11.3");
-    ASSERT_TRUE(base::write_file(place / "_sf/snapshot.json", before));
-    EXPECT_EQ(judge("cache"), "");
-    EXPECT_THAT(known_to_spack(), ElementsAre("25.11.2", "25.11.3"));
-    // The next one leaves it alone; it is nobody's defect.
-    publish("25.11.4");
-    EXPECT_THAT(known_to_spack(), ElementsAre("25.11.2", "25.11.3", "25.11.4"));
-    EXPECT_EQ(judge("cache"), "");
-    for (const auto& [key, unused] : contents(place)) Mirrors::age(place / key, 61);
-    const auto pruned = prune(main_folder, 60);
-    ASSERT_TRUE(pruned) << pruned.error().text();
-    EXPECT_GT(pruned->removed, 0U);
-    EXPECT_THAT(known_to_spack(), ElementsAre("25.11.2", "25.11.4")) << "names what is gone";
     EXPECT_EQ(judge("cache"), "");
 }
 
