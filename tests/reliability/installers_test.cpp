@@ -278,7 +278,10 @@ TEST_F(Installers, F4StoppedAndKilledHolders) {
     const fs::path prefix = x_site->at("held");
     const double serial = one_alone();
     std::uint64_t waited = 0;
-    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+    std::uint64_t stopped = 0;
+    // Some are done before they are stopped.
+    while (waited < turns && stopped < turns * 10 && !HasFailure()) {
+        ++stopped;
         fs::remove_all(prefix);
         const std::string first_version = a_version(random);
         const std::string second_version = a_version(random);
@@ -306,7 +309,7 @@ TEST_F(Installers, F4StoppedAndKilledHolders) {
         first.signal(dies ? SIGKILL : SIGCONT);
         const Said one = first.wait();
         const Said other = second.wait();
-        SCOPED_TRACE(fmt::format("{}: {}\nthen {}", i + 1, one.text(), other.text()));
+        SCOPED_TRACE(fmt::format("{}: {}\nthen {}", stopped, one.text(), other.text()));
         EXPECT_FALSE(one.hung || other.hung);
         EXPECT_EQ(other.code, 0);
         x_sound->check_has(prefix, second_version, waits);
@@ -316,8 +319,10 @@ TEST_F(Installers, F4StoppedAndKilledHolders) {
         }
         x_sound->check(prefix);
     }
-    EXPECT_GT(waited, 0U);
-    say("F4", fmt::format("in {} of {} the second one waited", waited, turns));
+    if (!HasFailure()) {
+        EXPECT_EQ(waited, turns);
+    }
+    say("F4", fmt::format("in {} of {} the second one waited", waited, stopped));
     fs::remove_all(prefix);
 }
 

@@ -46,26 +46,20 @@ TEST_F(Interruptions, D4Signals) {
     fs::copy(prefix, before, as_it_is);
     const double serial = x_site.run(x_site.install("25.11.2", x_site.at("alone"))).seconds;
     constexpr int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    std::uint64_t stopped = 0;
+    Strikes strikes(random, turns, serial);
     double slowest = 0;
-    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
-        const int number = signals[i % 4];
-        const double pause = between(random, 0.001, serial);
+    while (strikes.go_on() && !HasFailure()) {
+        const int number = signals[strikes.struck() % 4];
         Running one = x_site.start(x_site.install("25.11.2", prefix));
-        std::this_thread::sleep_for(duration<double>(pause));
-        const auto begin = steady_clock::now();
-        one.signal(number);
-        const Said said = one.wait();
-        const double took = duration<double>(steady_clock::now() - begin).count();
-        SCOPED_TRACE(fmt::format("signal {} after {:.3f} s: {}", number, pause, said.text()));
+        const Said said = strikes.strike(one, number);
+        SCOPED_TRACE(said.text());
         ASSERT_FALSE(said.hung);
         if (number != SIGPIPE) {  // whoever ignores that one goes on
-            EXPECT_LT(took, 2.0);
-            slowest = std::max(slowest, took);
+            EXPECT_LT(strikes.took(), 2.0);
+            slowest = std::max(slowest, strikes.took());
         }
         // In its first milliseconds it has no handler yet, and dies of it.
         if (said.code != 0) {
-            ++stopped;
             EXPECT_TRUE(said.signal == number || said.code == 128 + number || said.code == 1);
         } else {
             x_sound.check_has(prefix, "25.11.2", true);
@@ -83,8 +77,8 @@ TEST_F(Interruptions, D4Signals) {
         }
     }
     x_sound.check_next(prefix, "25.11.2");
-    EXPECT_GT(stopped, turns / 4);
-    say("D4", fmt::format("{} of {} stopped, the slowest after {:.3f} s", stopped, turns, slowest));
+    strikes.check();
+    say("D4", fmt::format("{}, the slowest after {:.3f} s", strikes.text(), slowest));
 }
 
 TEST_F(Interruptions, E2FullDisk) {

@@ -51,20 +51,22 @@ Said Running::wait(std::chrono::seconds patience) {
     return said;
 }
 
-Said Strikes::strike(Running& process) {
+Said Strikes::strike(Running& process, int number) {
     constexpr double whole = 1.1, earlier = 0.8;
     const double pause = between(x_random, 0.001, x_alone * whole * std::pow(earlier, x_missed));
     std::this_thread::sleep_for(duration<double>(pause));
-    process.signal(SIGKILL);
+    const auto blow = steady_clock::now();
+    process.signal(number);
     Said said = process.wait();
+    x_took = duration<double>(steady_clock::now() - blow).count();
     ++x_struck;
-    if (said.signal == SIGKILL) {
+    if (said.code != 0) {
         ++x_met;
         x_missed = 0;
     } else {
         ++x_missed;
     }
-    said.err += fmt::format("(struck after {:.3f} s, the {}. of them)", pause, x_struck);
+    said.err += fmt::format("(signal {} after {:.3f} s, the {}. of them)", number, pause, x_struck);
     return said;
 }
 

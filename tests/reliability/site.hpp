@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -60,7 +61,9 @@ public:
         : x_random(random), x_wanted(wanted), x_alone(alone) {}
     // Not for ever: ten times as many as wanted.
     [[nodiscard]] bool go_on() const { return x_met < x_wanted && x_struck < x_wanted * 10; }
-    [[nodiscard]] Said strike(Running& process);
+    [[nodiscard]] Said strike(Running& process, int number = SIGKILL);
+    // Seconds from the last blow to the end.
+    [[nodiscard]] double took() const { return x_took; }
     [[nodiscard]] std::uint64_t struck() const { return x_struck; }
     // As many as wanted; who was done before does not count.
     void check() const;
@@ -70,6 +73,7 @@ private:
     Random& x_random;
     std::uint64_t x_wanted;
     double x_alone;
+    double x_took = 0;
     int x_missed = 0;  // one after the other
     std::uint64_t x_struck = 0;
     std::uint64_t x_met = 0;
