@@ -93,7 +93,7 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
 
 int main(int argc, char** argv) {
     if (argc != 8) {
-        std::fputs("usage: fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY\n", stderr);
+        fmt::print(stderr, "usage: fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY\n");
         return 2;
     }
     const auto first = static_cast<unsigned>(std::strtoul(argv[5], nullptr, 10));

@@ -26,7 +26,7 @@ public:
     }
     [[nodiscard]] std::string base32() const;  // RFC 4648 alphabet, lower case, no padding
 
-    auto operator<=>(const Digest&) const = default;
+    auto operator<=>(const Digest&) const = default;  // NOLINT(modernize-use-nullptr)
 
 private:
     std::array<std::byte, size> x_bytes{};

@@ -60,8 +60,9 @@ private:
         std::erase_if(part.names, [&](const auto& each) { return !names.contains(each.first); });
         SubBackend mirror(x_place, folder);
         SF_TRY(WalkedMirror walked, walk_mirror(mirror, *x_reading.verifier, part, {}, choice));
+        const std::string below = folder + '/';
         for (auto& [key, node] : walked.nodes)
-            x_closure.texts.emplace(folder + '/' + key, std::move(node));
+            x_closure.texts.emplace(below + key, std::move(node));
         return walked;
     }
 
