@@ -158,7 +158,7 @@ private:
     Status unpack() {
         const fs::path& archive = x_context.sources.at(model::index(x_id));
         SF_TRY(const base::Fd file, base::open_file(archive, O_RDONLY));
-        // As it is now: what is fetched is decided before, and not by who builds.
+        // Hashed here as well: what is fetched was decided before it was known what is built.
         SF_TRY(const base::Digest digest, base::sha256_fd(file.get()));
         if (digest != x_version.source.sha256)
             return base::fail_hint(Code::corrupt,
