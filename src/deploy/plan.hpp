@@ -102,6 +102,7 @@ struct Plan {
     bool runs_compute = false;
     std::string rest_socket;  // of slurmrestd; empty: it does not run here
     bool accounting = false;
+    bool leased = false;             // the tree is shared: this host says what it runs from it
     std::string node;                // this machine's name in Slurm
     std::vector<std::string> notes;  // what people should know
 };

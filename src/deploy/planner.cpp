@@ -6,10 +6,12 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "deploy/controller_state.hpp"
+#include "deploy/host_lease.hpp"
 #include "deploy/names.hpp"
 #include "deploy/node_parameters.hpp"
 #include "deploy/release_step.hpp"
 #include "deploy/template.hpp"
+#include "model/bundle_layout.hpp"
 
 namespace sf::deploy {
 
@@ -60,6 +62,7 @@ public:
         if (has(Role::rest)) x_plan.rest_socket = rest_socket_path;
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
+        x_plan.leased = !x_in.shared.empty();
         database();
         backup();
         users();
@@ -161,6 +164,7 @@ private:
         const bool confine = x_plan.systemd && x_facts.cgroups;
         const std::string memory = memory_per_cpu(x_answers.node_parameters.value_or(""));
         return {{"tree", x_in.tree},
+                {"helper", helper()},
                 {"own_munge", runs_munge() ? yes : ""},
                 {"run_owner", run_owner()},
                 {"cluster", *x_answers.cluster},
@@ -186,6 +190,10 @@ private:
                 {"db_user", x_answers.db_user.value_or("slurm")},
                 {"db_password", "@db_password@"},  // stays: filled in while it is written
                 {"conf_server", conf_server()}};
+    }
+    [[nodiscard]] std::string helper() const {
+        return fmt::format("{}/{}/{}", x_in.tree, model::bundle_assets_path(x_plan.version),
+                           model::helper_name);
     }
     [[nodiscard]] std::string no_cgroups() const {
         if (!x_plan.systemd) {
@@ -284,6 +292,11 @@ private:
         if (has(Role::compute)) SF_CHECK(unit("slurmd.service"));
         if (x_sackd) SF_CHECK(unit("sackd.service"));
         if (has(Role::rest)) SF_CHECK(unit("slurmrestd.service"));
+        if (x_plan.leased) {
+            SF_CHECK(file("/etc/systemd/system/slurm-factory-lease.service",
+                          "systemd/slurm-factory-lease.service", {}, 0644));
+            SF_CHECK(unit("slurm-factory-lease.timer"));
+        }
         return {};
     }
 
@@ -340,6 +353,7 @@ private:
             if (!plugins.empty()) rest.environment["SLURMRESTD_OPENAPI_PLUGINS"] = plugins;
             rest.ready_socket = rest_socket_path;
         }
+        if (x_plan.leased) service("lease", {helper(), "lease", "--keep", x_in.tree}, "root");
         SF_TRY(std::string content, services_to_json(x_plan.services));
         x_plan.files.push_back({"/etc/slurm/supervisor.json", {}, 0644, std::move(content), false});
         return {};
@@ -356,6 +370,12 @@ private:
             x_plan.notes.emplace_back(
                 "the nodes' processors and memory are not known: say --node-parameters, or edit "
                 "slurm.conf");
+        }
+        if (x_plan.leased) {
+            x_plan.notes.push_back(fmt::format(
+                "other hosts may run from {} too: {}. `current` in it is theirs as well, and this "
+                "host says there, every {} hours, what it runs from it",
+                x_in.tree, x_in.shared, renewal_hours));
         }
         if (!x_plan.systemd) {
             x_plan.notes.emplace_back(

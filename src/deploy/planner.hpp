@@ -37,6 +37,7 @@ struct PlanInputs {
     std::string tree;  // where the software will be
     bool copy = false;
     std::string node_parameters;  // as slurmd finds them; empty: not asked
+    std::string shared;           // why other hosts may run from `tree`; empty: none is known of
 };
 
 struct Planned {

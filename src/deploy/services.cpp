@@ -180,12 +180,14 @@ Status bring_up(const Plan& plan, Context& context, const std::string& helper) {
 std::vector<std::string> own_units(const Record& record) {
     std::vector<std::string> units;
     for (const auto& [path, digests] : record.files) {
-        if (path.starts_with(unit_folder) && path.ends_with(".service"))
+        if (path.starts_with(unit_folder) &&
+            (path.ends_with(".service") || path.ends_with(".timer")))
             units.push_back(path.substr(unit_folder.size()));
     }
     // The last started first.
     std::ranges::stable_sort(units, [](const std::string& left, const std::string& right) {
         const auto rank = [](const std::string& unit) {
+            if (unit.ends_with(".timer")) return -1;  // or it starts its service again
             if (unit.starts_with("slurmd.")) return 0;
             if (unit.starts_with("slurmctld")) return 1;
             if (unit.starts_with("slurmdbd")) return 3;

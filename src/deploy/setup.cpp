@@ -16,6 +16,7 @@
 #include "deploy/backup.hpp"
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
+#include "deploy/host_lease.hpp"
 #include "deploy/linux_host.hpp"
 #include "deploy/node_parameters.hpp"
 #include "deploy/options.hpp"
@@ -27,6 +28,7 @@
 #include "deploy/supervisor.hpp"
 #include "deploy/uninstall.hpp"
 #include "model/bundle_layout.hpp"
+#include "tree/leases.hpp"
 #include "tree/prefix.hpp"
 
 namespace sf::deploy {
@@ -134,7 +136,18 @@ private:
     Status undo(const std::string& names) {
         SF_TRY(Accounts accounts, parse_accounts(names));
         Context context{x_host, x_reporter, x_record, accounts};
-        return uninstall(context, x_options.dry_run);
+        const std::string tree = x_record.prefix;
+        std::string shared;
+        if (!tree.empty()) {
+            const auto why = why_tree_is_shared(tree);
+            shared = why ? *why : "nobody can tell: " + why.error().text();
+        }
+        SF_CHECK(uninstall(context, x_options.dry_run, shared));
+        if (shared.empty() || x_options.dry_run) return {};
+        if (const Status ended = end_lease(tree); !ended)
+            x_reporter.warning("this host's lease stays until it ends by itself: {}",
+                               ended.error().text());
+        return {};
     }
 
     // Nothing of the tree is used before this has passed.
@@ -204,9 +217,17 @@ private:
         SF_TRY(Templates templates, read_templates());
         SF_TRY(const Target target,
                base::during(parse_target(templates["target.json"]), "reading target.json"));
-        PlanInputs inputs{x_options,       x_facts, x_record,
-                          x_own.bundle,    target,  std::move(templates),
-                          x_tree.native(), x_copy,  {}};
+        PlanInputs inputs{x_options,
+                          x_facts,
+                          x_record,
+                          x_own.bundle,
+                          target,
+                          std::move(templates),
+                          x_tree.native(),
+                          x_copy,
+                          {},
+                          {}};
+        SF_TRY(inputs.shared, why_tree_is_shared(x_tree));
         const Answers answers = effective_answers(x_options, x_record, x_facts);
         std::vector<base::Error> problems = find_problems(inputs, answers);
         // The last one decides the exit code: wrong words are told at the end.
@@ -275,6 +296,7 @@ private:
                 .native();
         SF_CHECK(base::during(bring_up(plan, context, helper), "bringing it up"));
         for (const std::string& note : plan.notes) x_reporter.notice("{}", note);
+        if (plan.leased && plan.start) first_lease(helper);
         if (plan.start) {
             SF_TRY(const std::vector<std::string> proved, smoke_test(plan, context));
             for (const std::string& line : proved) x_reporter.info("proved: {}", line);
@@ -282,6 +304,17 @@ private:
         x_reporter.info("Slurm {} in {}: {} changes{}", x_own.bundle.version, x_tree.native(),
                         context.changes, plan.start ? "" : "; not started (--start-services)");
         return {};
+    }
+
+    // The unit renews it; that it cannot be written is to be seen now, by whoever can mend it.
+    void first_lease(const std::string& helper) {
+        const Status held = hold_lease({x_tree, false, false}, x_reporter);
+        if (held) return;
+        x_reporter.warning(
+            "this host cannot say what it runs from {}: {}. Before something is removed from it, "
+            "put there what '{} lease --print {}' says here, or let root of this host write to "
+            "its folder {}",
+            x_tree.native(), held.error().text(), helper, x_tree.native(), tree::leases_folder);
     }
 
     Options x_options;
@@ -314,6 +347,14 @@ int run_supervisor(const std::vector<std::string>& words) {
     return exit_code(supervise(options, host, voice));
 }
 
+// slurm-setup lease: started by a unit of ours, or by the supervisor.
+int run_lease(const std::vector<std::string>& words) {
+    const auto options = parse_lease({words.begin() + 1, words.end()});
+    if (!options) return exit_code(tl::unexpected(options.error()));
+    Voice voice(options->keep);
+    return exit_code(hold_lease(*options, voice));
+}
+
 // slurm-setup rehearse: started by build-slurm --verify, in its sandbox.
 int run_rehearsal(const std::vector<std::string>& words) {
     const auto options = parse_rehearsal({words.begin() + 1, words.end()});
@@ -331,6 +372,7 @@ int run_setup(const std::vector<std::string>& words) {
     base::install_stop_handlers();
     ::umask(022);
     if (!words.empty() && words[0] == "supervise") return run_supervisor(words);
+    if (!words.empty() && words[0] == "lease") return run_lease(words);
     if (!words.empty() && words[0] == "rehearse") return run_rehearsal(words);
     const Result<Options> options = parse_options(words);
     if (!options) return exit_code(tl::unexpected(options.error()));

@@ -17,7 +17,8 @@ namespace {
 
 class Uninstall {
 public:
-    Uninstall(Context& context, bool dry_run) : x(context), x_dry_run(dry_run) {}
+    Uninstall(Context& context, bool dry_run, const std::string& shared)
+        : x(context), x_dry_run(dry_run), x_shared(shared) {}
 
     Status run() {
         // An installation that was interrupted early has no prefix yet.
@@ -77,7 +78,10 @@ private:
         SF_TRY(const PathInfo info, x.host.look(link));
         if (info.type != Type::symlink) return {};
         SF_TRY(const std::string target, x.host.read_link(link));
-        if (target == "views/" + x.record.version) return remove(link);
+        if (target != "views/" + x.record.version) return {};
+        if (x_shared.empty()) return remove(link);
+        x.reporter.notice("stays: {}: daemons of other hosts may be started by it ({})", link,
+                          x_shared);
         return {};
     }
 
@@ -143,11 +147,14 @@ private:
 
     Context& x;
     bool x_dry_run;
+    const std::string& x_shared;
     bool x_state_stays = false;
 };
 
 }  // namespace
 
-Status uninstall(Context& context, bool dry_run) { return Uninstall(context, dry_run).run(); }
+Status uninstall(Context& context, bool dry_run, const std::string& shared) {
+    return Uninstall(context, dry_run, shared).run();
+}
 
 }  // namespace sf::deploy

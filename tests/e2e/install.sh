@@ -383,8 +383,11 @@ case_units() {
     systemd_machine
     expect 0 in_machine "$installer" --full-init --dry-run --role controller,compute,rest --jwt --without-accounting
     expect_said '^unit +slurmctld.service' '^file +0644 root:root /etc/systemd/system/slurmd.service'
+    : >"$machine$tree/.sf-shared"
     expect 0 in_machine "$installer" --full-init --no-start --role all,rest --jwt
+    expect_said 'note: other hosts may run from .*sf-shared'
     units_are_sound <<BARS
+slurm-factory-lease.service 3.0
 munge.service 3.0
 slurmctld.service 3.5
 slurmdbd.service 2.5
@@ -399,6 +402,7 @@ BARS
         grep -qx "$wanted" "$slurmd" || fail "slurmd.service lacks $wanted"
     done
     expect 0 in_machine "$installer" --uninstall
+    rm "$machine$tree/.sf-shared"
     expect 0 in_machine "$installer" --full-init --no-start --role login --controller head
     units_are_sound <<BARS
 munge.service 3.0
@@ -423,6 +427,10 @@ units_are_sound() {
         command=$(sed -n 's/^ExecStart=//p' "$machine$unit")
         # shellcheck disable=SC2086  # words
         case $command in
+            */slurm-setup\ lease\ *)
+                expect 0 in_machine $command
+                expect_said "$machine_name says until .* what it runs from $tree"
+                ;;
             */sackd\ *)  # knows no -V, and looks at -h only after all it does not know
                 expect 0 in_machine $command -h
                 expect_said 'usage:.*sackd'
@@ -480,8 +488,25 @@ case_systemd() {
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
 
-    say '== uninstall'
+    say '== the tree is shared from now on: a unit says what is used of it, confined as it is'
+    : >"$machine$tree/.sf-shared"
+    expect 0 in_machine "$installer" --full-init
+    expect_said "$machine_name says until" 'slurm-factory-lease.timer started'
+    rm -r "$machine$tree/.sf-leases"
+    expect 0 in_machine systemctl start slurm-factory-lease.service
+    jq -e .packages "$machine$tree/.sf-leases/$machine_name"-*.json >"$work/confined"
+    grep slurm- "$work/confined" || fail 'the lease does not name Slurm, whose daemons run'
+    # Confined as it is, the unit misses nothing.
+    expect 0 in_machine "${installer%/*}/$version/slurm-setup" lease "$tree"
+    jq -e .packages "$machine$tree/.sf-leases/$machine_name"-*.json | diff "$work/confined" - ||
+        fail 'the unit sees less than root does'
+    in_machine systemctl is-active slurm-factory-lease.timer >"$work/out" || fail 'the timer does not run'
+
+    say '== uninstall; the link is of the other hosts, too'
     expect 0 in_machine "$installer" --uninstall
+    expect_said "stays: $tree/current"
+    if [ -n "$(ls "$machine$tree/.sf-leases")" ]; then fail 'a lease of this host is left'; fi
+    rm "$machine$tree/.sf-shared"
     if daemons | grep -v mariadbd; then fail 'these still run'; fi
     if in_machine sh -c 'ls /etc/systemd/system /etc/systemd/system/*' | grep -E '^(munge|slurm|sackd)'; then fail 'these units are left'; fi
     expect 0 in_machine "$installer" --full-init
@@ -586,6 +611,9 @@ case_hosts() {
     tree=/opt/site/slurm
     installer=$tree/$assets/slurm_install.sh
     number=1
+    mkdir "$work/shared"
+    tar -xzf "$bundle" -C "$work/shared"
+    : >"$work/shared/.sf-shared"
     for host in head node1 node2 login; do
         root=$toolchain-bare
         [ "$host" != head ] || root=$toolchain-mariadb
@@ -593,7 +621,12 @@ case_hosts() {
         number=$((number + 1))
         printf '127.0.0.1 localhost\n10.9.9.1 head\n10.9.9.2 node1\n10.9.9.3 node2\n10.9.9.4 login\n' >"$machine/etc/hosts"
         mkdir -p "$machine$tree"
-        tar -xzf "$bundle" -C "$machine$tree"
+        # node1 has a tree of its own; the others share one, as they would over NFS.
+        if [ "$host" = node1 ]; then
+            tar -xzf "$bundle" -C "$machine$tree"
+        else
+            nsenter --target "$x_inside" --mount mount --bind "$work/shared" "$x_mounted$tree"
+        fi
     done
     uids='--slurm-uid 64030 --munge-uid 64031'
 
@@ -649,13 +682,20 @@ case_hosts() {
         expect 0 in_machine "$installer" --full-init
         expect_said ': 0 changes$'
     done
+    [ "$(leases_held)" = 'head login node2 ' ] || fail "these hosts have leases: $(leases_held)"
+    machine_use node2
+    jq -e .packages "$work/shared/.sf-leases/node2"-*.json | grep slurm- || fail "node2's lease does not name Slurm"
     for host in login node1 node2 head; do
         machine_use "$host"
         expect 0 in_machine "$installer" --uninstall
         if daemons | grep .; then fail "on $host these still run"; fi
+        # What others are started by is theirs; the last one cannot know that it is.
+        [ -L "$work/shared/current" ] || fail "$host has taken the link away that others run by"
     done
+    [ -z "$(leases_held)" ] || fail "these leases are left: $(leases_held)"
 }
 as_user() { in_machine setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'PATH=$0/current/bin:$PATH; exec "$@"' "$tree" "$@"; }
+leases_held() { (cd "$work/shared/.sf-leases" && for x_lease in *.json; do [ ! -e "$x_lease" ] || echo "${x_lease%%-*}"; done) | sort | tr '\n' ' '; }
 two_nodes_are_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o '%T %D')" = 'idle 2' ]; }
 job_is_accounted() { in_machine "$tree/current/bin/sacct" -a -n -P -X -o State,NNodes | grep -qx 'COMPLETED|2'; }
 job_is_running() { [ "$(in_machine "$tree/current/bin/squeue" -h -o %T)" = RUNNING ]; }

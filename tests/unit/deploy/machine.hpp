@@ -88,7 +88,8 @@ protected:
         outcome.facts = gather_facts(host, looked_up(), bundle).value();
         const PlanInputs inputs{options,      outcome.facts, record,
                                 bundle,       target,        templates,
-                                "/opt/slurm", false,         "CPUs=2 RealMemory=23000"};
+                                "/opt/slurm", false,         "CPUs=2 RealMemory=23000",
+                                shared};
         const Answers answers = effective_answers(options, record, outcome.facts);
         outcome.problems = find_problems(inputs, answers);
         if (outcome.problems.empty()) outcome.planned = make_plan(inputs, answers).value();
@@ -121,6 +122,7 @@ protected:
     Options options;
     Record record;
     std::string more_names;
+    std::string shared;  // why other hosts may run from the tree
 };
 
 }  // namespace sf::deploy
