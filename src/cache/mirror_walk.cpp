@@ -41,7 +41,8 @@ public:
                 if (x_choice.version && !x_choice.version(name, version)) continue;
                 const auto builds = x_index.builds(name, version);
                 if (!builds)
-                    SF_CHECK(wrong("the index of " + name + ' ' + version, builds.error()));
+                    SF_CHECK(
+                        wrong(fmt::format("the index of {} {}", name, version), builds.error()));
                 if (!builds) continue;
                 for (const Build& build : *builds)
                     if (!x_choice.build || x_choice.build(name, build))

@@ -8,7 +8,6 @@
 
 namespace sf::cache {
 
-using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -74,6 +75,62 @@ base::Result<std::pair<Key, std::string>> merged_key(const Fingerprint& fingerpr
     }
     SF_TRY(std::string text, export_keys(session, keys, true));
     return std::pair(std::move(keys.front()), std::move(text));
+}
+
+struct ReadKeys {
+    std::vector<Key> keys;
+    std::string packets;  // of all of them
+};
+
+// What takes three runs of gpg below in one: it brings in, lists and gives out each key of a file
+// by itself, and keeps none. That is the same where nothing has to be merged: every key is there
+// once, is public, and is one of `wanted`. nullopt: it is not so.
+base::Result<std::optional<ReadKeys>> read_in_one_run(const std::vector<std::string>& public_keys,
+                                                      const std::vector<TrustEntry>& wanted) {
+    SF_TRY(GpgSession session, GpgSession::scratch());
+    const fs::path packets = session.room() / "packets";
+    // Another trust model asks the trust database about a revoked key, and there is none.
+    GpgCall call{.arguments = {"--trust-model", "direct", "--with-colons", "--fixed-list-mode",
+                               "--with-subkey-fingerprint", "--import-options",
+                               "import-show,import-export,no-repair-keys,keep-ownertrust,"
+                               "no-import-clean",
+                               "--output", packets.string(), "--import"}};
+    for (const std::string& text : public_keys) {
+        const fs::path file = session.room() / fmt::format("key{}", call.arguments.size());
+        SF_TRY(auto written, base::AtomicFile::create(file, 0600));
+        SF_CHECK(written.write(text));
+        SF_CHECK(written.commit_unsynced());
+        call.arguments.push_back(file.string());
+    }
+    SF_TRY(const base::Finished finished, session.run(call));
+    if (!finished.exit.ok()) return std::optional<ReadKeys>();
+    ReadKeys read;
+    SF_TRY(read.keys, parse_key_listing(finished.out));
+    std::set<Fingerprint> seen;
+    for (const Key& key : read.keys) {
+        const Fingerprint& primary = key.primary.fingerprint;
+        const bool is_wanted =
+            std::ranges::find(wanted, primary, &TrustEntry::fingerprint) != wanted.end();
+        if (key.secret || !is_wanted || !seen.insert(primary).second)
+            return std::optional<ReadKeys>();
+    }
+    if (read.keys.empty()) return std::optional<ReadKeys>();
+    SF_TRY(read.packets, base::read_file(packets));
+    return std::optional(std::move(read));
+}
+
+// The general way.
+base::Result<ReadKeys> read_merged(const std::vector<std::string>& public_keys,
+                                   const std::vector<TrustEntry>& wanted) {
+    SF_TRY(GpgSession session, merge(public_keys));
+    ReadKeys read;
+    SF_TRY(read.keys, list(session));
+    std::erase_if(read.keys, [&](const Key& key) {
+        return std::ranges::find(wanted, key.primary.fingerprint, &TrustEntry::fingerprint) ==
+               wanted.end();
+    });
+    SF_TRY(read.packets, export_keys(session, read.keys, false));
+    return read;
 }
 
 }  // namespace
@@ -256,21 +313,24 @@ base::Result<TrustedKeys> trusted_from(const std::vector<TrustEntry>& entries,
     TrustedKeys trusted;
     trusted.entries = entries;
     if (entries.empty()) return trusted;
-    SF_TRY(GpgSession session, merge(public_keys));
-    SF_TRY(std::vector<Key> all, list(session));
+    SF_TRY(std::optional<ReadKeys> read, read_in_one_run(public_keys, entries));
+    if (!read) {
+        SF_TRY(read, read_merged(public_keys, entries));
+    }
     for (const TrustEntry& entry : entries) {
-        const auto found = std::ranges::find_if(
-            all, [&](const Key& key) { return key.primary.fingerprint == entry.fingerprint; });
-        if (found == all.end()) {
+        const auto found = std::ranges::find_if(read->keys, [&](const Key& key) {
+            return key.primary.fingerprint == entry.fingerprint;
+        });
+        if (found == read->keys.end()) {
             trusted.warnings.push_back(
                 fmt::format("the trusted key {} has no usable public part here: its signatures "
                             "count as unknown",
                             entry.fingerprint.text()));
         } else {
-            trusted.keys.push_back(*found);
+            trusted.keys.push_back(std::move(*found));
         }
     }
-    SF_TRY(trusted.keyring, export_keys(session, trusted.keys, false));
+    trusted.keyring = std::move(read->packets);
     return trusted;
 }
 
