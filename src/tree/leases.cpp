@@ -17,6 +17,7 @@
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "tree/contents.hpp"
+#include "tree/generations.hpp"
 #include "tree/in_use.hpp"
 #include "tree/public_folder.hpp"
 
@@ -34,6 +35,8 @@ namespace {
 constexpr int schema = 1;
 constexpr std::uint64_t max_lease = std::uint64_t{1} << 20;
 constexpr std::string_view lease_end = ".json";
+// Of two hosts' clocks. Where they are further apart MUNGE trusts nobody.
+constexpr std::int64_t clock_tolerance = 300;
 
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
 
@@ -232,6 +235,7 @@ Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t
     SF_TRY(const std::string shared, why_shared(prefix, leases));
     if (shared.empty()) return {};
     SF_TRY(const std::string host, host_name());
+    const std::int64_t switched = switched_at(prefix);
     std::vector<std::string> missing = leases.unreadable;
     bool others = false;
     for (const Lease& each : leases.list) {
@@ -240,6 +244,12 @@ Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t
         if (!each.fresh(now))
             missing.push_back(fmt::format("the lease of {} ended on {}", each.host,
                                           base::utc_date(each.expires)));
+        // Until then it may have started something from what was current before.
+        else if (each.made < switched + clock_tolerance)
+            missing.push_back(
+                fmt::format("the lease of {} is of {}, before or when another build became "
+                            "current ({})",
+                            each.host, base::utc_stamp(each.made), base::utc_stamp(switched)));
     }
     if (!others) missing.emplace_back("no other host has a lease");
     if (!missing.empty())
@@ -247,8 +257,9 @@ Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t
             Code::refused,
             fmt::format("{} may be in use by jobs of other hosts: {}, and {}", shown(prefix),
                         shared, base::join(missing, "; ")),
-            "run 'slurm-factory lease' on each of them and take away the files of those that are "
-            "gone; or say --no-other-hosts, if nothing runs from it elsewhere");
+            "run 'slurm-factory lease' on each of them, or wait until their timers have; take away "
+            "the files of those that are gone; or say --no-other-hosts, if nothing runs from it "
+            "elsewhere");
     return {};
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // gc and uninstall: what goes, what stays and why, with processes that really run from the store,
 // with leases of other hosts; and that a kill at any step leaves a prefix that is well.
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <tuple>
 #include <unistd.h>
@@ -98,6 +100,12 @@ protected:
         EXPECT_EQ(::waitpid(child, &status, 0), child);
         EXPECT_NE(WEXITSTATUS(status), 1) << "it failed";
         return WEXITSTATUS(status) == 0;
+    }
+    // As if the current generation had become it then.
+    void switched(std::int64_t time) const {
+        const timespec times[2] = {{time, 0}, {time, 0}};
+        const auto link = prefix() / "generations/current";
+        ASSERT_EQ(::utimensat(AT_FDCWD, link.c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
     }
     [[nodiscard]] tree::Lease lease(const std::string& host, std::int64_t expires) const {
         tree::Lease one;
@@ -404,6 +412,7 @@ TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
 
 TEST_F(Removal, ASharedPrefixNeedsEvidence) {
     four_generations();
+    switched(now - 2 * day);
     const auto before = listing(prefix());
     ASSERT_TRUE(base::write_file(prefix() / ".sf-shared", ""));
     auto refused = tree::collect(prefix(), options());
@@ -421,6 +430,16 @@ TEST_F(Removal, ASharedPrefixNeedsEvidence) {
     ASSERT_TRUE(base::write_file(prefix() / ".sf-leases/node2-x.json", "{}"));
     EXPECT_THAT(tree::collect(prefix(), options()).error().text(), HasSubstr("node2-x.json"));
     ASSERT_TRUE(base::remove_file(prefix() / ".sf-leases/node2-x.json"));
+
+    // One of before the last switch does not say what was started until then; nor, as clocks are,
+    // does one of the minutes after it.
+    for (const std::int64_t time : {now, now - day, now - day - 200}) {
+        switched(time);
+        EXPECT_THAT(tree::collect(prefix(), options()).error().text(),
+                    HasSubstr("before or when another build became current"));
+        EXPECT_FALSE(remove("25.11.1"));
+    }
+    switched(now - day - 300);
 
     // A fresh one: what it names stays.
     auto two = lease("node2", now + 1);
