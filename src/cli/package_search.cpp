@@ -58,7 +58,7 @@ Result<install::Query> query_of(Session& session, const PackageSearch& search,
         query.toolchain = lock->build.toolchain;
     } else {
         SF_TRY(query, slurm_spec(search.spec));
-        SF_TRY(const recipe::Catalog catalog, session.catalog());
+        SF_TRY(const recipe::Catalog catalog, session.toolchains());
         BuildRequest request;
         request.toolchain = search.toolchain;
         SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));

@@ -76,6 +76,10 @@ public:
     [[nodiscard]] base::Result<recipe::Catalog> catalog() const {
         return recipe::load_catalog(options.data_dir);
     }
+    // With nothing but the toolchains in it.
+    [[nodiscard]] base::Result<recipe::Catalog> toolchains() const {
+        return recipe::load_toolchains(options.data_dir);
+    }
 };
 
 [[nodiscard]] const char* program_version();

@@ -54,6 +54,9 @@ struct Catalog {
 // Loads all; the first findings are in the error's message ("file:line: …").
 [[nodiscard]] base::Result<Catalog> load_catalog(const std::filesystem::path& directory);
 
+// One that knows of nothing but toolchains: no other file is read.
+[[nodiscard]] base::Result<Catalog> load_toolchains(const std::filesystem::path& directory);
+
 // ">=25.05", "<26.05", ">=24.11,<26", "" (always).
 [[nodiscard]] base::Result<bool> version_in_range(const std::string& version,
                                                   const std::string& range);

@@ -91,15 +91,19 @@ void each_yaml(Loaded& all, const char* folder_name,
     }
 }
 
+void read_toolchains(Loaded& all) {
+    each_yaml(all, "toolchains", [&](const std::string& text, Findings& findings) {
+        model::Toolchain toolchain = read_toolchain(text, findings);
+        all.catalog.toolchains.emplace(toolchain.name, std::move(toolchain));
+    });
+}
+
 void read_rest(Loaded& all) {
     each_yaml(all, "stacks", [&](const std::string& text, Findings& findings) {
         ReadStack stack = read_stack(text, findings);
         all.stacks.emplace(stack.stack.series, std::move(stack));
     });
-    each_yaml(all, "toolchains", [&](const std::string& text, Findings& findings) {
-        model::Toolchain toolchain = read_toolchain(text, findings);
-        all.catalog.toolchains.emplace(toolchain.name, std::move(toolchain));
-    });
+    read_toolchains(all);
     // Its absence must not pass for "no advisory is known".
     all.advisories_file = all.catalog.directory / "advisories.yaml";
     if (const auto text = text_of(all, all.advisories_file)) {
@@ -256,7 +260,8 @@ void check_advisories(Loaded& all) {
     }
 }
 
-base::Result<Loaded> load(const fs::path& directory) {
+// Nothing is read yet.
+base::Result<Loaded> empty_of(const fs::path& directory) {
     if (!base::is_dir(directory)) {
         return base::fail_hint(
             Code::absent, fmt::format("no data folder {}", escape_untrusted(directory.string())),
@@ -264,6 +269,11 @@ base::Result<Loaded> load(const fs::path& directory) {
     }
     Loaded all;
     all.catalog.directory = directory;
+    return all;
+}
+
+base::Result<Loaded> load(const fs::path& directory) {
+    SF_TRY(Loaded all, empty_of(directory));
     read_recipes(all);
     read_rest(all);
     check_dependencies(all);
@@ -279,6 +289,25 @@ base::Result<Loaded> load(const fs::path& directory) {
     return all;
 }
 
+// The first of what is wrong.
+base::Status check_findings(const Loaded& all) {
+    if (all.findings.empty()) return {};
+    constexpr std::size_t shown = 10;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(shown, all.findings.size()); ++i) {
+        const Finding& each = all.findings[i];
+        const std::string line = each.line > 0 ? fmt::format(":{}", each.line) : std::string();
+        text +=
+            fmt::format("\n  {}{}: {}", escape_untrusted(each.file.string()), line, each.message);
+    }
+    if (all.findings.size() > shown) {
+        text += fmt::format("\n  and {} more", all.findings.size() - shown);
+    }
+    return base::fail_hint(Code::corrupt, "recipes and stacks have mistakes:" + text,
+                           "see all: slurm-factory recipe lint " +
+                               base::shell_quote(escape_untrusted(all.catalog.directory.string())));
+}
+
 }  // namespace
 
 base::Result<std::vector<Finding>> lint(const fs::path& directory) {
@@ -288,27 +317,19 @@ base::Result<std::vector<Finding>> lint(const fs::path& directory) {
 
 base::Result<Catalog> load_catalog(const fs::path& directory) {
     SF_TRY(Loaded all, load(directory));
-    if (!all.findings.empty()) {
-        constexpr std::size_t shown = 10;
-        std::string text;
-        for (std::size_t i = 0; i < std::min(shown, all.findings.size()); ++i) {
-            const Finding& each = all.findings[i];
-            const std::string line = each.line > 0 ? fmt::format(":{}", each.line) : std::string();
-            text += fmt::format("\n  {}{}: {}", escape_untrusted(each.file.string()), line,
-                                each.message);
-        }
-        if (all.findings.size() > shown) {
-            text += fmt::format("\n  and {} more", all.findings.size() - shown);
-        }
-        return base::fail_hint(Code::corrupt, "recipes and stacks have mistakes:" + text,
-                               "see all: slurm-factory recipe lint " +
-                                   base::shell_quote(escape_untrusted(directory.string())));
-    }
+    SF_CHECK(check_findings(all));
     Catalog catalog = std::move(all.catalog);
     for (auto& [name, read] : all.recipes) catalog.recipes.emplace(name, std::move(read.recipe));
     for (auto& [series, read] : all.stacks) catalog.stacks.emplace(series, std::move(read.stack));
     catalog.advisories = std::move(all.advisories.advisories);
     return catalog;
+}
+
+base::Result<Catalog> load_toolchains(const fs::path& directory) {
+    SF_TRY(Loaded all, empty_of(directory));
+    read_toolchains(all);
+    SF_CHECK(check_findings(all));
+    return std::move(all.catalog);
 }
 
 }  // namespace sf::recipe

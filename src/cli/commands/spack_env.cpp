@@ -97,7 +97,7 @@ Status run_spack_env(Session& session, const Options& options) {
         return base::fail_hint(Code::usage,
                                kept.place->place() + " is a file with a part of a cache",
                                "Spack reads a folder, a web server or a bucket: cache mirror");
-    SF_TRY(const recipe::Catalog catalog, session.catalog());
+    SF_TRY(const recipe::Catalog catalog, session.toolchains());
     BuildRequest request;
     request.toolchain = options.toolchain;
     SF_TRY(const model::Toolchain* toolchain, choose_toolchain(session, catalog, request));

@@ -121,5 +121,18 @@ TEST(LoadCatalog, FailsWithTheFirstFindings) {
     EXPECT_THAT(catalog.error().message, HasSubstr(" more"));
 }
 
+TEST(LoadToolchains, ReadsNothingElse) {
+    const auto catalog = load_toolchains(golden("good"));
+    ASSERT_TRUE(catalog) << catalog.error().text();
+    EXPECT_EQ(catalog->toolchains.at("bookworm").keyring.package, "debian-archive-keyring");
+    EXPECT_EQ(catalog->toolchains.size(), load_catalog(golden("good"))->toolchains.size());
+    EXPECT_TRUE(catalog->recipes.empty());
+    const auto bad = load_toolchains(golden("bad"));
+    ASSERT_FALSE(bad);
+    EXPECT_THAT(bad.error().message, HasSubstr("buster.yaml"));
+    EXPECT_THAT(bad.error().message, Not(HasSubstr("recipe.yaml")));
+    EXPECT_EQ(load_toolchains(golden("none")).error().code, base::Code::absent);
+}
+
 }  // namespace
 }  // namespace sf::recipe
