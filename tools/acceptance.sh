@@ -4,8 +4,8 @@
 # them, then the end-to-end tests that take too long for every change. What came out is written to docs/evidence/:
 # first-light.json (the two commands, jobs from a moved tree, Slurm built twice) and production.json (all series and
 # distributions, installed on bare machines, upgraded). With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same
-# again goes on after a failure that was mended: what passed is not repeated, and the evidence names the commit of each
-# command.
+# again goes on after a failure that was mended: what passed is not repeated, of the long tests either, and the evidence
+# names the commit of each command.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$(pwd -P)
@@ -34,10 +34,14 @@ else
 fi
 commit=$(git rev-parse HEAD)
 
-# as_typed NAME COMMAND: runs it as typed, its output on the terminal and in $fresh/NAME.log; once.
+ended() { if [ -s "$fresh/$1.code" ]; then cat "$fresh/$1.code"; fi; }
+# as_typed NAME COMMAND: runs it as typed, its output on the terminal and in $fresh/NAME.log; until it has passed once.
 as_typed() {
     echo "$ $2"
-    if [ -s "$fresh/$1.commit" ]; then echo "acceptance: passed before, at $(cat "$fresh/$1.commit")"; return; fi
+    if [ "$(ended "$1")" = 0 ]; then echo "acceptance: passed before, at $(cat "$fresh/$1.commit")"; return; fi
+    echo "$commit" >"$fresh/$1.commit"
+    failures=build/dev/Testing/Temporary/LastTestsFailed.log
+    rm -f "$failures" "$fresh/$1.failed"
     begin=$(date +%s)
     {
         code=0
@@ -45,16 +49,32 @@ as_typed() {
         echo "$code" >"$fresh/$1.code"
     } | tee "$fresh/$1.log"
     echo $(($(date +%s) - begin)) >"$fresh/$1.seconds"
-    [ "$(cat "$fresh/$1.code")" = 0 ] || { echo "acceptance: failed: $2" >&2; exit 1; }
-    if [ "$1" != build ]; then cp build/dev/Testing/Temporary/LastTest.log "$fresh/$1.tests"; fi
-    echo "$commit" >"$fresh/$1.commit"
+    if [ "$1" != build ]; then
+        cp build/dev/Testing/Temporary/LastTest.log "$fresh/$1.tests"
+        # Which they are is known where all were run.
+        if [ -s "$failures" ] && grep -q '^Total Test time' "$fresh/$1.log"; then
+            sed 's/^[0-9]*://' "$failures" >"$fresh/$1.failed"
+        fi
+    fi
+    [ "$(ended "$1")" = 0 ] || { echo "acceptance: failed: $2" >&2; exit 1; }
 }
 # The command as the README has it.
 build=$(sed -n 's/^\(\.\/slurm-factory build-slurm .*\)/\1/p' README.md | head -n 1)
 as_typed build "$build"
 as_typed test 'make test'
-as_typed long 'make long'
-cat "$fresh/test.tests" "$fresh/long.tests" >"$fresh/tests"
+again=
+if [ -s "$fresh/long.failed" ]; then
+    # What failed of it was mended meanwhile.
+    again="SF_FULL=1 sh tools/test.sh --tests-regex '^($(paste -s -d '|' "$fresh/long.failed" | sed 's/\./\\./g'))\$' \
+--fixture-exclude-any '.*'"
+    as_typed long_again "$again"
+    cat "$fresh/long_again.tests" >"$fresh/tests"
+else
+    as_typed long 'make long'
+    : >"$fresh/tests"
+fi
+# The first that is said of a test counts: the last that was run.
+cat "$fresh/test.tests" "$fresh/long.tests" >>"$fresh/tests"
 
 # The output of one test, between ctest's lines, without the names of this machine's folders.
 test_output() {
@@ -97,6 +117,7 @@ jq -n --arg system "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" --
 command_json build "$build" 40 >commands
 command_json test 'make test' 15 >>commands
 command_json long 'make long' 15 >>commands
+if [ -n "$again" ]; then command_json long_again "$again" 15 >>commands; fi
 bundle_json "$(bundle_at "$fresh/home/.slurm-factory" bookworm 25.11)" >bundle
 for name in e2e.first_light e2e.reproducible; do test_json "$name"; done >first-light.tests
 jq -s '{commands: .}' commands >first-light

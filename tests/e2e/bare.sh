@@ -25,7 +25,7 @@ say "$(basename "$portable"): $(du -k "$portable" | cut -f 1) KiB"
 
 say '== publish to a folder and to S3'
 # Signatures are judged by GnuPG, the one thing that has to be there.
-machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
+machine_root "$toolchain-gpg" gpg gpg-agent gpgconf gpgv
 ceph_root
 machine_network
 ceph_start "$work/ceph" ceph 10.9.9.20

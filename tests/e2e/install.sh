@@ -193,7 +193,7 @@ case_trust() {
     machine_stop
     rm -rf "$work/machine"
 
-    machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
+    machine_root "$toolchain-gpg" gpg gpg-agent gpgconf gpgv
     machine_with "$toolchain-gpg"
     sf key export "$key" -o "$machine/root/key.asc" >"$work/out"
     snapshot before

@@ -43,7 +43,7 @@ tar -tf "$work/slurm.tar" | grep -q "^keys/$key.asc$" || fail 'the public key is
 tar -xOf "$work/slurm.tar" "$toolchain/slurm/deps/_sf/snapshot.json" | cmp - "$cache/$toolchain/slurm/deps/_sf/snapshot.json"
 
 say '== a bare machine without a network'
-machine_root "$toolchain-gpg" gpg gpg-agent gpgconf
+machine_root "$toolchain-gpg" gpg gpg-agent gpgconf gpgv
 machine_start "$toolchain-gpg" "$work/machine"
 cp "$work/slurm.tar" "$machine/root/slurm.tar"
 in_machine sh -c 'cd /opt && tar -xOf /root/slurm.tar "tool/$0" | gzip -d | tar -x' "$(basename "$tool")"
