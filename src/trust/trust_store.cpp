@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -82,41 +81,36 @@ struct ReadKeys {
     std::string packets;  // of all of them
 };
 
-// What takes three runs of gpg below in one: it brings in, lists and gives out each key of a file
-// by itself, and keeps none. That is the same where nothing has to be merged: every key is there
-// once, is public, and is one of `wanted`. nullopt: it is not so.
-base::Result<std::optional<ReadKeys>> read_in_one_run(const std::vector<std::string>& public_keys,
-                                                      const std::vector<TrustEntry>& wanted) {
+// What takes three runs of gpg below in one: it brings a key in, lists it and gives it out, and
+// keeps nothing. That is the same for the one key of one text, and for nothing else: gpg begins its
+// output anew with each key, and merges nothing. nullopt: it is not so simple.
+base::Result<std::optional<ReadKeys>> read_one_key(const std::string& public_key,
+                                                   const Fingerprint& wanted) {
     SF_TRY(GpgSession session, GpgSession::scratch());
     const fs::path packets = session.room() / "packets";
     // Another trust model asks the trust database about a revoked key, and there is none.
-    GpgCall call{.arguments = {"--trust-model", "direct", "--with-colons", "--fixed-list-mode",
-                               "--with-subkey-fingerprint", "--import-options",
-                               "import-show,import-export,no-repair-keys,keep-ownertrust,"
-                               "no-import-clean",
-                               "--output", packets.string(), "--import"}};
-    for (const std::string& text : public_keys) {
-        const fs::path file = session.room() / fmt::format("key{}", call.arguments.size());
-        SF_TRY(auto written, base::AtomicFile::create(file, 0600));
-        SF_CHECK(written.write(text));
-        SF_CHECK(written.commit_unsynced());
-        call.arguments.push_back(file.string());
-    }
-    SF_TRY(const base::Finished finished, session.run(call));
+    SF_TRY(const base::Finished finished,
+           session.run(
+               {.arguments = {"--trust-model", "direct", "--with-colons", "--fixed-list-mode",
+                              "--with-subkey-fingerprint", "--status-fd", "2", "--import-options",
+                              "import-show,import-export,no-repair-keys,keep-ownertrust,"
+                              "no-import-clean",
+                              "--output", packets.string(), "--import"},
+                .input = public_key}));
     if (!finished.exit.ok()) return std::optional<ReadKeys>();
-    ReadKeys read;
-    SF_TRY(read.keys, parse_key_listing(finished.out));
-    std::set<Fingerprint> seen;
-    for (const Key& key : read.keys) {
-        const Fingerprint& primary = key.primary.fingerprint;
-        const bool is_wanted =
-            std::ranges::find(wanted, primary, &TrustEntry::fingerprint) != wanted.end();
-        if (key.secret || !is_wanted || !seen.insert(primary).second)
+    // One thing came in: the key, and no revocation beside it.
+    if (("\n" + finished.err).find("\n[GNUPG:] IMPORT_RES 1 ") == std::string::npos)
+        return std::optional<ReadKeys>();
+    // A key that another may revoke, and one without a valid user id, are listed otherwise alone.
+    for (const std::string& line : base::split(finished.out, '\n'))
+        if (line.starts_with("rvk:") || line.starts_with("pub:i:") || line.starts_with("rvs:"))
             return std::optional<ReadKeys>();
-    }
-    if (read.keys.empty()) return std::optional<ReadKeys>();
-    SF_TRY(read.packets, base::read_file(packets));
-    return std::optional(std::move(read));
+    const auto keys = parse_key_listing(finished.out);
+    if (!keys || keys->size() != 1 || keys->front().secret ||
+        keys->front().primary.fingerprint != wanted)
+        return std::optional<ReadKeys>();
+    SF_TRY(std::string bytes, base::read_file(packets));
+    return std::optional(ReadKeys{*keys, std::move(bytes)});
 }
 
 // The general way.
@@ -313,7 +307,10 @@ base::Result<TrustedKeys> trusted_from(const std::vector<TrustEntry>& entries,
     TrustedKeys trusted;
     trusted.entries = entries;
     if (entries.empty()) return trusted;
-    SF_TRY(std::optional<ReadKeys> read, read_in_one_run(public_keys, entries));
+    std::optional<ReadKeys> read;
+    if (entries.size() == 1 && public_keys.size() == 1) {
+        SF_TRY(read, read_one_key(public_keys[0], entries[0].fingerprint));
+    }
     if (!read) {
         SF_TRY(read, read_merged(public_keys, entries));
     }

@@ -3,6 +3,7 @@
 // in several where keys have to be merged. Both have to come to the same.
 #include <gtest/gtest.h>
 
+#include "base/files.hpp"
 #include "support/gnupg.hpp"
 #include "trust/trust_store.hpp"
 
@@ -54,15 +55,45 @@ TEST_F(TrustedKeysTest, OneRunSaysWhatSeveralSay) {
     EXPECT_TRUE(from(revoked, {gnupg.export_key(revoked)}).keys[0].primary.revoked);
 }
 
+// gpg begins its output anew with each key: none may be missing for it.
 TEST_F(TrustedKeysTest, SeveralKeysAtOnce) {
     const std::string one = gnupg.make_key("One <one@example.org>");
     const std::string two = gnupg.make_key("Two <two@example.org>");
     const std::vector<TrustEntry> entries{{Fingerprint::parse(one).value(), "1"},
                                           {Fingerprint::parse(two).value(), "2"}};
     const std::vector<std::string> texts{gnupg.export_key(one), gnupg.export_key(two)};
-    const TrustedKeys both = trusted_from(entries, texts).value();
-    EXPECT_EQ(both.keys.size(), 2U);
-    EXPECT_EQ(shown(both), shown(trusted_from(entries, {texts[0], texts[1], texts[0]}).value()));
+    const TrustedKeys first = from(one, {texts[0]});
+    const TrustedKeys second = from(two, {texts[1]});
+    const std::string together = gnupg.run({"--armor", "--export", one, two});
+    for (const auto& said :
+         {texts, {texts[1], texts[0]}, {together}, {texts[0], texts[1], texts[0]}}) {
+        const TrustedKeys both = trusted_from(entries, said).value();
+        EXPECT_EQ(both.keys.size(), 2U);
+        EXPECT_NE(both.keyring.find(first.keyring), std::string::npos);
+        EXPECT_NE(both.keyring.find(second.keyring), std::string::npos);
+        EXPECT_EQ(both.keyring.size(), first.keyring.size() + second.keyring.size());
+    }
+    // Each of the two is found in a text with both.
+    EXPECT_EQ(from(one, {together}).keyring, first.keyring);
+    EXPECT_EQ(from(two, {together}).keyring, second.keyring);
+}
+
+// A revocation certificate is a text without the key that it revokes.
+TEST_F(TrustedKeysTest, ARevocationBesideTheKeyCounts) {
+    const std::string key = gnupg.make_key("Us <us@example.org>");
+    const std::string text = gnupg.export_key(key);
+    std::string revocation =
+        base::read_file(gnupg.home() / "openpgp-revocs.d" / (key + ".rev")).value();
+    revocation = revocation.substr(revocation.find(":-----BEGIN") + 1);
+    for (const auto& texts : {std::vector{text, revocation}, {text + revocation}}) {
+        const TrustedKeys once = from(key, texts);
+        std::vector<std::string> more = texts;
+        more.push_back(text);
+        const TrustedKeys merged = from(key, more);
+        EXPECT_EQ(shown(once), shown(merged));
+        EXPECT_EQ(once.keyring, merged.keyring);
+    }
+    EXPECT_TRUE(from(key, {text, revocation}).keys[0].primary.revoked);
 }
 
 // A revocation that only one of two places has heard of counts.
