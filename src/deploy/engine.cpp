@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "deploy/host_lease.hpp"
 #include "deploy/tool.hpp"
 
 namespace sf::deploy {
@@ -23,6 +24,7 @@ public:
 
     Status run() {
         x.record.own_munge = x.record.own_munge || x_plan.own_munge;
+        x.record.leased = x.record.leased || x_plan.leased;
         for (const PlannedUser& user : x_plan.users) SF_CHECK(make_user(user));
         for (const PlannedFolder& folder : x_plan.folders) SF_CHECK(make_folder(folder));
         SF_CHECK(x.save());
@@ -156,7 +158,8 @@ private:
     Status put(const PlannedFile& file, Ids owner, const base::Digest& digest) {
         x.record.add(file.path, digest);
         // Recorded as well: should we be interrupted before they are started again.
-        x.record.restart_due = x.record.restart_due || !file.path.ends_with(".new");
+        const bool of_a_daemon = !file.path.ends_with(".new") && !is_of_the_lease(file.path);
+        x.record.restart_due = x.record.restart_due || of_a_daemon;
         SF_CHECK(x.save());
         SF_CHECK(x.host.write_file(file.path, file.content, file.mode, owner));
         x.changed(fmt::format("file {} ({:04o} {}:{})", file.path, file.mode, file.owner.user,

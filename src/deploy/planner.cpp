@@ -62,7 +62,8 @@ public:
         if (has(Role::rest)) x_plan.rest_socket = rest_socket_path;
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
-        x_plan.leased = !x_in.shared.empty();
+        // Once it has begun it goes on: other hosts come and go.
+        x_plan.leased = !x_in.shared.empty() || x_in.record.leased;
         database();
         backup();
         users();
@@ -164,7 +165,8 @@ private:
         const bool confine = x_plan.systemd && x_facts.cgroups;
         const std::string memory = memory_per_cpu(x_answers.node_parameters.value_or(""));
         return {{"tree", x_in.tree},
-                {"helper", helper()},
+                // "$$" is one "$" to systemd.
+                {"lease_command", base::replace_all(base::shell_join(lease_command()), "$", "$$")},
                 {"own_munge", runs_munge() ? yes : ""},
                 {"run_owner", run_owner()},
                 {"cluster", *x_answers.cluster},
@@ -191,9 +193,13 @@ private:
                 {"db_password", "@db_password@"},  // stays: filled in while it is written
                 {"conf_server", conf_server()}};
     }
-    [[nodiscard]] std::string helper() const {
-        return fmt::format("{}/{}/{}", x_in.tree, model::bundle_assets_path(x_plan.version),
-                           model::helper_name);
+    // By the helper of what `current` leads to, as the daemons: another host may have switched it,
+    // and this version may be gone.
+    [[nodiscard]] std::vector<std::string> lease_command(const char* keep = "") const {
+        return {
+            "/bin/sh", "-c",
+            fmt::format("v=$(readlink {0}/current) && exec {0}/{1}/\"${{v##*/}}\"/{2} lease{3} {0}",
+                        x_in.tree, model::bundle_assets_folder, model::helper_name, keep)};
     }
     [[nodiscard]] std::string no_cgroups() const {
         if (!x_plan.systemd) {
@@ -353,7 +359,7 @@ private:
             if (!plugins.empty()) rest.environment["SLURMRESTD_OPENAPI_PLUGINS"] = plugins;
             rest.ready_socket = rest_socket_path;
         }
-        if (x_plan.leased) service("lease", {helper(), "lease", "--keep", x_in.tree}, "root");
+        if (x_plan.leased) service("lease", lease_command(" --keep"), "root");
         SF_TRY(std::string content, services_to_json(x_plan.services));
         x_plan.files.push_back({"/etc/slurm/supervisor.json", {}, 0644, std::move(content), false});
         return {};
@@ -371,7 +377,7 @@ private:
                 "the nodes' processors and memory are not known: say --node-parameters, or edit "
                 "slurm.conf");
         }
-        if (x_plan.leased) {
+        if (!x_in.shared.empty()) {
             x_plan.notes.push_back(fmt::format(
                 "other hosts may run from {} too: {}. `current` in it is theirs as well, and this "
                 "host says there, every {} hours, what it runs from it",

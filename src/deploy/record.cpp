@@ -139,6 +139,7 @@ Result<std::string> to_json(const Record& record) {
               {"previous_version", record.previous_version},
               {"own_munge", record.own_munge},
               {"own_mariadb", record.own_mariadb},
+              {"leased", record.leased},
               {"restart_due", record.restart_due},
               {"users", record.users},
               {"folders", record.folders},
@@ -171,6 +172,7 @@ Result<Record> record_from_json(std::string_view text) {
     }
     for (const auto& [key, into] : {std::pair{"own_munge", &record.own_munge},
                                     {"own_mariadb", &record.own_mariadb},
+                                    {"leased", &record.leased},
                                     {"restart_due", &record.restart_due}}) {
         if (json.contains(key) && json[key].is_boolean()) *into = json[key].get<bool>();
     }

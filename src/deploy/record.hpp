@@ -27,6 +27,7 @@ struct Record {
     std::string previous_version;  // what `current` pointed to before
     bool own_munge = false;        // munged is ours, not the distribution's
     bool own_mariadb = false;      // mariadbd runs under our supervisor
+    bool leased = false;           // this host keeps a lease on the tree
     bool restart_due = false;      // what daemons read or are has changed since they were started
     std::set<std::string> users;
     std::set<std::string> folders;

@@ -8,6 +8,7 @@
 #include "deploy/controller_state.hpp"
 #include "deploy/database.hpp"
 #include "deploy/facts.hpp"
+#include "deploy/host_lease.hpp"
 #include "deploy/listening.hpp"
 #include "deploy/supervisor.hpp"
 
@@ -59,6 +60,9 @@ private:
 
 Status start_unit(const Systemd& systemd, const std::string& unit, const Plan& plan,
                   Context& context) {
+    // Its files are no reason to restart daemons; what is in them now is to count all the same.
+    if (unit == lease_timer && !context.record.restart_due)
+        SF_CHECK(systemd.must({"daemon-reload"}));
     SF_TRY(const bool enabled, systemd.is("is-enabled", unit));
     if (!enabled) {
         SF_CHECK(systemd.must({"enable", unit}));

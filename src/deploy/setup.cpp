@@ -28,7 +28,6 @@
 #include "deploy/supervisor.hpp"
 #include "deploy/uninstall.hpp"
 #include "model/bundle_layout.hpp"
-#include "tree/leases.hpp"
 #include "tree/prefix.hpp"
 
 namespace sf::deploy {
@@ -137,17 +136,23 @@ private:
         SF_TRY(Accounts accounts, parse_accounts(names));
         Context context{x_host, x_reporter, x_record, accounts};
         const std::string tree = x_record.prefix;
-        std::string shared;
+        SharedTree shared;
         if (!tree.empty()) {
             const auto why = why_tree_is_shared(tree);
-            shared = why ? *why : "nobody can tell: " + why.error().text();
+            shared.why = why ? *why : "nobody can tell: " + why.error().text();
         }
-        SF_CHECK(uninstall(context, x_options.dry_run, shared));
-        if (shared.empty() || x_options.dry_run) return {};
-        if (const Status ended = end_lease(tree); !ended)
-            x_reporter.warning("this host's lease stays until it ends by itself: {}",
-                               ended.error().text());
-        return {};
+        shared.end_lease = [&]() -> Status {
+            const Status ended = end_lease(tree, x_reporter);
+            if (ended) return {};
+            // Not being able to is no reason to leave the rest.
+            SF_TRY(const fs::path file, lease_path(tree));
+            x_reporter.warning(
+                "this host's lease stays: {}. Once it has ended 'gc' and 'uninstall' refuse there "
+                "until {} is removed",
+                ended.error().text(), file.native());
+            return {};
+        };
+        return uninstall(context, x_options.dry_run, shared);
     }
 
     // Nothing of the tree is used before this has passed.
@@ -266,12 +271,15 @@ private:
             if (report.changed)
                 context.changed(fmt::format("software in {}", report.prefix.native()));
         }
+        const std::string before = x_record.leased ? x_record.prefix : "";
         const bool only_start = x_options.action == Action::start_services;
         if (only_start) {
             // Folders in /run are gone after a boot; the rest is as it was left.
             plan.users.clear();
             plan.secrets.clear();
             plan.files.clear();
+            plan.leased = x_record.leased;  // as it was configured
+            if (!plan.leased) std::erase(plan.units, lease_timer);
         } else {
             x_record.answers = planned.answers;
         }
@@ -296,7 +304,10 @@ private:
                 .native();
         SF_CHECK(base::during(bring_up(plan, context, helper), "bringing it up"));
         for (const std::string& note : plan.notes) x_reporter.notice("{}", note);
-        if (plan.leased && plan.start) first_lease(helper);
+        if (!before.empty() && before != x_tree.native() && base::is_dir(before)) {
+            SF_CHECK(base::during(end_lease(before, x_reporter), "leaving " + before));
+        }
+        if (plan.leased && plan.start) SF_CHECK(first_lease(helper));
         if (plan.start) {
             SF_TRY(const std::vector<std::string> proved, smoke_test(plan, context));
             for (const std::string& line : proved) x_reporter.info("proved: {}", line);
@@ -307,14 +318,20 @@ private:
     }
 
     // The unit renews it; that it cannot be written is to be seen now, by whoever can mend it.
-    void first_lease(const std::string& helper) {
-        const Status held = hold_lease({x_tree, false, false}, x_reporter);
-        if (held) return;
+    Status first_lease(const std::string& helper) {
+        LeaseOptions options;
+        options.tree = x_tree;
+        const Status held = hold_lease(options, x_reporter);
+        if (held) return {};
+        SF_TRY(const fs::path file, lease_path(x_tree));
         x_reporter.warning(
             "this host cannot say what it runs from {}: {}. Before something is removed from it, "
-            "put there what '{} lease --print {}' says here, or let root of this host write to "
-            "its folder {}",
-            x_tree.native(), held.error().text(), helper, x_tree.native(), tree::leases_folder);
+            "let root of this host write to {}; or have what '{} lease --print --hours=72 {}' says "
+            "here written to {} by a host that can, before the hours are over and after each "
+            "switch of `current`",
+            x_tree.native(), held.error().text(), file.parent_path().native(), helper,
+            x_tree.native(), file.native());
+        return {};
     }
 
     Options x_options;

@@ -17,7 +17,7 @@ namespace {
 
 class Uninstall {
 public:
-    Uninstall(Context& context, bool dry_run, const std::string& shared)
+    Uninstall(Context& context, bool dry_run, const SharedTree& shared)
         : x(context), x_dry_run(dry_run), x_shared(shared) {}
 
     Status run() {
@@ -34,6 +34,7 @@ public:
         } else {
             SF_TRY([[maybe_unused]] const bool any, bring_down(x));
         }
+        SF_CHECK(end_lease());
         bool units = false;
         for (const auto& [path, digests] : x.record.files) {
             SF_CHECK(remove_file(path));
@@ -61,6 +62,16 @@ private:
         return {};
     }
 
+    // Before the record is gone: a call that was interrupted is repeated.
+    Status end_lease() {
+        if (!x_shared.end_lease || !x.record.leased) return {};
+        if (x_dry_run) {
+            x.reporter.info("would take back this host's lease on {}", x.record.prefix);
+            return {};
+        }
+        return base::during(x_shared.end_lease(), "taking back this host's lease");
+    }
+
     Status remove_file(const std::string& path) {
         SF_TRY(const PathInfo info, x.host.look(path));
         if (info.type == Type::absent) return {};
@@ -79,9 +90,9 @@ private:
         if (info.type != Type::symlink) return {};
         SF_TRY(const std::string target, x.host.read_link(link));
         if (target != "views/" + x.record.version) return {};
-        if (x_shared.empty()) return remove(link);
+        if (x_shared.why.empty()) return remove(link);
         x.reporter.notice("stays: {}: daemons of other hosts may be started by it ({})", link,
-                          x_shared);
+                          x_shared.why);
         return {};
     }
 
@@ -147,13 +158,13 @@ private:
 
     Context& x;
     bool x_dry_run;
-    const std::string& x_shared;
+    const SharedTree& x_shared;
     bool x_state_stays = false;
 };
 
 }  // namespace
 
-Status uninstall(Context& context, bool dry_run, const std::string& shared) {
+Status uninstall(Context& context, bool dry_run, const SharedTree& shared) {
     return Uninstall(context, dry_run, shared).run();
 }
 

@@ -162,12 +162,6 @@ Result<std::uint64_t> next_generation(const fs::path& prefix) {
 
 // The link says which of several that are the same is meant; what is in place decides. So an end
 // between the two switches leaves an answer, and what was put in place by other means is none.
-std::int64_t switched_at(const fs::path& prefix) {
-    struct stat status {};
-    const fs::path link = prefix / generations_folder / current_link;
-    return ::lstat(link.c_str(), &status) == 0 ? status.st_mtime : 0;
-}
-
 Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
     SF_TRY(std::vector<Generation> all, list_generations(prefix));
     std::erase_if(all, [&](const Generation& each) {

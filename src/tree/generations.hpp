@@ -52,10 +52,6 @@ struct Generation {
 [[nodiscard]] base::Result<std::uint64_t> next_generation(const std::filesystem::path& prefix);
 // The number that a folder of generations/ is called by; nullopt: it is called otherwise.
 [[nodiscard]] std::optional<std::uint64_t> generation_number(std::string_view name);
-// When another generation became current, in seconds since 1970, by the link's own time; 0: none
-// is.
-[[nodiscard]] std::int64_t switched_at(const std::filesystem::path& prefix);
-
 // What generations/current says, whatever is in place; nullopt: nothing.
 [[nodiscard]] std::optional<std::uint64_t> said_generation(const std::filesystem::path& prefix);
 // The one that is meant; nullopt: none, or something else was put in its place since.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/leases.hpp"
 
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
 #include "tree/contents.hpp"
-#include "tree/generations.hpp"
 #include "tree/in_use.hpp"
 #include "tree/public_folder.hpp"
 
@@ -103,25 +103,62 @@ Result<std::string> lease_file(const Lease& lease) {
     return fmt::format("{}-{}{}", lease.host, lease.boot, lease_end);
 }
 
+namespace {
+
+// Whoever can write here says what every host runs: root, or who owns the folder, and nobody else.
+Status check_writers(const fs::path& path, uid_t owner) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return base::fail_errno(errno, "look at it");
+    if (status.st_uid != 0 && status.st_uid != owner)
+        return fail(Code::refused, "it belongs to user {}", status.st_uid);
+    if ((status.st_mode & 022U) != 0) return fail(Code::refused, "others can write to it");
+    return {};
+}
+
+Result<std::optional<Lease>> read_lease(const fs::path& file, uid_t owner) {
+    SF_TRY(const auto text, base::read_regular_file(file, max_lease));
+    if (!text) return std::optional<Lease>();  // taken away meanwhile
+    SF_CHECK(check_writers(file, owner));
+    SF_TRY(Lease lease, lease_from_json(*text));
+    if (lease_file(lease) != file.filename().native())
+        return fail(Code::corrupt, "it is the lease of {}", lease.host);
+    return std::optional(std::move(lease));
+}
+
+// The files of one host, whatever is in them: "<host>-<boot>.json".
+Result<std::vector<std::string>> files_of(const fs::path& folder, const std::string& host) {
+    std::vector<std::string> found;
+    if (!base::is_dir(folder)) return found;
+    SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
+    for (const std::string& name : names)
+        if (name.starts_with(host + '-') && name.ends_with(lease_end) &&
+            is_boot_id(std::string_view(name).substr(
+                host.size() + 1, name.size() - host.size() - 1 - lease_end.size())))
+            found.push_back(name);
+    return found;
+}
+
+}  // namespace
+
 Result<Leases> read_leases(const fs::path& prefix) {
     Leases found;
     const fs::path folder = prefix / leases_folder;
-    if (!base::is_dir(folder)) return found;
+    struct stat status {};
+    if (::lstat(folder.c_str(), &status) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return found;
+        return base::fail_errno(errno, "look at " + shown(folder));
+    }
+    if (const Status safe = check_writers(folder, status.st_uid); !safe)
+        found.unreadable.push_back(fmt::format("{}: {}", leases_folder, safe.error().text()));
     SF_TRY(const std::vector<std::string> names, base::list_dir(folder));
     for (const std::string& name : names) {
         if (!name.ends_with(lease_end)) continue;
-        const std::string path = fmt::format("{}/{}", leases_folder, name);
-        const auto text = base::read_regular_file(folder / name, max_lease);
-        if (text && !*text) continue;  // taken away meanwhile
-        Result<Lease> lease =
-            text ? lease_from_json(**text) : Result<Lease>(tl::unexpected(text.error()));
-        if (lease && lease_file(*lease) != name)
-            lease = fail(Code::corrupt, "it is the lease of {}", lease->host);
-        if (lease)
-            found.list.push_back(std::move(*lease));
-        else
-            found.unreadable.push_back(
-                fmt::format("{}: {}", base::escape_untrusted(path), lease.error().text()));
+        auto lease = read_lease(folder / name, status.st_uid);
+        if (!lease)
+            found.unreadable.push_back(fmt::format(
+                "{}/{}: {}", leases_folder, base::escape_untrusted(name), lease.error().text()));
+        else if (*lease)
+            found.list.push_back(std::move(**lease));
     }
     std::ranges::sort(found.list, {}, [](const Lease& each) { return each.host + each.boot; });
     return found;
@@ -149,8 +186,23 @@ Result<Lease> lease_of_this_host(const fs::path& prefix, std::int64_t now, std::
     std::map<std::string, fs::path> parts;
     for (const std::string& name : contents.packages)
         parts.emplace(name, prefix / model::bundle_store_path(name));
+    // Whose helper runs, as a supervisor does, is in use as well: it stands for its Slurm.
+    std::map<std::string, std::string> helpers;
+    for (const InPlace& each : contents.versions) {
+        const std::string assets = model::bundle_assets_path(each.version);
+        parts.emplace(assets, prefix / assets);
+        for (const model::Package& package : each.bundle.packages)
+            if (package.name == each.bundle.name) helpers.emplace(assets, package.store_name());
+    }
     SF_TRY(const InUse used, processes_using(parts));
-    const std::set<std::string> packages = used.parts();
+    std::set<std::string> packages;
+    for (const std::string& part : used.parts()) {
+        const auto helper = helpers.find(part);
+        if (part.find('/') == std::string::npos)
+            packages.insert(part);
+        else if (helper != helpers.end())
+            packages.insert(helper->second);
+    }
     lease.packages.assign(packages.begin(), packages.end());
     for (const KeptGeneration& kept : contents.generations) {
         const std::uint64_t number = kept.generation.number;
@@ -162,30 +214,30 @@ Result<Lease> lease_of_this_host(const fs::path& prefix, std::int64_t now, std::
     return lease;
 }
 
+Status check_lease_can_be_written(const fs::path& prefix) {
+    const fs::path folder = prefix / leases_folder;
+    SF_CHECK(make_public_folder(folder));
+    if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+    return base::fail_errno(errno, "write to " + shown(folder));
+}
+
 Status write_lease(const fs::path& prefix, const Lease& lease) {
     SF_TRY(const std::string text, to_json(lease));
     SF_TRY(const std::string name, lease_file(lease));
     const fs::path folder = prefix / leases_folder;
     SF_CHECK(make_public_folder(folder));
     SF_CHECK(base::write_file(folder / name, text));
-    SF_TRY(const Leases all, read_leases(prefix));
-    for (const Lease& each : all.list) {
-        if (each.host != lease.host || each.boot == lease.boot) continue;
-        SF_TRY(const std::string old, lease_file(each));
-        SF_CHECK(base::remove_file(folder / old));
-    }
+    SF_TRY(const std::vector<std::string> all, files_of(folder, lease.host));
+    for (const std::string& each : all)
+        if (each != name) SF_CHECK(base::remove_file(folder / each));
     return base::fsync_dir(folder);
 }
 
 Status drop_leases(const fs::path& prefix, const std::string& host) {
-    SF_TRY(const Leases all, read_leases(prefix));
-    for (const Lease& each : all.list) {
-        if (each.host != host) continue;
-        SF_TRY(const std::string name, lease_file(each));
-        SF_CHECK(base::remove_file(prefix / leases_folder / name));
-        SF_CHECK(base::fsync_dir(prefix / leases_folder));
-    }
-    return {};
+    const fs::path folder = prefix / leases_folder;
+    SF_TRY(const std::vector<std::string> all, files_of(folder, host));
+    for (const std::string& each : all) SF_CHECK(base::remove_file(folder / each));
+    return all.empty() ? Status() : base::fsync_dir(folder);
 }
 
 std::string shared_file_system(unsigned long type) {
@@ -231,11 +283,30 @@ Result<std::string> why_shared(const fs::path& prefix, const Leases& leases) {
     return std::string();
 }
 
+namespace {
+
+// When something else began to be what is started from the prefix, by the time of the links that
+// say so; 0: there are none.
+Result<std::int64_t> last_switch(const fs::path& prefix) {
+    std::int64_t last = 0;
+    for (const char* link : {"current", "view", "generations/current"}) {
+        struct stat status {};
+        const fs::path path = prefix / link;
+        if (::lstat(path.c_str(), &status) == 0)
+            last = std::max<std::int64_t>(last, status.st_mtime);
+        else if (errno != ENOENT && errno != ENOTDIR)
+            return base::fail_errno(errno, "look at " + shown(path));
+    }
+    return last;
+}
+
+}  // namespace
+
 Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t now) {
     SF_TRY(const std::string shared, why_shared(prefix, leases));
     if (shared.empty()) return {};
     SF_TRY(const std::string host, host_name());
-    const std::int64_t switched = switched_at(prefix);
+    SF_TRY(const std::int64_t switched, last_switch(prefix));
     std::vector<std::string> missing = leases.unreadable;
     bool others = false;
     for (const Lease& each : leases.list) {
@@ -246,10 +317,11 @@ Status check_evidence(const fs::path& prefix, const Leases& leases, std::int64_t
                                           base::utc_date(each.expires)));
         // Until then it may have started something from what was current before.
         else if (each.made < switched + clock_tolerance)
-            missing.push_back(
-                fmt::format("the lease of {} is of {}, before or when another build became "
-                            "current ({})",
-                            each.host, base::utc_stamp(each.made), base::utc_stamp(switched)));
+            missing.push_back(fmt::format(
+                "the lease of {} is of {}, and since something else became current here leases "
+                "count from {} on",
+                each.host, base::utc_stamp(each.made),
+                base::utc_stamp(switched + clock_tolerance)));
     }
     if (!others) missing.emplace_back("no other host has a lease");
     if (!missing.empty())

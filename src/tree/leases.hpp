@@ -36,6 +36,7 @@ struct Lease {
 // "<host>-<boot>.json"
 [[nodiscard]] base::Result<std::string> lease_file(const Lease& lease);
 
+// Nobody but root and the owner of the folder may have written any of it.
 struct Leases {
     std::vector<Lease> list;              // sorted by host
     std::vector<std::string> unreadable;  // paths below the prefix, with why
@@ -46,6 +47,9 @@ struct Leases {
 // starts it from there, and each that a process uses something of.
 [[nodiscard]] base::Result<Lease> lease_of_this_host(const std::filesystem::path& prefix,
                                                      std::int64_t now, std::int64_t lasts);
+// Fails where it could not be written, without having looked at anything else: a folder that only
+// other hosts can write to.
+[[nodiscard]] base::Status check_lease_can_be_written(const std::filesystem::path& prefix);
 // Puts it in the place of those that this host left before.
 [[nodiscard]] base::Status write_lease(const std::filesystem::path& prefix, const Lease& lease);
 // Takes away what `host` has left.

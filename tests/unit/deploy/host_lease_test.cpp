@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "base/files.hpp"
+#include "base/process.hpp"
 #include "base/stop.hpp"
+#include "base/text.hpp"
 #include "deploy/services.hpp"
 #include "deploy/uninstall.hpp"
 #include "tree/leases.hpp"
@@ -23,11 +25,13 @@ TEST(HostLease, TakesATreeByItsWholePath) {
     EXPECT_EQ(once.tree, "/opt/slurm");
     EXPECT_FALSE(once.keep);
     EXPECT_TRUE(parse_lease({"--keep", "/opt/slurm"}).value().keep);
+    EXPECT_EQ(parse_lease({"--print", "--hours=72", "/opt/slurm"}).value().hours, 72);
     for (const std::vector<std::string>& words : {std::vector<std::string>{},
                                                   {"--keep"},
                                                   {"opt/slurm"},
                                                   {"/a", "/b"},
-                                                  {"/a", "--hours=3"},
+                                                  {"/a", "--hours=0"},
+                                                  {"/a", "--hours=x"},
                                                   {"--keep", "--print", "/a"}})
         EXPECT_EQ(parse_lease(words).error().code, base::Code::usage);
 }
@@ -43,14 +47,17 @@ TEST(HostLease, ATreeThatIsNotThereYetIsJudgedByWhereItWillBe) {
 TEST(HostLease, IsWrittenAndTakenBack) {
     const auto scratch = base::TempDir::create("/tmp", "sf-lease-").value();
     test::Listener listener;
-    ASSERT_TRUE(hold_lease({scratch.path(), false, false}, listener));
+    ASSERT_TRUE(hold_lease({scratch.path()}, listener));
     const tree::Leases leases = tree::read_leases(scratch.path()).value();
     ASSERT_EQ(leases.list.size(), 1U);
     EXPECT_EQ(leases.list[0].host, tree::host_name().value());
     EXPECT_TRUE(leases.list[0].fresh(std::time(nullptr) + 23 * 3600));
-    ASSERT_TRUE(end_lease(scratch.path()));
+    EXPECT_EQ(lease_path(scratch.path()).value().filename(),
+              tree::lease_file(leases.list[0]).value());
+    EXPECT_TRUE(base::exists(lease_path(scratch.path()).value()));
+    ASSERT_TRUE(end_lease(scratch.path(), listener));
     EXPECT_TRUE(tree::read_leases(scratch.path()).value().list.empty());
-    EXPECT_TRUE(end_lease(scratch.path() / "gone"));
+    EXPECT_TRUE(end_lease(scratch.path() / "gone", listener));
 }
 
 TEST(HostLease, IsPrintedWhereItCannotBeWritten) {
@@ -68,7 +75,7 @@ TEST(HostLease, OneThatCannotBeWrittenIsSaid) {
     const auto scratch = base::TempDir::create("/tmp", "sf-lease-").value();
     ASSERT_TRUE(base::write_file(scratch.path() / tree::leases_folder, "in the way"));
     test::Listener listener;
-    EXPECT_FALSE(hold_lease({scratch.path(), false, false}, listener));
+    EXPECT_FALSE(hold_lease({scratch.path()}, listener));
 }
 
 TEST(HostLease, IsKeptUntilAskedToStop) {
@@ -79,7 +86,7 @@ TEST(HostLease, IsKeptUntilAskedToStop) {
         while (tree::read_leases(scratch.path()).value().list.empty()) std::this_thread::yield();
         base::request_stop(SIGTERM);
     });
-    EXPECT_TRUE(hold_lease({scratch.path(), true, false}, listener));
+    EXPECT_TRUE(hold_lease({scratch.path(), true}, listener));
     asks.join();
     base::clear_stop();
 }
@@ -95,9 +102,12 @@ protected:
             if (each.path == path) return &each;
         return nullptr;
     }
+    Accounts accounts;
     const std::vector<std::string> words{"--full-init", "--role", "compute", "--controller",
                                          "head1"};
-    const std::string helper = "/opt/slurm/data/slurm_assets/25.11.2/slurm-setup";
+    // What `current` leads to decides whose helper it is.
+    const std::string command =
+        R"(v=$(readlink /opt/slurm/current) && exec /opt/slurm/data/slurm_assets/"${v##*/}"/slurm-setup lease)";
 };
 
 TEST_F(SharedTreeTest, SystemdRenewsTheLease) {
@@ -107,7 +117,8 @@ TEST_F(SharedTreeTest, SystemdRenewsTheLease) {
     const PlannedFile* unit = file(made, "/etc/systemd/system/slurm-factory-lease.service");
     ASSERT_NE(unit, nullptr);
     EXPECT_THAT(unit->content,
-                ::testing::HasSubstr("\nExecStart=" + helper + " lease /opt/slurm\n"));
+                ::testing::HasSubstr("\nExecStart=/bin/sh -c '" +
+                                     base::replace_all(command, "$", "$$") + " /opt/slurm'\n"));
     EXPECT_THAT(unit->content, ::testing::HasSubstr("\nReadWritePaths=/opt/slurm\n"));
     const PlannedFile* timer = file(made, "/etc/systemd/system/slurm-factory-lease.timer");
     ASSERT_NE(timer, nullptr);
@@ -121,11 +132,30 @@ TEST_F(SharedTreeTest, SystemdRenewsTheLease) {
     EXPECT_EQ(file(alone, "/etc/systemd/system/slurm-factory-lease.service"), nullptr);
 }
 
+// Other hosts come and go: neither does it end with them, nor do daemons start anew for it.
+TEST_F(SharedTreeTest, GoesOnAndRestartsNobody) {
+    host.put_folder("/run/systemd/system");
+    shared.clear();
+    ASSERT_TRUE(set_up(words));
+    record.restart_due = false;
+    Context context{host, listener, record, accounts};
+    ASSERT_TRUE(context.save());
+    shared = "node7 has a lease on it";
+    ASSERT_EQ(set_up(words).value(), 2);  // its two files
+    EXPECT_FALSE(record.restart_due);
+    EXPECT_TRUE(record.leased);
+    shared.clear();
+    const Plan after = plan(words).planned.plan;
+    EXPECT_EQ(after.units.back(), "slurm-factory-lease.timer");
+    EXPECT_EQ(set_up(words).value(), 0);
+}
+
 TEST_F(SharedTreeTest, WithoutSystemdTheSupervisorDoes) {
     const Plan made = plan(words).planned.plan;
     ASSERT_FALSE(made.services.empty());
     const Service& last = made.services.back();
-    EXPECT_EQ(last.argv, (std::vector<std::string>{helper, "lease", "--keep", "/opt/slurm"}));
+    EXPECT_EQ(last.argv,
+              (std::vector<std::string>{"/bin/sh", "-c", command + " --keep /opt/slurm"}));
     EXPECT_EQ(last.owner.user, "root");
     EXPECT_TRUE(last.ready_socket.empty());
 }
@@ -142,11 +172,32 @@ TEST_F(SharedTreeTest, TheTimerIsStoppedBeforeItsService) {
 
 TEST_F(SharedTreeTest, TheLinkThatOtherHostsRunFromStays) {
     ASSERT_TRUE(set_up(words));
-    Accounts accounts;
     Context context{host, listener, record, accounts};
-    ASSERT_TRUE(uninstall(context, false, shared));
+    ASSERT_TRUE(uninstall(context, false, {shared, {}}));
     EXPECT_TRUE(host.nodes.contains("/opt/slurm/current"));
     EXPECT_THAT(listener.heard, ::testing::HasSubstr("stays: /opt/slurm/current"));
+}
+
+// While the record is there: whoever is interrupted says it again.
+TEST_F(SharedTreeTest, TheLeaseEndsBeforeTheRecord) {
+    ASSERT_TRUE(set_up(words));
+    Context context{host, listener, record, accounts};
+    int ended = 0;
+    bool fails = true;
+    const SharedTree tree{shared, [&]() -> base::Status {
+                              ++ended;
+                              EXPECT_TRUE(host.nodes.contains(std::string(record_path)));
+                              if (fails) return base::fail(base::Code::failed, "no disk");
+                              return {};
+                          }};
+    ASSERT_TRUE(uninstall(context, true, tree));
+    EXPECT_EQ(ended, 0);
+    EXPECT_THAT(listener.heard, ::testing::HasSubstr("would take back this host's lease"));
+    EXPECT_FALSE(uninstall(context, false, tree));
+    fails = false;
+    EXPECT_TRUE(uninstall(context, false, tree));
+    EXPECT_EQ(ended, 2);
+    EXPECT_FALSE(host.nodes.contains(std::string(record_path)));
 }
 
 }  // namespace

@@ -101,11 +101,12 @@ protected:
         EXPECT_NE(WEXITSTATUS(status), 1) << "it failed";
         return WEXITSTATUS(status) == 0;
     }
-    // As if the current generation had become it then.
+    // As if what is current had become it then.
     void switched(std::int64_t time) const {
         const timespec times[2] = {{time, 0}, {time, 0}};
-        const auto link = prefix() / "generations/current";
-        ASSERT_EQ(::utimensat(AT_FDCWD, link.c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
+        for (const char* link : {"view", "generations/current"})
+            ASSERT_EQ(::utimensat(AT_FDCWD, (prefix() / link).c_str(), times, AT_SYMLINK_NOFOLLOW),
+                      0);
     }
     [[nodiscard]] tree::Lease lease(const std::string& host, std::int64_t expires) const {
         tree::Lease one;
@@ -436,10 +437,28 @@ TEST_F(Removal, ASharedPrefixNeedsEvidence) {
     for (const std::int64_t time : {now, now - day, now - day - 200}) {
         switched(time);
         EXPECT_THAT(tree::collect(prefix(), options()).error().text(),
-                    HasSubstr("before or when another build became current"));
+                    HasSubstr("leases count from"));
         EXPECT_FALSE(remove("25.11.1"));
     }
     switched(now - day - 300);
+    // slurm_install.sh has a link of its own, by which daemons are started.
+    ASSERT_EQ(::symlink("views/25.11.4", (prefix() / "current").c_str()), 0);
+    EXPECT_THAT(tree::collect(prefix(), options()).error().text(), HasSubstr("leases count from"));
+    ASSERT_TRUE(base::remove_file(prefix() / "current"));
+    // What anybody may have written is nobody's word.
+    const auto file = prefix() / ".sf-leases" / tree::lease_file(lease("node1", now + day)).value();
+    ASSERT_EQ(::chmod(file.c_str(), 0666), 0);
+    EXPECT_THAT(tree::collect(prefix(), options()).error().text(), HasSubstr("others can write"));
+    ASSERT_EQ(::chmod(file.c_str(), 0644), 0);
+    if (::geteuid() == 0) {
+        ASSERT_EQ(::chown(file.c_str(), 12345, 12345), 0);
+        EXPECT_THAT(tree::collect(prefix(), options()).error().text(),
+                    HasSubstr("belongs to user 12345"));
+        ASSERT_EQ(::chown(file.c_str(), 0, 0), 0);
+    }
+    ASSERT_EQ(::chmod((prefix() / ".sf-leases").c_str(), 0777), 0);
+    EXPECT_THAT(tree::collect(prefix(), options()).error().text(), HasSubstr("others can write"));
+    ASSERT_EQ(::chmod((prefix() / ".sf-leases").c_str(), 0755), 0);
 
     // A fresh one: what it names stays.
     auto two = lease("node2", now + 1);
