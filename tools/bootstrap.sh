@@ -61,6 +61,7 @@ test   cmd:mariadb-install-db                                mariadb-server-core
 test   cmd:mariadb                                           mariadb-client-core   mariadb
 test   cmd:perl                                              perl                  perl
 test   cmd:mkfs.ext4                                         e2fsprogs             e2fsprogs
+test   header:fuse3/fuse.h                                   libfuse3-dev          fuse3-devel
 long   cmd:qemu-system-x86_64                                qemu-system-x86       qemu-kvm-core
 fuzz   cmd:clang++                                           clang                 clang
 bench  cmd:time                                              time                  time

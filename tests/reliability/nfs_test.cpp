@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+// F5 of the threat model: a prefix on NFS, as nfs_shim shows it to one host or to two. Answers get
+// lost, so that what was done is said to have failed; there are no locks; what was written turns
+// out to be lost when it is closed or synced; files are stale; hosts see each other's work late.
+// Whoever ends well has done it; who does not, says why, has damaged nothing, and does it next
+// time.
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "base/text.hpp"
+#include "reliability/nfs_mount.hpp"
+#include "reliability/soundness.hpp"
+
+namespace sf::test {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+constexpr auto as_it_is = fs::copy_options::recursive | fs::copy_options::copy_symlinks;
+constexpr double believed = 1;  // seconds that two hosts believe what they saw
+
+// What is done to a prefix, and how one sees that it was.
+struct Operation {
+    const char* name;
+    bool prepared;  // in a prefix with three versions in it, else where nothing is yet
+    std::function<Words(const fs::path& prefix)> words;
+    std::function<bool(const fs::path& prefix)> is_done;
+};
+
+struct Mix {
+    const char* name;
+    bool one_version;  // all install the same
+    bool removers;     // uninstall, gc, rollback and fsck among them
+    double killed;     // which part of them, unless they have ended by then
+};
+
+class Nfs : public ::testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        if (no_nfs_shim()) return;
+        std::vector<std::string> versions;
+        for (int i = 1; i <= 6; ++i) versions.push_back("25.11." + std::to_string(i));
+        x_site = new Site(versions, room_in_memory());
+        x_sound = new Soundness(*x_site);
+        for (const char* version : {"25.11.1", "25.11.2", "25.11.4"}) {
+            const Said said = x_site->run(x_site->install(version, x_site->at("prepared")));
+            if (said.code != 0) throw std::runtime_error(said.text());
+        }
+    }
+    static void TearDownTestSuite() {
+        delete x_sound;
+        delete x_site;
+    }
+    void SetUp() override {
+        if (const auto why = no_nfs_shim()) SF_NOT_RUN(*why);
+    }
+    void TearDown() override {
+        if (x_site != nullptr) fs::remove_all(source());
+    }
+
+    static fs::path source() { return x_site->at("source"); }
+    static fs::path host(int number) { return x_site->at(fmt::format("host{}", number)); }
+    static std::string a_version(Random& random) {
+        return x_site->versions()[below(random, x_site->versions().size())];
+    }
+    // On the server, before anybody looks.
+    static void prepare(const std::string& name, bool prepared) {
+        fs::create_directories(source());
+        if (prepared) fs::copy(x_site->at("prepared"), source() / name, as_it_is);
+    }
+
+    static std::vector<Operation> operations() {
+        using Has = Soundness;
+        const auto installs = [](const char* version) {
+            return [version](const fs::path& prefix) { return x_site->install(version, prefix); };
+        };
+        const auto says = [](Words words) {
+            return [words](const fs::path& prefix) {
+                Words all = words;
+                all.insert(all.end(), {"--prefix", prefix.native()});
+                return all;
+            };
+        };
+        return {
+            {"install", false, installs("25.11.3"),
+             [](const fs::path& prefix) { return Has::current(prefix) == "25.11.3"; }},
+            {"upgrade", true, installs("25.11.3"),
+             [](const fs::path& prefix) { return Has::current(prefix) == "25.11.3"; }},
+            {"rollback", true, says({"rollback"}),
+             [](const fs::path& prefix) { return Has::current(prefix) == "25.11.2"; }},
+            {"uninstall", true, says({"uninstall", "25.11.1", "--no-other-hosts"}),
+             [](const fs::path& prefix) { return !Has::has(prefix, "25.11.1"); }},
+            {"gc", true, says({"gc", "--keep-days", "0", "--no-other-hosts"}),
+             [](const fs::path& prefix) { return !Has::has(prefix, "25.11.1"); }},
+            {"fsck", true, says({"fsck"}), [](const fs::path&) { return true; }},
+        };
+    }
+
+    // What was there before and is not taken away is there whatever happens.
+    static void check_kept(const Operation& operation, const fs::path& prefix) {
+        if (!operation.prepared) return;
+        for (const char* version : {"25.11.2", "25.11.4"})
+            x_sound->check_has(prefix, version, false);
+        EXPECT_NE(Soundness::current(prefix), "");
+    }
+
+    struct Outcome {
+        Said said;
+        fs::path here;    // as the host sees it
+        fs::path server;  // as it is
+    };
+    // One operation under `words`; the faults end with it.
+    static Outcome under(const NfsMount& mount, const Operation& operation,
+                         const std::string& words) {
+        static int number = 0;
+        const std::string name = fmt::format("prefix{}", ++number);
+        prepare(name, operation.prepared);
+        Outcome outcome{{}, mount.at() / name, source() / name};
+        mount.set(words);
+        outcome.said = x_site->run(operation.words(outcome.here));
+        mount.settle();
+        outcome.said.err += fmt::format("({} under {}: {})", operation.name, words, mount.counts());
+        return outcome;
+    }
+    // How many calls of it may go wrong so.
+    static std::uint64_t seen(const NfsMount& mount, const Operation& operation,
+                              const std::string& kind) {
+        const Outcome outcome = under(mount, operation, kind + "=0");
+        EXPECT_EQ(outcome.said.code, 0) << outcome.said.text();
+        EXPECT_TRUE(operation.is_done(outcome.server)) << outcome.said.text();
+        fs::remove_all(outcome.server);
+        return mount.count(kind + ".seen");
+    }
+    // `wanted` of 1 to `all`, one from each part.
+    static std::vector<std::uint64_t> some_of(Random& random, std::uint64_t all,
+                                              std::uint64_t wanted) {
+        std::vector<std::uint64_t> some;
+        wanted = std::min(wanted, all);
+        for (std::uint64_t i = 0; i < wanted; ++i) {
+            const std::uint64_t begin = all * i / wanted;
+            some.push_back(1 + begin + below(random, all * (i + 1) / wanted - begin));
+        }
+        return some;
+    }
+    // Once the fault has ended the same succeeds, and nothing of it is left.
+    static void check_again(const Operation& operation, const Outcome& outcome) {
+        const Said again = x_site->run(operation.words(outcome.here));
+        // Nothing is left to be taken away of what was taken away.
+        const bool gone = again.err.find("does not hold") != std::string::npos;
+        EXPECT_TRUE(again.code == 0 || gone) << outcome.said.text() << again.text();
+        EXPECT_TRUE(operation.is_done(outcome.server)) << outcome.said.text() << again.text();
+        check_kept(operation, outcome.server);
+        x_sound->check(outcome.server);
+    }
+
+    // What one of many does.
+    static Words words(Random& random, const Mix& mix, const fs::path& prefix) {
+        const std::string version = mix.one_version ? "25.11.3" : a_version(random);
+        const std::string where = prefix.native();
+        if (mix.removers) {
+            switch (below(random, 8)) {
+                case 0: return {"uninstall", version, "--no-other-hosts", "--prefix", where};
+                case 1: return {"gc", "--keep-days", "0", "--no-other-hosts", "--prefix", where};
+                case 2: return {"rollback", "--prefix", where};
+                case 3: return {"fsck", "--prefix", where};
+                default: break;
+            }
+        }
+        return x_site->install(version, prefix);
+    }
+    void two_hosts(const Mix& mix, const std::string& faults, std::uint64_t turns);
+    void one_round(Random& random, const Mix& mix, const std::string& faults, double serial);
+
+    static Site* x_site;
+    static Soundness* x_sound;
+    std::uint64_t x_ended = 0, x_killed = 0, x_refused = 0, x_waited = 0;
+    std::map<std::string, int> x_why;
+};
+Site* Nfs::x_site = nullptr;
+Soundness* Nfs::x_sound = nullptr;
+
+// The last of its errors, without what differs.
+std::string why(const std::string& err) {
+    const std::size_t at = err.rfind("error: ");
+    std::string line = err.substr(at == std::string::npos ? 0 : at);
+    return line.substr(0, line.find('\n'));
+}
+
+void Nfs::one_round(Random& random, const Mix& mix, const std::string& faults, double serial) {
+    const std::uint64_t each_host = is_nightly() ? 12 : 3;
+    prepare("prefix", mix.removers);
+    const NfsMount hosts[] = {{source(), host(0), believed, faults},
+                              {source(), host(1), believed, faults}};
+    const Canary canary(x_site->at("canary"));
+    struct One {
+        Words words;
+        Running process;
+        double kill_after;  // seconds; 0: never
+    };
+    std::vector<One> all;
+    const double spread = serial * static_cast<double>(2 * each_host);
+    for (std::uint64_t i = 0; i < 2 * each_host; ++i) {
+        const NfsMount& from = hosts[i % 2];
+        Words what = words(random, mix, from.at() / "prefix");
+        const double when = between(random, 0.001, spread / 4);
+        const bool killed = between(random, 0, 1) < mix.killed;
+        all.push_back({what, x_site->start(what), killed ? when : 0});
+    }
+    for (bool waiting = true; waiting;) {
+        waiting = false;
+        for (One& each : all) {
+            if (each.kill_after == 0) continue;
+            if (each.process.ended()) {
+                each.kill_after = 0;
+            } else if (each.process.seconds() >= each.kill_after) {
+                each.process.signal(SIGKILL);
+                each.kill_after = 0;
+            }
+            waiting = true;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    for (One& each : all) {
+        const Said said = each.process.wait();
+        SCOPED_TRACE(each.words[0] + ' ' + each.words[1]);
+        ASSERT_FALSE(said.hung) << said.text();
+        if (said.err.find("another installation is at work") != std::string::npos) ++x_waited;
+        if (said.signal == SIGKILL) {
+            ++x_killed;
+            continue;
+        }
+        ++x_ended;
+        EXPECT_EQ(said.err.find("internal error"), std::string::npos) << said.text();
+        if (each.words[0] == "install" && !mix.removers) {
+            EXPECT_EQ(said.code, 0) << said.text();
+            // Ended well is done (INV9).
+            EXPECT_TRUE(Soundness::has(source() / "prefix", each.words[1].substr(6)))
+                << said.text();
+            continue;
+        }
+        EXPECT_TRUE(said.code == 0 || said.code == 1) << said.text();
+        if (said.code == 1) {
+            ++x_refused;
+            ++x_why[each.words[0] + ' ' + why(said.err)];
+        }
+    }
+    for (const NfsMount& each : hosts) each.settle();
+    x_sound->check(source() / "prefix");
+    // By then each sees what the other has done.
+    std::this_thread::sleep_for(duration<double>(believed));
+    for (const NfsMount& each : hosts) x_sound->check(each.at() / "prefix");
+    const std::string next = mix.one_version ? "25.11.3" : a_version(random);
+    const fs::path by = hosts[below(random, 2)].at() / "prefix";
+    const Said again = x_site->run(x_site->install(next, by));
+    EXPECT_EQ(again.code, 0) << again.text();
+    hosts[0].settle();
+    x_sound->check_has(source() / "prefix", next, true);
+    x_sound->check(source() / "prefix");
+    canary.check();
+}
+
+void Nfs::two_hosts(const Mix& mix, const std::string& faults, std::uint64_t turns) {
+    const std::uint64_t count = is_nightly() ? 24 : 6;
+    Random random = begin_suite(
+        mix.name, fmt::format("{} processes on two hosts x {} rounds", count, turns), source());
+    const Said alone = x_site->run(x_site->install("25.11.1", x_site->at("alone")));
+    ASSERT_EQ(alone.code, 0) << alone.text();
+    fs::remove_all(x_site->at("alone"));
+    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+        SCOPED_TRACE(fmt::format("round {}", i + 1));
+        one_round(random, mix, faults, alone.seconds * 2);
+        fs::remove_all(source());
+        fs::remove_all(x_site->at("canary"));
+    }
+    say(mix.name, fmt::format("{} ended, {} killed, {} refused, {} waited for a lock", x_ended,
+                              x_killed, x_refused, x_waited));
+    for (const auto& [reason, times] : x_why) fmt::print("  {} times {}\n", times, reason);
+}
+
+TEST_F(Nfs, F5TwoHostsOneVersion) {
+    two_hosts({"F5 two hosts, the same version", true, false, 0}, "", rounds(1, 4));
+}
+TEST_F(Nfs, F5TwoHosts) {
+    two_hosts({"F5 two hosts, some killed", false, false, 0.3}, "", rounds(1, 4));
+}
+TEST_F(Nfs, F5TwoHostsWithRemovers) {
+    two_hosts({"F5 two hosts with uninstall, gc, rollback and fsck", false, true, 0.2}, "",
+              rounds(1, 4));
+}
+TEST_F(Nfs, F5WithoutLocksOneVersion) {
+    two_hosts({"F5 no locks, the same version", true, false, 0}, "locks=0", rounds(1, 8));
+    EXPECT_EQ(x_waited, 0U);
+}
+TEST_F(Nfs, F5WithoutLocks) {
+    two_hosts({"F5 no locks, some killed", false, false, 0.3}, "locks=0", rounds(1, 8));
+    EXPECT_EQ(x_waited, 0U);
+}
+
+// Each call whose answer may be lost, one at a time; then many of them in one run.
+TEST_F(Nfs, F5LostAnswers) {
+    const std::uint64_t each = rounds(4, 400);
+    Random random = begin_suite("F5 lost answers",
+                                fmt::format("{} of the calls of each operation", each), source());
+    const NfsMount mount(source(), host(0), 0);
+    std::uint64_t lost = 0, runs = 0, many = 0;
+    for (const Operation& operation : operations()) {
+        const std::uint64_t all = seen(mount, operation, "lost");
+        for (const std::uint64_t number : some_of(random, all, each)) {
+            const Outcome outcome = under(mount, operation, fmt::format("lost@{}", number));
+            SCOPED_TRACE(outcome.said.text());
+            ++runs;
+            lost += mount.count("lost.done");
+            EXPECT_EQ(outcome.said.code, 0);
+            EXPECT_TRUE(operation.is_done(outcome.server));
+            check_kept(operation, outcome.server);
+            x_sound->check(outcome.server);
+            fs::remove_all(outcome.server);
+            if (HasFailure()) return;
+        }
+        const Outcome outcome =
+            under(mount, operation, fmt::format("seed={} lost=250", below(random, 1U << 30U)));
+        SCOPED_TRACE(outcome.said.text());
+        many += mount.count("lost.done");
+        EXPECT_EQ(outcome.said.code, 0);
+        EXPECT_TRUE(operation.is_done(outcome.server));
+        mount.set("lost=0");
+        x_sound->check(outcome.here);
+        check_again(operation, outcome);
+        fs::remove_all(outcome.server);
+        if (HasFailure()) return;
+    }
+    say("F5 lost answers", fmt::format("{} of {} runs lost one, {} more were lost in {} runs", lost,
+                                       runs, many, operations().size()));
+    // Temporary names differ, so a run may make a call less.
+    EXPECT_GE(lost * 10, runs * 9);
+    EXPECT_GT(many, 20U);
+}
+
+// What was written turns out to be lost: with a file each time, and with a folder.
+TEST_F(Nfs, F5LateErrors) {
+    const std::uint64_t each = rounds(4, 400);
+    Random random = begin_suite("F5 late errors",
+                                fmt::format("{} of the files of each operation", each), source());
+    const NfsMount mount(source(), host(0), 0);
+    std::uint64_t told = 0, scratch = 0, runs = 0;
+    for (const Operation& operation : operations()) {
+        const std::uint64_t all = seen(mount, operation, "late");
+        for (const std::uint64_t number : some_of(random, all, each)) {
+            const Outcome outcome = under(
+                mount, operation, fmt::format("seed={} late@{}", below(random, 1U << 30U), number));
+            SCOPED_TRACE(outcome.said.text());
+            ++runs;
+            if (mount.count("late.told") != 0) {
+                ++told;
+                EXPECT_EQ(outcome.said.code, 1);
+                EXPECT_THAT(outcome.said.err, HasSubstr(outcome.here.native()));
+                EXPECT_THAT(outcome.said.err, AnyOf(HasSubstr(std::strerror(EIO)),
+                                                    HasSubstr(std::strerror(ENOSPC)),
+                                                    HasSubstr(std::strerror(EDQUOT))));
+            } else {
+                // A file that nobody needed any more.
+                ++scratch;
+                EXPECT_EQ(outcome.said.code, 0);
+                EXPECT_TRUE(operation.is_done(outcome.server));
+            }
+            EXPECT_EQ(mount.count("late.waiting"), 0U) << "nobody has asked whether it is there";
+            check_kept(operation, outcome.server);
+            x_sound->check(outcome.server);
+            mount.set("late=0");
+            check_again(operation, outcome);
+            fs::remove_all(outcome.server);
+            if (HasFailure()) return;
+        }
+    }
+    say("F5 late errors", fmt::format("{} of {} runs were told of one, {} lost what nobody needed",
+                                      told, runs, scratch));
+    EXPECT_GT(told, runs / 2);
+}
+
+// Files that are not what they were: once, as the kernel bears, and twice.
+TEST_F(Nfs, F5StaleFiles) {
+    const std::uint64_t each = rounds(3, 400);
+    Random random = begin_suite("F5 stale files",
+                                fmt::format("{} of the looks of each operation", each), source());
+    const NfsMount mount(source(), host(0), 0);
+    std::uint64_t stale = 0, runs = 0, refused = 0;
+    for (const Operation& operation : operations()) {
+        const std::uint64_t all = seen(mount, operation, "stale");
+        for (const std::uint64_t number : some_of(random, all, 2 * each)) {
+            const bool once = ++runs % 3 == 0;
+            const Outcome outcome =
+                under(mount, operation, fmt::format("often={} stale@{}", once ? 1 : 2, number));
+            SCOPED_TRACE(outcome.said.text());
+            stale += mount.count("stale.done");
+            if (once) {
+                EXPECT_EQ(outcome.said.code, 0);
+            }
+            if (outcome.said.code == 0) {
+                EXPECT_TRUE(operation.is_done(outcome.server));
+            } else {
+                ++refused;
+                EXPECT_EQ(outcome.said.code, 1);
+                EXPECT_THAT(outcome.said.err, HasSubstr(std::strerror(ESTALE)));
+            }
+            check_kept(operation, outcome.server);
+            x_sound->check(outcome.server);
+            mount.set("stale=0");
+            check_again(operation, outcome);
+            fs::remove_all(outcome.server);
+            if (HasFailure()) return;
+        }
+    }
+    say("F5 stale files", fmt::format("{} in {} runs, {} of which said so", stale, runs, refused));
+    EXPECT_GE(stale * 10, runs * 9);
+}
+
+// Killed anywhere; the next one, on whichever host, goes on with what the dead have left.
+TEST_F(Nfs, F5KilledAtAnyTime) {
+    const std::uint64_t turns = rounds(5, 100);
+    Random random = begin_suite("F5 killed", fmt::format("{} kills", turns), source());
+    fs::create_directories(source());
+    const NfsMount hosts[] = {{source(), host(0), 0}, {source(), host(1), 0}};
+    const Said alone = x_site->run(x_site->install("25.11.1", hosts[0].at() / "alone"));
+    ASSERT_EQ(alone.code, 0) << alone.text();
+    Strikes strikes(random, turns, alone.seconds);
+    while (strikes.go_on() && !HasFailure()) {
+        const NfsMount& from = hosts[below(random, 2)];
+        const std::string version = a_version(random);
+        Running one = x_site->start(x_site->install(version, from.at() / "prefix"));
+        const Said said = strikes.strike(one);
+        SCOPED_TRACE(said.text());
+        from.settle();
+        if (said.signal != SIGKILL) x_sound->check_has(source() / "prefix", version, true);
+        x_sound->check(source() / "prefix");
+        if (below(random, 2) == 0)
+            x_sound->check_next(hosts[below(random, 2)].at() / "prefix", version);
+        from.settle();
+        if (below(random, 8) == 0) fs::remove_all(source() / "prefix");
+    }
+    strikes.check();
+    say("F5 killed", strikes.text());
+}
+
+}  // namespace
+}  // namespace sf::test
