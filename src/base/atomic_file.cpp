@@ -46,8 +46,8 @@ Status AtomicFile::commit() {
 }
 
 Status AtomicFile::commit_unsynced() {
-    if (::rename(x_temporary.c_str(), x_path.c_str()) != 0)
-        return fail_errno(errno, "put in place " + escape_untrusted(x_path.native()));
+    if (const int error = rename_errno(x_temporary, x_path); error != 0)
+        return fail_errno(error, "put in place " + escape_untrusted(x_path.native()));
     x_fd.reset();
     return {};
 }

@@ -109,6 +109,13 @@ bool is_dir(const fs::path& path) {
     return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+Result<bool> is_there(const fs::path& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return fail_errno(errno, "look at " + quoted(path));
+}
+
 Result<std::vector<std::string>> list_dir(const fs::path& path) {
     DIR* folder = ::opendir(path.c_str());
     if (folder == nullptr) return fail_errno(errno, "list folder " + quoted(path));
@@ -138,6 +145,7 @@ Status remove_at(int parent, const char* name, const fs::path& path) {
     Fd folder(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder.valid() && errno == EACCES && ::fchmodat(parent, name, 0700, 0) == 0)
         folder = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder.valid() && errno == ENOENT) return {};  // somebody else deletes it as well
     if (!folder.valid()) return fail_errno(errno, "delete " + quoted(path));
     // A build may leave folders nobody can write to; the owner may always change that.
     if (::fchmod(folder.get(), 0700) != 0 && errno != EPERM)
@@ -166,9 +174,38 @@ Status remove_file(const fs::path& path) {
     return fail_errno(errno, "delete " + quoted(path));
 }
 
+// An NFS server's answer can be lost; the request is sent again then, and the answer to that one is
+// that what was to be renamed is not there, or that what was to be made is there already. So after
+// such an error what is there decides.
+int rename_errno(const fs::path& from, const fs::path& to) {
+    struct stat ours {};
+    const bool known = ::lstat(from.c_str(), &ours) == 0;
+    if (::rename(from.c_str(), to.c_str()) == 0) return 0;
+    const int error = errno;
+    struct stat there {};
+    const bool done = error == ENOENT && known && ::lstat(to.c_str(), &there) == 0 &&
+                      there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
+    return done ? 0 : error;
+}
+
 Status rename(const fs::path& from, const fs::path& to) {
-    if (::rename(from.c_str(), to.c_str()) == 0) return {};
-    return fail_errno(errno, fmt::format("rename {} to {}", quoted(from), quoted(to)));
+    const int error = rename_errno(from, to);
+    if (error == 0) return {};
+    return fail_errno(error, fmt::format("rename {} to {}", quoted(from), quoted(to)));
+}
+
+Status make_symlink(const fs::path& target, const fs::path& link) {
+    if (::symlink(target.c_str(), link.c_str()) == 0) return {};
+    const int made = errno;
+    std::error_code error;
+    if (made == EEXIST && fs::read_symlink(link, error) == target && !error) return {};
+    return fail_errno(made, "make symlink " + quoted(link));
+}
+
+Status close_file(Fd file, const fs::path& path) {
+    // The descriptor is gone whatever the answer.
+    if (::close(file.release()) == 0 || errno == EINTR) return {};
+    return fail_errno(errno, "write " + quoted(path));
 }
 
 namespace {
@@ -194,7 +231,12 @@ Status fsync_tree(const fs::path& path) {
         if (it->is_directory(error))
             tasks.emplace_back([entry] { return fsync_dir(entry); });
         else if (it->is_regular_file(error))
-            tasks.emplace_back([entry] { return fsync_path(entry, O_RDONLY); });
+            tasks.emplace_back([entry]() -> Status {
+                Status synced = fsync_path(entry, O_RDONLY);
+                // On NFS what is deleted while it is open has a name for a while still.
+                if (!synced && synced.error().code == Code::absent) return {};
+                return synced;
+            });
     }
     if (error) return fail_errno(error.value(), "walk " + quoted(path));
     return run_batch(tasks, 16);

@@ -41,12 +41,21 @@ namespace fs = std::filesystem;
 [[nodiscard]] Status make_dirs(const fs::path& path, unsigned mode = 0755);
 [[nodiscard]] bool exists(const fs::path& path);  // without following a last symlink
 [[nodiscard]] bool is_dir(const fs::path& path);  // likewise
+// The same where much hangs on it: a disk or a server that does not answer says nothing about it.
+[[nodiscard]] Result<bool> is_there(const fs::path& path);
 [[nodiscard]] Result<std::vector<std::string>> list_dir(const fs::path& path);  // names, sorted
 
 // Deletes a tree without following symlinks, making folders writable on the way. Absent is success.
 [[nodiscard]] Status remove_tree(const fs::path& path);
 [[nodiscard]] Status remove_file(const fs::path& path);  // absent is success
 [[nodiscard]] Status rename(const fs::path& from, const fs::path& to);
+// 0, or the errno of rename(2).
+[[nodiscard]] int rename_errno(const fs::path& from, const fs::path& to);
+// One that is there and leads to `target` is success: see files.cpp on lost answers.
+[[nodiscard]] Status make_symlink(const fs::path& target, const fs::path& link);
+// Says what became of what was written, as far as the file system says so now (NFS does): for files
+// that are not synced by this descriptor.
+[[nodiscard]] Status close_file(Fd file, const fs::path& path);
 [[nodiscard]] Status fsync_dir(const fs::path& path);
 // fsync of every file and folder below `path`, by several threads.
 [[nodiscard]] Status fsync_tree(const fs::path& path);

@@ -90,22 +90,44 @@ Result<Fd> Jail::create_file(const std::string& path, unsigned mode) {
 
 Status Jail::make_directory(const std::string& path, bool or_existing) {
     SF_TRY(const auto place, place_of(path));
-    if (::mkdirat(place.parent.get(), place.name.c_str(), 0755) != 0 &&
-        !(or_existing && errno == EEXIST)) {
+    const int parent = place.parent.get();
+    const char* const name = place.name.c_str();
+    struct stat status {};
+    const bool free = ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+    const int error = ::mkdirat(parent, name, 0755) == 0 ? 0 : errno;
+    // There now and not before, and ours: an NFS server's answer was lost (base/files.cpp).
+    const bool lost = error == EEXIST && free;
+    errno = error;
+    if (error != 0 && !lost && !(or_existing && error == EEXIST))
+        return cannot("make folder", path);
+    const Fd made(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (lost && !or_existing && made.valid() &&
+        (::fstat(made.get(), &status) != 0 || status.st_uid != ::geteuid())) {
+        errno = EEXIST;
         return cannot("make folder", path);
     }
-    const Fd made(::openat(place.parent.get(), place.name.c_str(),
-                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made.valid() || ::fchmod(made.get(), 0755) != 0) return cannot("set the mode of", path);
     return {};
 }
 
+bool Jail::is_own_link(const Place& place, const std::string& target) {
+    struct stat status {};
+    std::string there(target.size() + 1, '\0');
+    return ::fstatat(place.parent.get(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           status.st_uid == ::geteuid() &&
+           ::readlinkat(place.parent.get(), place.name.c_str(), there.data(), there.size()) ==
+               static_cast<ssize_t>(target.size()) &&
+           there.starts_with(target);
+}
+
 Status Jail::make_symlink(const std::string& path, const std::string& target) {
     SF_TRY(const auto place, place_of(path));
-    if (::symlinkat(target.c_str(), place.parent.get(), place.name.c_str()) != 0) {
-        return cannot("make symlink", path);
-    }
-    return {};
+    if (::symlinkat(target.c_str(), place.parent.get(), place.name.c_str()) == 0) return {};
+    const int error = errno;
+    // Its own, of a request whose answer was lost (base/files.cpp), is as good.
+    if (error == EEXIST && is_own_link(place, target)) return {};
+    errno = error;
+    return cannot("make symlink", path);
 }
 
 Status Jail::make_hardlink(const std::string& existing, const std::string& path) {

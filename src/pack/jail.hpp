@@ -35,6 +35,7 @@ private:
         std::string name;
     };
     base::Result<Place> place_of(const std::string& path);
+    [[nodiscard]] static bool is_own_link(const Place& place, const std::string& target);
     base::Result<base::Fd> open_below(const std::string& path, int flags, unsigned mode);
 
     int x_directory;

@@ -52,11 +52,13 @@ Result<std::vector<model::FileEntry>> unpack_archive(const ArchiveInput& archive
             case model::EntryType::file: {
                 file.mode = entry.executable ? 0755 : 0644;
                 file.size = entry.size;
-                SF_TRY(const auto fd, jail.create_file(entry.path, file.mode));
+                SF_TRY(auto fd, jail.create_file(entry.path, file.mode));
                 base::FdSink sink(fd.get(), entry.path);
                 HashingSink hashing(sink);
                 SF_CHECK(base::copy(content, hashing).map([](std::size_t) {}));
                 file.sha256 = hashing.digest();
+                // Whoever syncs it later opens it anew, and may not be told then.
+                SF_CHECK(base::close_file(std::move(fd), entry.path));
                 break;
             }
         }

@@ -138,8 +138,10 @@ Status make_prefix(const fs::path& checked) {
             const bool made = ::mkdirat(at.get(), part.c_str(), 0755) == 0;
             if (!made && errno != EEXIST) return base::fail_errno(errno, "make folder " + name);
             next = base::Fd(::openat(at.get(), part.c_str(), O_RDONLY | folder));
-            // Whatever the umask.
-            if (made && next.valid() && ::fchmod(next.get(), 0755) != 0)
+            // Whatever the umask; also if the answer was lost (base/files.cpp), so that it is said
+            // to have been there.
+            const bool set = next.valid() && ::fchmod(next.get(), 0755) == 0;
+            if (made && next.valid() && !set)
                 return base::fail_errno(errno, "set the mode of " + name);
         }
         if (!next.valid() && (errno == ENOTDIR || errno == ELOOP))

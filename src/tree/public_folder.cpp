@@ -23,12 +23,14 @@ base::Status check_folder(const fs::path& path) {
 
 base::Status make_public_folder(const fs::path& path) {
     const std::string shown = base::escape_untrusted(path.native());
-    if (::mkdir(path.c_str(), 0755) == 0) {
-        if (::chmod(path.c_str(), 0755) == 0) return {};
-        return base::fail_errno(errno, "set the mode of " + shown);
-    }
-    if (errno != EEXIST) return base::fail_errno(errno, "make folder " + shown);
-    return check_folder(path);
+    // One that is there keeps its mode. One that was not is made by us, also if mkdir says that it
+    // is there: an NFS server's answer was lost (base/files.cpp), or another of us was quicker.
+    SF_TRY(const bool before, base::is_there(path));
+    if (!before && ::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+        return base::fail_errno(errno, "make folder " + shown);
+    SF_CHECK(check_folder(path));
+    if (before || ::chmod(path.c_str(), 0755) == 0) return {};
+    return base::fail_errno(errno, "set the mode of " + shown);
 }
 
 base::Status make_public_folders(const fs::path& path) {

@@ -17,12 +17,7 @@ base::Result<model::FileEntry> refill(const std::filesystem::path& stage,
     SF_CHECK(make_public_folders(to.parent_path()));
     switch (entry.type) {
         case model::EntryType::directory: SF_CHECK(make_public_folder(to)); break;
-        case model::EntryType::symlink:
-            if (::symlink(entry.target.c_str(), to.c_str()) != 0) {
-                return base::fail_errno(errno,
-                                        "make symlink " + base::escape_untrusted(to.native()));
-            }
-            break;
+        case model::EntryType::symlink: SF_CHECK(base::make_symlink(entry.target, to)); break;
         case model::EntryType::file: SF_CHECK(base::write_file(to, text, entry.mode)); break;
     }
     return read_entry(stage, entry.path);

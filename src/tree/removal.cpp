@@ -58,10 +58,7 @@ public:
     Status put_back() {
         SF_CHECK(x_trash.give_back());
         for (const auto& [link, target] : x_dropped) {
-            if (base::exists(link)) continue;
-            if (::symlink(target.c_str(), link.c_str()) != 0)
-                return base::fail_errno(errno,
-                                        "make symlink " + base::escape_untrusted(link.native()));
+            if (!base::exists(link)) SF_CHECK(base::make_symlink(target, link));
         }
         return {};
     }
@@ -111,9 +108,7 @@ private:
                 if (its.path != link.path || !leads_somewhere(path.parent_path() / its.target))
                     continue;
                 const fs::path fresh = x_trash.place_of(".link");
-                if (::symlink(its.target.c_str(), fresh.c_str()) != 0)
-                    return base::fail_errno(
-                        errno, "make symlink " + base::escape_untrusted(fresh.native()));
+                SF_CHECK(base::make_symlink(its.target, fresh));
                 SF_CHECK(base::rename(fresh, path));
                 return base::fsync_dir(path.parent_path());
             }

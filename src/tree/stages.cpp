@@ -69,7 +69,10 @@ Result<std::vector<std::string>> Stages::remove_leftovers() const {
             continue;
         }
         SF_TRY(base::TempDir room, base::TempDir::create(x_path, trash_stage));
-        SF_CHECK(base::rename(x_path / name, room.path() / name));
+        const Status moved = base::rename(x_path / name, room.path() / name);
+        // Where nobody is kept out another may be at it as well.
+        if (!moved && (moved.error().code != Code::absent || base::exists(x_path / name)))
+            return tl::unexpected(moved.error());
         SF_CHECK(base::remove_tree(room.path()));
     }
     return names;
@@ -82,10 +85,16 @@ Result<Trash> Trash::create(const Stages& stages, fs::path prefix) {
 
 Status Trash::take(const std::string& path) {
     const fs::path from = x_prefix / path;
-    if (!base::exists(from)) return {};
+    SF_TRY(const bool there, base::is_there(from));
+    if (!there) return {};
     const fs::path to = place_of(path);
     SF_CHECK(base::make_dirs(to.parent_path()));
-    SF_CHECK(base::rename(from, to));
+    if (const Status moved = base::rename(from, to); !moved) {
+        // Where nobody is kept out another may have taken it meanwhile.
+        if (moved.error().code != Code::absent) return moved;
+        SF_TRY(const bool still, base::is_there(from));
+        return still ? moved : Status();
+    }
     x_taken.push_back(path);
     return base::fsync_dir(from.parent_path());
 }

@@ -33,7 +33,13 @@ constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t slack = std::uint64_t{4} << 20;  // for the file system's own needs
 constexpr unsigned readers = 4;                          // of packages that are there already
 
+// Who is at the same without a lock makes the other begin again; not for ever.
+constexpr int attempts = 100;
+
 std::string shown(const fs::path& path) { return base::escape_untrusted(path.native()); }
+
+// What a rename says of a folder that is there, with something in it.
+bool is_taken(int error) { return error == EEXIST || error == ENOTEMPTY; }
 
 class Transaction {
 public:
@@ -210,7 +216,8 @@ private:
         SF_CHECK(base::fsync_dir(x_prefix / model::bundle_store_folder));
         SF_CHECK(step("view"));
         if (!x_view_same) {
-            SF_CHECK(put_folder(stage, model::bundle_view_path(bundle.version)));
+            SF_CHECK(put_folder(stage, model::bundle_view_path(bundle.version),
+                                with_folders(bundle.view)));
         }
         if (!x_assets_same) {
             SF_CHECK(step("assets"));
@@ -224,13 +231,12 @@ private:
         const std::string name = package.store_name();
         const fs::path to = store_path(name);
         // A folder does not replace one with something in it: whoever was first has won.
-        if (::rename((stage / model::bundle_store_path(name)).c_str(), to.c_str()) == 0) {
+        const int error = base::rename_errno(stage / model::bundle_store_path(name), to);
+        if (error == 0) {
             x_report.installed.push_back(name);
             return {};
         }
-        if (errno != EEXIST && errno != ENOTEMPTY) {
-            return base::fail_errno(errno, "put in place " + shown(to));
-        }
+        if (!is_taken(error)) return base::fail_errno(error, "put in place " + shown(to));
         SF_CHECK(check_same(package));
         x_report.kept.push_back(name);
         return {};
@@ -239,24 +245,35 @@ private:
     // Another build of this version may have left one: they are exchanged in one step where the
     // file system can, else there is a moment without one. A program that was looking for a file
     // through the old one at that moment still finds it: it stays for a while, and the way from it
-    // to the store stays open.
-    Status put_folder(const fs::path& stage, const std::string& path) {
-        const fs::path from = stage / path;
+    // to the store stays open. `expected`: what is in it; where nobody is kept out another may have
+    // put the same there meanwhile, or something else, or taken it away.
+    Status put_folder(const fs::path& stage, const std::string& path,
+                      const std::vector<model::FileEntry>& expected) {
         const fs::path to = x_prefix / path;
         SF_CHECK(open_way_to_store(stage));
-        if (base::exists(to) &&
-            ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
-            if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
-                return base::fail_errno(errno, "exchange " + shown(to));
-            }
-            SF_CHECK(retire(stage.parent_path(), path, to));
+        for (int attempt = 0; attempt < attempts; ++attempt) {
+            if (match_folder(to, expected)) return base::fsync_dir(to.parent_path());
+            const int free = base::rename_errno(stage / path, to);
+            if (free == 0) return base::fsync_dir(to.parent_path());
+            if (!is_taken(free) && free != ENOTDIR)
+                return base::fail_errno(free, "put in place " + shown(to));
+            SF_CHECK(replace(stage, path));
         }
-        if (!base::exists(to)) {
-            SF_CHECK(base::rename(from, to));
-        } else {
-            SF_CHECK(retire(stage.parent_path(), path, from));
-        }
-        return base::fsync_dir(to.parent_path());
+        return fail(Code::refused, "{} is put there again and again by others", shown(to));
+    }
+
+    // Afterwards it is what the stage has, or free.
+    Status replace(const fs::path& stage, const std::string& path) {
+        const fs::path from = stage / path;
+        const fs::path to = x_prefix / path;
+        if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0)
+            return retire(stage.parent_path(), path, from);
+        if (errno == ENOENT) return {};  // free already
+        if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+            return base::fail_errno(errno, "exchange " + shown(to));
+        Status retired = retire(stage.parent_path(), path, to);
+        if (!retired && retired.error().code == Code::absent) return {};
+        return retired;
     }
 
     // What is retired from `path` below the prefix.
@@ -274,9 +291,7 @@ private:
     Status open_way_to_store(const fs::path& folder) {
         const fs::path way = folder / model::bundle_store_folder;
         if (base::is_dir(way)) SF_CHECK(base::rename(way, folder / "left"));
-        const std::string store = fs::absolute(x_prefix / model::bundle_store_folder).native();
-        if (::symlink(store.c_str(), way.c_str()) != 0 && errno != EEXIST)
-            return base::fail_errno(errno, "make link " + shown(way));
+        SF_CHECK(base::make_symlink(fs::absolute(x_prefix / model::bundle_store_folder), way));
         if (::chmod(folder.c_str(), 0711) != 0)
             return base::fail_errno(errno, "set the mode of " + shown(folder));
         return {};
@@ -288,7 +303,8 @@ private:
         if (base::exists(stage / folder)) {
             SF_CHECK(make_public_folder(x_prefix / "data"));
             SF_CHECK(make_public_folder(x_prefix / model::bundle_assets_folder));
-            SF_CHECK(put_folder(stage, folder));
+            SF_TRY(const std::vector<model::FileEntry> own, entries_below(bundle.assets, folder));
+            SF_CHECK(put_folder(stage, folder, own));
         }
         if (base::exists(stage / modulefile())) {
             SF_CHECK(make_public_folder(x_prefix / "modules"));
@@ -331,18 +347,30 @@ private:
         if (!x_generations.empty() && x_generations.back().manifest == next.manifest &&
             x_generations.back().came_from == next.came_from)
             return x_generations.back().number;
-        SF_TRY(next.number, next_generation(x_prefix));
         SF_CHECK(step("generation"));
+        for (int attempt = 0; attempt < attempts; ++attempt) {
+            SF_TRY(next.number, next_generation(x_prefix));
+            SF_TRY(const bool kept, keep(stages, next));
+            if (kept) return next.number;
+        }
+        return fail(Code::refused, "others keep generations in {} again and again",
+                    shown(x_prefix));
+    }
+
+    // False: where nobody is kept out another had the number meanwhile.
+    Result<bool> keep(const fs::path& stages, const Generation& next) {
         SF_TRY(base::TempDir room, base::TempDir::create(stages, "generation-"));
-        SF_CHECK(fill_generation(room.path(), x_prefix, next, bundle, x_source.manifest_text,
-                                 x_source.manifest_signature));
+        SF_CHECK(fill_generation(room.path(), x_prefix, next, x_source.bundle,
+                                 x_source.manifest_text, x_source.manifest_signature));
         SF_CHECK(make_public_folder(x_prefix / generations_folder));
-        SF_CHECK(
-            base::rename(room.path(), x_prefix / generations_folder / std::to_string(next.number)));
+        const fs::path to = x_prefix / generations_folder / std::to_string(next.number);
+        const int error = base::rename_errno(room.path(), to);
+        if (is_taken(error)) return false;
+        if (error != 0) return base::fail_errno(error, "put in place " + shown(to));
         room.release();
         x_report.changed = true;
         SF_CHECK(base::fsync_dir(x_prefix / generations_folder));
-        return next.number;
+        return true;
     }
 
     Status switch_links(const fs::path& stages) {
@@ -405,9 +433,7 @@ private:
         SF_CHECK(step("switch"));
         SF_TRY(const base::TempDir room, base::TempDir::create(stages, "link-"));
         const fs::path fresh = room.path() / "link";
-        if (::symlink(target.c_str(), fresh.c_str()) != 0) {
-            return base::fail_errno(errno, "make symlink " + shown(fresh));
-        }
+        SF_CHECK(base::make_symlink(target, fresh));
         SF_CHECK(base::rename(fresh, link));
         x_report.changed = true;
         return base::fsync_dir(link.parent_path());
