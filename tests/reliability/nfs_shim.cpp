@@ -166,9 +166,10 @@ int on_rmdir(const char* path) {
         DIR* const folder = ::opendir(real(path).c_str());
         if (folder == nullptr) return -errno;
         while (const dirent* entry = ::readdir(folder))
-            only_silly = only_silly && (entry->d_name[0] == '.' &&
-                                        (entry->d_name[1] == 0 || entry->d_name[1] == '.' ||
-                                         is_silly(entry->d_name)));
+            only_silly =
+                only_silly &&
+                (entry->d_name[0] == '.' &&
+                 (entry->d_name[1] == 0 || entry->d_name[1] == '.' || is_silly(entry->d_name)));
         ::closedir(folder);
         if (!only_silly) return -ENOTEMPTY;
         std::this_thread::sleep_for(poll_pause);
@@ -247,7 +248,11 @@ int on_statfs(const char*, struct statvfs* status) {
     return result(::statvfs(shim.source.c_str(), status));
 }
 
-int on_flush(const char*, fuse_file_info* info) { return come_true(descriptor_of(info), true); }
+int on_flush(const char* path, fuse_file_info* info) {
+    if (!is_silly(path)) return come_true(descriptor_of(info), true);
+    forgive(real(path));  // deleted already
+    return 0;
+}
 
 int on_release(const char*, fuse_file_info* info) { return result(::close(descriptor_of(info))); }
 

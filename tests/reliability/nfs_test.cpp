@@ -93,7 +93,7 @@ protected:
              [](const fs::path& prefix) { return Has::current(prefix) == "25.11.3"; }},
             {"upgrade", true, installs("25.11.3"),
              [](const fs::path& prefix) { return Has::current(prefix) == "25.11.3"; }},
-            {"rollback", true, says({"rollback"}),
+            {"rollback", true, says({"rollback", "2"}),
              [](const fs::path& prefix) { return Has::current(prefix) == "25.11.2"; }},
             {"uninstall", true, says({"uninstall", "25.11.1", "--no-other-hosts"}),
              [](const fs::path& prefix) { return !Has::has(prefix, "25.11.1"); }},
@@ -268,8 +268,9 @@ void Nfs::one_round(Random& random, const Mix& mix, const std::string& faults, d
 
 void Nfs::two_hosts(const Mix& mix, const std::string& faults, std::uint64_t turns) {
     const std::uint64_t count = is_nightly() ? 24 : 6;
-    Random random = begin_suite(
-        mix.name, fmt::format("{} processes on two hosts x {} rounds", count, turns), source());
+    Random random =
+        begin_suite(mix.name, fmt::format("{} processes on two hosts x {} rounds", count, turns),
+                    x_site->folder());
     const Said alone = x_site->run(x_site->install("25.11.1", x_site->at("alone")));
     ASSERT_EQ(alone.code, 0) << alone.text();
     fs::remove_all(x_site->at("alone"));
@@ -306,8 +307,9 @@ TEST_F(Nfs, F5WithoutLocks) {
 // Each call whose answer may be lost, one at a time; then many of them in one run.
 TEST_F(Nfs, F5LostAnswers) {
     const std::uint64_t each = rounds(4, 400);
-    Random random = begin_suite("F5 lost answers",
-                                fmt::format("{} of the calls of each operation", each), source());
+    Random random =
+        begin_suite("F5 lost answers", fmt::format("{} of the calls of each operation", each),
+                    x_site->folder());
     const NfsMount mount(source(), host(0), 0);
     std::uint64_t lost = 0, runs = 0, many = 0;
     for (const Operation& operation : operations()) {
@@ -346,8 +348,8 @@ TEST_F(Nfs, F5LostAnswers) {
 // What was written turns out to be lost: with a file each time, and with a folder.
 TEST_F(Nfs, F5LateErrors) {
     const std::uint64_t each = rounds(4, 400);
-    Random random = begin_suite("F5 late errors",
-                                fmt::format("{} of the files of each operation", each), source());
+    Random random = begin_suite(
+        "F5 late errors", fmt::format("{} of the files of each operation", each), x_site->folder());
     const NfsMount mount(source(), host(0), 0);
     std::uint64_t told = 0, scratch = 0, runs = 0;
     for (const Operation& operation : operations()) {
@@ -361,9 +363,9 @@ TEST_F(Nfs, F5LateErrors) {
                 ++told;
                 EXPECT_EQ(outcome.said.code, 1);
                 EXPECT_THAT(outcome.said.err, HasSubstr(outcome.here.native()));
-                EXPECT_THAT(outcome.said.err, AnyOf(HasSubstr(std::strerror(EIO)),
-                                                    HasSubstr(std::strerror(ENOSPC)),
-                                                    HasSubstr(std::strerror(EDQUOT))));
+                EXPECT_THAT(outcome.said.err,
+                            AnyOf(HasSubstr(std::strerror(EIO)), HasSubstr(std::strerror(ENOSPC)),
+                                  HasSubstr(std::strerror(EDQUOT))));
             } else {
                 // A file that nobody needed any more.
                 ++scratch;
@@ -384,11 +386,12 @@ TEST_F(Nfs, F5LateErrors) {
     EXPECT_GT(told, runs / 2);
 }
 
-// Files that are not what they were: once, as the kernel bears, and twice.
+// Files that are not what they were: once, where the kernel looks again if a path was given to it,
+// and twice.
 TEST_F(Nfs, F5StaleFiles) {
     const std::uint64_t each = rounds(3, 400);
-    Random random = begin_suite("F5 stale files",
-                                fmt::format("{} of the looks of each operation", each), source());
+    Random random = begin_suite(
+        "F5 stale files", fmt::format("{} of the looks of each operation", each), x_site->folder());
     const NfsMount mount(source(), host(0), 0);
     std::uint64_t stale = 0, runs = 0, refused = 0;
     for (const Operation& operation : operations()) {
@@ -399,9 +402,6 @@ TEST_F(Nfs, F5StaleFiles) {
                 under(mount, operation, fmt::format("often={} stale@{}", once ? 1 : 2, number));
             SCOPED_TRACE(outcome.said.text());
             stale += mount.count("stale.done");
-            if (once) {
-                EXPECT_EQ(outcome.said.code, 0);
-            }
             if (outcome.said.code == 0) {
                 EXPECT_TRUE(operation.is_done(outcome.server));
             } else {
@@ -424,7 +424,7 @@ TEST_F(Nfs, F5StaleFiles) {
 // Killed anywhere; the next one, on whichever host, goes on with what the dead have left.
 TEST_F(Nfs, F5KilledAtAnyTime) {
     const std::uint64_t turns = rounds(5, 100);
-    Random random = begin_suite("F5 killed", fmt::format("{} kills", turns), source());
+    Random random = begin_suite("F5 killed", fmt::format("{} kills", turns), x_site->folder());
     fs::create_directories(source());
     const NfsMount hosts[] = {{source(), host(0), 0}, {source(), host(1), 0}};
     const Said alone = x_site->run(x_site->install("25.11.1", hosts[0].at() / "alone"));
