@@ -109,11 +109,24 @@ bool is_dir(const fs::path& path) {
     return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+Result<fs::file_type> type_of(const fs::path& path) {
+    std::error_code error;
+    const fs::file_type type = fs::symlink_status(path, error).type();
+    if (type != fs::file_type::none) return type;
+    return fail_errno(error.value(), "look at " + quoted(path));
+}
+
 Result<bool> is_there(const fs::path& path) {
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) == 0) return true;
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    return fail_errno(errno, "look at " + quoted(path));
+    return type_of(path).map([](fs::file_type type) { return type != fs::file_type::not_found; });
+}
+
+Result<std::optional<fs::path>> read_link(const fs::path& path) {
+    std::error_code error;
+    fs::path target = fs::read_symlink(path, error);
+    if (!error) return std::optional(std::move(target));
+    const int number = error.value();
+    if (number == ENOENT || number == ENOTDIR || number == EINVAL) return std::optional<fs::path>();
+    return fail_errno(number, "read " + quoted(path));
 }
 
 Result<std::vector<std::string>> list_dir(const fs::path& path) {
@@ -130,6 +143,12 @@ Result<std::vector<std::string>> list_dir(const fs::path& path) {
     ::closedir(folder);
     if (error != 0) return fail_errno(error, "list folder " + quoted(path));
     std::sort(names.begin(), names.end());
+    return names;
+}
+
+Result<std::vector<std::string>> list_dir_if_exists(const fs::path& path) {
+    auto names = list_dir(path);
+    if (!names && names.error().code == Code::absent) return std::vector<std::string>();
     return names;
 }
 

@@ -42,8 +42,13 @@ namespace fs = std::filesystem;
 [[nodiscard]] bool exists(const fs::path& path);  // without following a last symlink
 [[nodiscard]] bool is_dir(const fs::path& path);  // likewise
 // The same where much hangs on it: a disk or a server that does not answer says nothing about it.
+[[nodiscard]] Result<fs::file_type> type_of(const fs::path& path);  // not_found: certainly
 [[nodiscard]] Result<bool> is_there(const fs::path& path);
+// What a symlink leads to; nullopt: there is none.
+[[nodiscard]] Result<std::optional<fs::path>> read_link(const fs::path& path);
 [[nodiscard]] Result<std::vector<std::string>> list_dir(const fs::path& path);  // names, sorted
+// None where there is no such folder.
+[[nodiscard]] Result<std::vector<std::string>> list_dir_if_exists(const fs::path& path);
 
 // Deletes a tree without following symlinks, making folders writable on the way. Absent is success.
 [[nodiscard]] Status remove_tree(const fs::path& path);

@@ -165,7 +165,8 @@ Result<CollectPlan> plan_collection(const fs::path& prefix, const CollectOptions
 
 Result<CollectPlan> collect(const fs::path& prefix, const CollectOptions& options) {
     SF_TRY(const fs::path resolved, check_prefix(prefix));
-    if (!base::is_dir(resolved))
+    SF_TRY(const fs::file_type type, base::type_of(resolved));
+    if (type != fs::file_type::directory)
         return read_contents(resolved).map([](const Contents&) { return CollectPlan(); });
     SF_TRY(const Stages stages, Stages::hold(resolved, options.removal.waiting));
     SF_TRY(const Contents contents, read_contents(resolved));

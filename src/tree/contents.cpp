@@ -29,8 +29,9 @@ std::string shown(const fs::path& path) { return base::escape_untrusted(path.nat
 
 // Names in a folder; none where it is not there.
 Result<std::vector<std::string>> names_in(const fs::path& folder) {
-    if (!base::is_dir(folder)) return std::vector<std::string>();
-    return base::list_dir(folder);
+    SF_TRY(const fs::file_type type, base::type_of(folder));
+    if (type != fs::file_type::directory) return std::vector<std::string>();
+    return base::list_dir_if_exists(folder);
 }
 
 Result<InPlace> read_version(const fs::path& prefix, const std::string& version) {
@@ -52,11 +53,11 @@ Result<InPlace> read_version(const fs::path& prefix, const std::string& version)
 }
 
 // "views/25.11.2" of a link's target.
-std::string version_of_view(const fs::path& link) {
-    std::error_code error;
-    const std::string target = fs::read_symlink(link, error).native();
+Result<std::string> version_of_view(const fs::path& link) {
+    SF_TRY(const auto read, base::read_link(link));
+    const std::string target = read.value_or(fs::path()).native();
     const std::string front = std::string(model::bundle_views_folder) + '/';
-    if (error || !target.starts_with(front)) return {};
+    if (!target.starts_with(front)) return std::string();
     std::string version = target.substr(front.size());
     return model::check_version(version) ? version : std::string();
 }
@@ -76,7 +77,8 @@ public:
     explicit Reader(const fs::path& prefix) : x_prefix(prefix) {}
 
     Result<Contents> run() {
-        if (!base::is_dir(x_prefix))
+        SF_TRY(const fs::file_type type, base::type_of(x_prefix));
+        if (type != fs::file_type::directory)
             return base::fail_hint(Code::absent,
                                    fmt::format("there is no folder {}", shown(x_prefix)),
                                    "say where: --prefix DIR");
@@ -84,9 +86,9 @@ public:
         SF_CHECK(read_versions());
         SF_TRY(const auto current, current_generation(x_prefix));
         if (current) x_found.current = current->number;
-        x_found.said = said_generation(x_prefix);
-        x_found.view_version = version_of_view(x_prefix / model::bundle_view_link);
-        x_found.service_version = version_of_view(x_prefix / service_link);
+        SF_TRY(x_found.said, said_generation(x_prefix));
+        SF_TRY(x_found.view_version, version_of_view(x_prefix / model::bundle_view_link));
+        SF_TRY(x_found.service_version, version_of_view(x_prefix / service_link));
         SF_TRY(const auto store, names_in(x_prefix / model::bundle_store_folder));
         for (const std::string& name : store)
             if (is_package(name)) x_found.packages.push_back(name);
@@ -131,26 +133,25 @@ private:
         return {};
     }
 
-    [[nodiscard]] bool has_manifest(const std::string& version) const {
-        return base::exists(x_prefix / model::bundle_manifest_path(version));
-    }
-
     base::Status find_loose() {
-        const auto add = [&](const std::string& version, std::string path) {
-            if (model::check_version(version) && !has_manifest(version))
-                x_found.loose.push_back(std::move(path));
+        const auto add = [&](const std::string& version, std::string path) -> base::Status {
+            if (!model::check_version(version)) return {};
+            SF_TRY(const bool has_manifest,
+                   base::is_there(x_prefix / model::bundle_manifest_path(version)));
+            if (!has_manifest) x_found.loose.push_back(std::move(path));
+            return {};
         };
         SF_TRY(const auto views, names_in(x_prefix / model::bundle_views_folder));
-        for (const std::string& name : views) add(name, model::bundle_view_path(name));
+        for (const std::string& name : views) SF_CHECK(add(name, model::bundle_view_path(name)));
         SF_TRY(const auto assets, names_in(x_prefix / model::bundle_assets_folder));
         for (const std::string& name : assets)
             if (base::is_dir(x_prefix / model::bundle_assets_path(name)))
-                add(name, model::bundle_assets_path(name));
+                SF_CHECK(add(name, model::bundle_assets_path(name)));
         SF_TRY(const auto manifests, names_in(x_prefix / model::bundle_manifests_folder));
         for (const std::string& name : manifests)
             if (name.ends_with(signature_end))
-                add(name.substr(0, name.size() - signature_end.size()),
-                    fmt::format("{}/{}", model::bundle_manifests_folder, name));
+                SF_CHECK(add(name.substr(0, name.size() - signature_end.size()),
+                             fmt::format("{}/{}", model::bundle_manifests_folder, name)));
         SF_TRY(const auto modules, names_in(x_prefix / model::bundle_modules_folder));
         for (const std::string& name : modules) {
             // <version>-<toolchain>.lua; a site's own are called otherwise.
@@ -158,7 +159,9 @@ private:
             if (dash == std::string::npos || dash == 0 || name[0] < '0' || name[0] > '9') continue;
             const std::string version = name.substr(0, dash);
             const fs::path whole = fs::path(model::bundle_modules_folder) / name;
-            if (name.ends_with(".lua") && !is_link(x_prefix / whole)) add(version, whole.native());
+            if (!name.ends_with(".lua")) continue;
+            SF_TRY(const fs::file_type type, base::type_of(x_prefix / whole));
+            if (type != fs::file_type::symlink) SF_CHECK(add(version, whole.native()));
         }
         return {};
     }

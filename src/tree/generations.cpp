@@ -56,9 +56,7 @@ Result<Generation> read_record(const fs::path& folder, std::uint64_t number) {
 
 // Nothing where nothing was ever recorded; a folder that cannot be read is not that.
 Result<std::vector<std::string>> folder_names(const fs::path& prefix) {
-    auto names = base::list_dir(prefix / generations_folder);
-    if (!names && names.error().code == Code::absent) return std::vector<std::string>();
-    return names;
+    return base::list_dir_if_exists(prefix / generations_folder);
 }
 
 // What is certainly none, today and tomorrow. A disk that does not answer says nothing about it.
@@ -85,10 +83,9 @@ std::optional<std::uint64_t> generation_number(std::string_view name) {
     return plain && std::to_string(number) == name ? std::optional(number) : std::nullopt;
 }
 
-std::optional<std::uint64_t> said_generation(const fs::path& prefix) {
-    std::error_code error;
-    const fs::path target = fs::read_symlink(prefix / generations_folder / current_link, error);
-    return generation_number(target.native());
+Result<std::optional<std::uint64_t>> said_generation(const fs::path& prefix) {
+    SF_TRY(const auto target, base::read_link(prefix / generations_folder / current_link));
+    return target ? generation_number(target->native()) : std::nullopt;
 }
 
 Result<std::string> to_json(const Generation& generation) {
@@ -164,10 +161,9 @@ Result<std::uint64_t> next_generation(const fs::path& prefix) {
 // between the two switches leaves an answer, and what was put in place by other means is none.
 Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
     SF_TRY(std::vector<Generation> all, list_generations(prefix));
+    SF_TRY(const auto view, base::read_link(prefix / model::bundle_view_link));
     std::erase_if(all, [&](const Generation& each) {
-        std::error_code error;
-        const fs::path view = fs::read_symlink(prefix / model::bundle_view_link, error);
-        return error || view != model::bundle_view_path(each.version);
+        return view != fs::path(model::bundle_view_path(each.version));
     });
     if (all.empty()) return std::optional<Generation>();
     SF_TRY(const auto manifest,
@@ -176,7 +172,7 @@ Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
     const base::Digest digest = base::sha256(*manifest);
     std::erase_if(all, [&](const Generation& each) { return each.manifest != digest; });
     if (all.empty()) return std::optional<Generation>();
-    const auto said = said_generation(prefix);
+    SF_TRY(const auto said, said_generation(prefix));
     for (Generation& each : all) {
         if (said == each.number) return std::optional(std::move(each));
     }
@@ -186,7 +182,8 @@ Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
 Result<KeptGeneration> read_generation(const fs::path& prefix, std::uint64_t number) {
     KeptGeneration kept;
     kept.folder = prefix / generations_folder / std::to_string(number);
-    if (!base::is_dir(kept.folder))
+    SF_TRY(const fs::file_type type, base::type_of(kept.folder));
+    if (type != fs::file_type::directory)
         return base::fail_hint(Code::absent,
                                fmt::format("{} has no generation {}", shown(prefix), number),
                                "slurm-factory list shows those there are");

@@ -53,7 +53,8 @@ struct Generation {
 // The number that a folder of generations/ is called by; nullopt: it is called otherwise.
 [[nodiscard]] std::optional<std::uint64_t> generation_number(std::string_view name);
 // What generations/current says, whatever is in place; nullopt: nothing.
-[[nodiscard]] std::optional<std::uint64_t> said_generation(const std::filesystem::path& prefix);
+[[nodiscard]] base::Result<std::optional<std::uint64_t>> said_generation(
+    const std::filesystem::path& prefix);
 // The one that is meant; nullopt: none, or something else was put in its place since.
 [[nodiscard]] base::Result<std::optional<Generation>> current_generation(
     const std::filesystem::path& prefix);

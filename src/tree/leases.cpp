@@ -275,8 +275,8 @@ Result<std::string> why_shared(const fs::path& prefix, const Leases& leases) {
         return base::fail_errno(errno, "look at the file system of " + shown(prefix));
     const std::string name = shared_file_system(static_cast<unsigned long>(status.f_type));
     if (!name.empty()) return fmt::format("it is on a file system that hosts may share ({})", name);
-    if (base::exists(prefix / shared_mark))
-        return fmt::format("{} says that it is shared", shared_mark);
+    SF_TRY(const bool marked, base::is_there(prefix / shared_mark));
+    if (marked) return fmt::format("{} says that it is shared", shared_mark);
     SF_TRY(const std::string host, host_name());
     for (const Lease& each : leases.list)
         if (each.host != host) return each.host + " has a lease on it";

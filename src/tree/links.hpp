@@ -4,7 +4,11 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
+
+#include "base/result.hpp"
+#include "base/text.hpp"
 
 namespace sf::tree {
 
@@ -17,6 +21,14 @@ namespace sf::tree {
 [[nodiscard]] inline bool leads_somewhere(const std::filesystem::path& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0;
+}
+
+// The same where a link is taken away for it: a server that does not answer says nothing about it.
+[[nodiscard]] inline base::Result<bool> leads_anywhere(const std::filesystem::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
+    return base::fail_errno(errno, "look at " + base::escape_untrusted(path.native()));
 }
 
 }  // namespace sf::tree

@@ -58,7 +58,8 @@ public:
     Status put_back() {
         SF_CHECK(x_trash.give_back());
         for (const auto& [link, target] : x_dropped) {
-            if (!base::exists(link)) SF_CHECK(base::make_symlink(target, link));
+            SF_TRY(const bool there, base::is_there(link));
+            if (!there) SF_CHECK(base::make_symlink(target, link));
         }
         return {};
     }
@@ -71,9 +72,9 @@ private:
 
     Status drop_link(const std::string& path) {
         const fs::path link = x_prefix / path;
-        if (!is_link(link)) return {};
-        std::error_code error;
-        x_dropped.emplace_back(link, fs::read_symlink(link, error));
+        SF_TRY(const auto target, base::read_link(link));
+        if (!target) return {};
+        x_dropped.emplace_back(link, *target);
         SF_CHECK(base::remove_file(link));
         return base::fsync_dir(link.parent_path());
     }
@@ -83,9 +84,8 @@ private:
         const std::string& version = each.version;
         SF_CHECK(step("links " + version));
         for (const model::FileEntry& link : model::bundle_links(each.bundle)) {
-            std::error_code error;
-            if (fs::read_symlink(x_prefix / link.path, error) == link.target && !error)
-                SF_CHECK(hand_on_link(link));
+            SF_TRY(const auto target, base::read_link(x_prefix / link.path));
+            if (target == fs::path(link.target)) SF_CHECK(hand_on_link(link));
         }
         SF_CHECK(step("manifest " + version));
         SF_CHECK(x_trash.take(model::bundle_manifest_path(version)));
@@ -105,8 +105,9 @@ private:
                 x_removal.versions.contains(other.version))
                 continue;
             for (const model::FileEntry& its : model::bundle_links(other.bundle)) {
-                if (its.path != link.path || !leads_somewhere(path.parent_path() / its.target))
-                    continue;
+                if (its.path != link.path) continue;
+                SF_TRY(const bool leads, leads_anywhere(path.parent_path() / its.target));
+                if (!leads) continue;
                 const fs::path fresh = x_trash.place_of(".link");
                 SF_CHECK(base::make_symlink(its.target, fresh));
                 SF_CHECK(base::rename(fresh, path));
@@ -129,10 +130,12 @@ private:
             links.push_back(it->path().lexically_relative(x_prefix).native());
         for (const std::string& path : links) {
             const fs::path link = x_prefix / path;
-            if (!is_link(link) || leads_somewhere(link)) continue;
+            SF_TRY(const auto target, base::read_link(link));
+            if (!target) continue;
+            SF_TRY(const bool leads, leads_anywhere(link));
+            if (leads) continue;
             // A site's own link is the site's.
-            const fs::path target = fs::read_symlink(link, error);
-            const fs::path leads_to = (link.parent_path() / target).lexically_normal();
+            const fs::path leads_to = (link.parent_path() / *target).lexically_normal();
             const fs::path assets = x_prefix / model::bundle_assets_folder / "";
             if (leads_to.native().starts_with(assets.native())) SF_CHECK(drop_link(path));
         }

@@ -94,7 +94,8 @@ private:
 
     Status set_aside(const std::string& path) {
         const fs::path from = x_prefix / path;
-        if (!base::exists(from)) return {};
+        SF_TRY(const bool there, base::is_there(from));
+        if (!there) return {};
         SF_CHECK(step("set aside " + path));
         const fs::path folder = x_prefix / damaged_folder;
         if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
@@ -116,7 +117,9 @@ private:
     // What is current came by other means, or not at all.
     Status drop_current_of_none() {
         const fs::path link = x_prefix / generations_folder / "current";
-        if (!is_link(link) || leads_somewhere(link)) return {};
+        if (!is_link(link)) return {};
+        SF_TRY(const bool leads, leads_anywhere(link));
+        if (leads) return {};
         SF_CHECK(base::remove_file(link));
         x_report.mended.push_back(
             fmt::format("{}/current, which led nowhere, is removed", generations_folder));

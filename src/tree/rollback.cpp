@@ -106,7 +106,8 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
     const fs::path meant =
         prefix / generations_folder / std::to_string(current->came_from) / record_file;
     const bool known = std::ranges::find(all, current->came_from, &Generation::number) != all.end();
-    if (current->came_from != 0 && !known && base::exists(meant))
+    SF_TRY(const bool there, base::is_there(meant));
+    if (current->came_from != 0 && !known && there)
         return base::fail_hint(
             Code::corrupt,
             fmt::format("generation {}, which {} came from, is damaged: {}", current->came_from,

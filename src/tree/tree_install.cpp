@@ -104,10 +104,14 @@ private:
     Status look() {
         SF_CHECK(step("look"));
         std::vector<base::Task> reads;
+        // The folder's own names, as the server has them now: of single ones NFS believes for a
+        // time that they are there, or not, though another host has changed that.
+        SF_TRY(const std::vector<std::string> stored,
+               base::list_dir_if_exists(x_prefix / model::bundle_store_folder));
         for (const model::Package& package : x_source.bundle.packages) {
             const std::string name = package.store_name();
             if (x_options.leave_packages) continue;
-            if (!base::exists(store_path(name))) {
+            if (!std::ranges::binary_search(stored, name)) {
                 x_missing.push_back(name);
                 continue;
             }
@@ -300,13 +304,15 @@ private:
     Status put_assets(const fs::path& stage) {
         const model::Bundle& bundle = x_source.bundle;
         const std::string folder = model::bundle_assets_path(bundle.version);
-        if (base::exists(stage / folder)) {
+        SF_TRY(const bool has_folder, base::is_there(stage / folder));
+        if (has_folder) {
             SF_CHECK(make_public_folder(x_prefix / "data"));
             SF_CHECK(make_public_folder(x_prefix / model::bundle_assets_folder));
             SF_TRY(const std::vector<model::FileEntry> own, entries_below(bundle.assets, folder));
             SF_CHECK(put_folder(stage, folder, own));
         }
-        if (base::exists(stage / modulefile())) {
+        SF_TRY(const bool has_module, base::is_there(stage / modulefile()));
+        if (has_module) {
             SF_CHECK(make_public_folder(x_prefix / "modules"));
             SF_CHECK(make_public_folder(x_prefix / model::bundle_modules_folder));
             SF_CHECK(base::rename(stage / modulefile(), x_prefix / modulefile()));
@@ -377,9 +383,10 @@ private:
         for (const model::FileEntry& link : model::bundle_links(x_source.bundle)) {
             // Unless all are switched, what points to another version stays so. What points
             // nowhere yet is nobody's, and the tree is not whole without it.
-            const bool switches = x_options.switch_view || (link.path != model::bundle_view_link &&
-                                                            !base::exists(x_prefix / link.path));
-            if (!switches) continue;
+            if (!x_options.switch_view) {
+                SF_TRY(const bool there, base::is_there(x_prefix / link.path));
+                if (link.path == model::bundle_view_link || there) continue;
+            }
             SF_CHECK(make_folders_above(link.path));
             SF_CHECK(switch_link(stages, x_prefix / link.path, link.target));
         }
@@ -400,8 +407,9 @@ private:
                 continue;
             }
             const fs::path leads_to = (it->path().parent_path() / target).lexically_normal();
-            if (leads_to.native().starts_with(assets.native()) && !base::exists(leads_to))
-                dead.push_back(it->path());
+            if (!leads_to.native().starts_with(assets.native())) continue;
+            SF_TRY(const bool there, base::is_there(leads_to));
+            if (!there) dead.push_back(it->path());
         }
         for (const fs::path& link : dead) {
             SF_CHECK(base::remove_file(link));

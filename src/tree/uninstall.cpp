@@ -86,11 +86,11 @@ private:
         // After everything there may be folders left, and what a run that was killed has left.
         if (removal.empty() && packages.empty()) return x_request.all ? Status() : nothing_there();
         const std::set<std::string> needed = needed_packages(x_contents, removal);
-        std::ranges::set_difference(packages, needed,
-                                    std::inserter(removal.packages, removal.packages.end()));
-        std::erase_if(removal.packages, [&](const std::string& name) {
-            return !base::exists(x_prefix / model::bundle_store_path(name));
-        });
+        for (const std::string& name : packages) {
+            if (needed.contains(name)) continue;
+            SF_TRY(const bool there, base::is_there(x_prefix / model::bundle_store_path(name)));
+            if (there) removal.packages.insert(name);
+        }
         return {};
     }
 
@@ -182,7 +182,8 @@ Result<UninstallPlan> plan_uninstall(const fs::path& prefix, const UninstallRequ
 
 Result<UninstallPlan> uninstall(const fs::path& prefix, const UninstallRequest& request) {
     SF_TRY(const fs::path resolved, check_prefix(prefix));
-    if (!base::is_dir(resolved))
+    SF_TRY(const fs::file_type type, base::type_of(resolved));
+    if (type != fs::file_type::directory)
         return read_contents(resolved).map([](const Contents&) { return UninstallPlan(); });
     SF_TRY(const Stages stages, Stages::hold(resolved, request.options.waiting));
     SF_TRY(const Contents contents, read_contents(resolved));
