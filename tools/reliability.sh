@@ -60,6 +60,7 @@ suite F1 $suites --gtest_filter='*.F1*'
 suite F2 $suites --gtest_filter='*.F2*'
 suite F3 $suites --gtest_filter='*.F3An*'
 suite F4 $suites --gtest_filter='*.F4*'
+suite F5 $suites --gtest_filter='*.F5*'
 suite G2 $suites --gtest_filter='*.G2*'
 # Every system call of an installation, a rollback, an uninstallation and a publication: killed there, failing there.
 suite D1-E1 env SF_ROUNDS=all build/dev/tests/faults/cache_faults
