@@ -60,7 +60,7 @@ TEST_F(FilesNfs, ARenameWhoseAnswerWasLostIsDone) {
     ASSERT_TRUE(make_dirs(at("folder/in")));
     ASSERT_TRUE(write_file(at("old"), "old"));
     answer = Answer::lost;
-    EXPECT_TRUE(rename(at("folder"), at("moved")));
+    EXPECT_TRUE(base::rename(at("folder"), at("moved")));
     EXPECT_TRUE(is_dir(at("moved/in")));
     EXPECT_TRUE(write_file(at("old"), "new"));
     EXPECT_EQ(*read_file(at("old")), "new");
@@ -70,10 +70,10 @@ TEST_F(FilesNfs, ARenameThatWasNotDoneIsNotTakenForDone) {
     ASSERT_TRUE(make_dirs(at("folder")));
     ASSERT_TRUE(make_dirs(at("another")));
     answer = Answer::never_done;
-    EXPECT_EQ(rename(at("folder"), at("another")).error().code, Code::absent);
-    EXPECT_EQ(rename(at("none"), at("another")).error().code, Code::absent);
+    EXPECT_EQ(base::rename(at("folder"), at("another")).error().code, Code::absent);
+    EXPECT_EQ(base::rename(at("none"), at("another")).error().code, Code::absent);
     EXPECT_FALSE(write_file(at("file"), "new"));
-    EXPECT_FALSE(exists(at("file")));
+    EXPECT_FALSE(base::exists(at("file")));
 }
 
 TEST_F(FilesNfs, ALinkThatIsAsItShouldBeIsMade) {
