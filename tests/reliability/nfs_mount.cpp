@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdexcept>
 #include <thread>
@@ -76,6 +77,9 @@ NfsMount::NfsMount(const fs::path& source, fs::path at, double cache, const std:
     fs::create_directories(x_at);
     base::Command command;
     command.argv = {SF_NFS_SHIM, x_source.native(), x_at.native(), fmt::format("{}", cache)};
+    // Some releases of libfuse complain of their own defaults.
+    const base::Fd silence = base::open_file("/dev/null", O_WRONLY).value();
+    command.stderr_fd = silence.get();
     if (!words.empty()) command.argv.push_back(words);
     auto child = base::Child::spawn(command);
     if (!child) throw std::runtime_error(child.error().text());

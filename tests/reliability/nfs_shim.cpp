@@ -39,13 +39,6 @@ struct Doom {
     bool at_close = false;  // or at an fsync alone, also by somebody who opened it anew
 };
 
-// Some releases of libfuse complain of their own default.
-#if FUSE_MINOR_VERSION >= 12
-constexpr const char* options = "fsname=nfs_shim,max_threads=10";
-#else
-constexpr const char* options = "fsname=nfs_shim";
-#endif
-
 struct Shim {
     std::string source;
     double cache = 0;
@@ -372,7 +365,7 @@ int run(int argc, char** argv) {
     }
     ::umask(0);
     const fuse_operations all = operations();
-    std::string words[] = {"nfs_shim", "-f", "-o", options, argv[2]};
+    std::string words[] = {"nfs_shim", "-f", "-o", "fsname=nfs_shim", argv[2]};
     char* pointers[] = {words[0].data(), words[1].data(), words[2].data(),
                         words[3].data(), words[4].data(), nullptr};
     return fuse_main(5, pointers, &all, nullptr);

@@ -389,7 +389,7 @@ TEST_F(Nfs, F5LateErrors) {
 // Files that are not what they were: once, where the kernel looks again if a path was given to it,
 // and twice.
 TEST_F(Nfs, F5StaleFiles) {
-    const std::uint64_t each = rounds(3, 400);
+    const std::uint64_t each = rounds(3, 100);
     Random random = begin_suite(
         "F5 stale files", fmt::format("{} of the looks of each operation", each), x_site->folder());
     const NfsMount mount(source(), host(0), 0);
