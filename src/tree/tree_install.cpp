@@ -106,8 +106,10 @@ private:
         std::vector<base::Task> reads;
         // The folder's own names, as the server has them now: of single ones NFS believes for a
         // time that they are there, or not, though another host has changed that.
-        SF_TRY(const std::vector<std::string> stored,
-               base::list_dir_if_exists(x_prefix / model::bundle_store_folder));
+        const fs::path store = x_prefix / model::bundle_store_folder;
+        SF_TRY(const bool has_store, base::is_there(store));
+        if (has_store) SF_CHECK(check_folder(store));
+        SF_TRY(const std::vector<std::string> stored, base::list_dir_if_exists(store));
         for (const model::Package& package : x_source.bundle.packages) {
             const std::string name = package.store_name();
             if (x_options.leave_packages) continue;
