@@ -41,7 +41,7 @@ public:
         x_report.versions = x_contents.versions.size();
         for (const Unreadable& each : x_contents.unreadable)
             tell(each.path, each.error.text(), Mend::install, unreadable_next);
-        check_links();
+        SF_CHECK(check_links());
         for (const InPlace& version : x_contents.versions) SF_CHECK(check_version(version));
         for (const KeptGeneration& kept : x_contents.generations) SF_CHECK(check_kept(kept));
         tell_unsigned();
@@ -57,16 +57,30 @@ private:
         x_report.defects.push_back({path, std::move(rule), mend, std::move(next)});
     }
 
-    void check_links() {
+    // What cannot be looked at is no defect of it.
+    [[nodiscard]] Result<bool> is_folder(const std::string& path) const {
+        return base::type_of(x_prefix / path).map([](fs::file_type type) {
+            return type == fs::file_type::directory;
+        });
+    }
+
+    Status check_links() {
         const fs::path view = x_prefix / model::bundle_view_link;
         const std::string link(model::bundle_view_link);
         const std::string current = fmt::format("{}/current", generations_folder);
-        if (base::exists(x_prefix / current)) {
-            const bool there = x_contents.said && base::is_dir(x_prefix / generations_folder /
-                                                               std::to_string(*x_contents.said));
+        SF_TRY(const bool has_view, base::is_there(view));
+        SF_TRY(const bool has_current, base::is_there(x_prefix / current));
+        const std::string& shows = x_contents.view_version;
+        SF_TRY(const bool has_view_folder, is_folder(model::bundle_view_path(shows)));
+        SF_TRY(const bool has_manifest,
+               base::is_there(x_prefix / model::bundle_manifest_path(shows)));
+        if (has_current) {
+            SF_TRY(const bool has_folder, is_folder(fmt::format("{}/{}", generations_folder,
+                                                                x_contents.said.value_or(0))));
+            const bool there = x_contents.said && has_folder;
             if (!there) {
                 tell(current, "leads to no generation", Mend::fsck, by_fsck);
-            } else if (!base::exists(view)) {
+            } else if (!has_view) {
                 tell(link, "is missing", Mend::fsck, by_fsck);
             }
             if (there && x_contents.current && x_contents.current != x_contents.said)
@@ -75,14 +89,14 @@ private:
                                 "rollback ended in between; slurm-factory fsck sets it",
                                 *x_contents.current, current, *x_contents.said));
         }
-        if (!base::exists(view)) {
+        if (!has_view) {
             if (!x_contents.said) x_report.notices.emplace_back("no version is current");
         } else if (x_contents.view_version.empty()) {
             tell(link, "is no link to a view", Mend::by_hand,
                  "move it away, then slurm-factory rollback NUMBER");
-        } else if (!base::is_dir(x_prefix / model::bundle_view_path(x_contents.view_version))) {
+        } else if (!has_view_folder) {
             tell(link, "leads nowhere", Mend::fsck, by_fsck);
-        } else if (!base::exists(x_prefix / model::bundle_manifest_path(x_contents.view_version))) {
+        } else if (!has_manifest) {
             const bool kept = std::ranges::any_of(x_contents.generations, [&](const auto& each) {
                 return each.generation.version == x_contents.view_version;
             });
@@ -94,7 +108,9 @@ private:
                             "means than install, or its manifest was changed since",
                             x_contents.view_version));
         }
-        if (is_link(x_prefix / "current") && !leads_somewhere(x_prefix / "current"))
+        SF_TRY(const auto services, base::read_link(x_prefix / "current"));
+        SF_TRY(const bool services_run, leads_somewhere(x_prefix / "current"));
+        if (services && !services_run)
             tell("current", "leads nowhere: services of this machine run from it", Mend::by_hand,
                  "install that version again, or slurm_install.sh --full-init of another");
         // Whose links versions share: that of the view, or, where that is gone, what is said.
@@ -105,12 +121,15 @@ private:
         for (const InPlace& version : x_contents.versions) {
             for (const model::FileEntry& each : model::bundle_links(version.bundle)) {
                 const fs::path path = x_prefix / each.path;
-                if (each.path == link || leads_somewhere(path)) continue;
-                if (version.version != meant && !is_link(path)) continue;
-                tell(each.path, is_link(path) ? "leads nowhere" : "is missing", Mend::fsck,
-                     by_fsck);
+                if (each.path == link) continue;
+                SF_TRY(const bool leads, leads_somewhere(path));
+                if (leads) continue;
+                SF_TRY(const auto target, base::read_link(path));
+                if (version.version != meant && !target) continue;
+                tell(each.path, target ? "leads nowhere" : "is missing", Mend::fsck, by_fsck);
             }
         }
+        return {};
     }
 
     Status compare(const std::string& folder, const std::vector<model::FileEntry>& expected,

@@ -26,9 +26,12 @@ public:
     }
 
     Result<std::vector<Difference>> run() {
-        if (!base::exists(x_folder)) {
+        const auto type = base::type_of(x_folder);
+        if (!type) {
+            tell("", type.error().message);
+        } else if (*type == fs::file_type::not_found) {
             tell("", "is missing");
-        } else if (!base::is_dir(x_folder)) {
+        } else if (*type != fs::file_type::directory) {
             tell("", "is not a folder");
         } else {
             check_mode("");
@@ -57,6 +60,10 @@ private:
         const auto names = base::list_dir(x_folder / below);
         if (!names) {
             tell(below, names.error().message);
+            // Of what is below nobody knows.
+            std::erase_if(x_left, [&](const auto& each) {
+                return below.empty() || each.first.starts_with(below + '/');
+            });
             return {};
         }
         for (const std::string& name : *names) {

@@ -17,14 +17,8 @@ namespace sf::tree {
     return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
 }
 
-// Something is there, behind all links.
-[[nodiscard]] inline bool leads_somewhere(const std::filesystem::path& path) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0;
-}
-
-// The same where a link is taken away for it: a server that does not answer says nothing about it.
-[[nodiscard]] inline base::Result<bool> leads_anywhere(const std::filesystem::path& path) {
+// Something is there, behind all links. A server that does not answer says nothing about it.
+[[nodiscard]] inline base::Result<bool> leads_somewhere(const std::filesystem::path& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;

@@ -106,7 +106,7 @@ private:
                 continue;
             for (const model::FileEntry& its : model::bundle_links(other.bundle)) {
                 if (its.path != link.path) continue;
-                SF_TRY(const bool leads, leads_anywhere(path.parent_path() / its.target));
+                SF_TRY(const bool leads, leads_somewhere(path.parent_path() / its.target));
                 if (!leads) continue;
                 const fs::path fresh = x_trash.place_of(".link");
                 SF_CHECK(base::make_symlink(its.target, fresh));
@@ -132,7 +132,7 @@ private:
             const fs::path link = x_prefix / path;
             SF_TRY(const auto target, base::read_link(link));
             if (!target) continue;
-            SF_TRY(const bool leads, leads_anywhere(link));
+            SF_TRY(const bool leads, leads_somewhere(link));
             if (leads) continue;
             // A site's own link is the site's.
             const fs::path leads_to = (link.parent_path() / *target).lexically_normal();

@@ -118,7 +118,7 @@ private:
     Status drop_current_of_none() {
         const fs::path link = x_prefix / generations_folder / "current";
         if (!is_link(link)) return {};
-        SF_TRY(const bool leads, leads_anywhere(link));
+        SF_TRY(const bool leads, leads_somewhere(link));
         if (leads) return {};
         SF_CHECK(base::remove_file(link));
         x_report.mended.push_back(

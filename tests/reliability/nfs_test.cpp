@@ -419,7 +419,7 @@ TEST_F(Nfs, F5StaleFiles) {
             } else {
                 ++refused;
                 EXPECT_EQ(outcome.said.code, 1);
-                EXPECT_THAT(outcome.said.err, HasSubstr(std::strerror(ESTALE)));
+                EXPECT_THAT(outcome.said.text(), HasSubstr(std::strerror(ESTALE)));
             }
             check_kept(operation, outcome.server);
             x_sound->check(outcome.server);
