@@ -365,7 +365,14 @@ int run(int argc, char** argv) {
     }
     ::umask(0);
     const fuse_operations all = operations();
-    std::string words[] = {"nfs_shim", "-f", "-o", "fsname=nfs_shim", argv[2]};
+    // Who waits for a lock keeps a thread of ours: there must be more than there are such, or who
+    // holds it is never served again.
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 12)
+    const char* const options = "fsname=nfs_shim,max_threads=256";
+#else
+    const char* const options = "fsname=nfs_shim";
+#endif
+    std::string words[] = {"nfs_shim", "-f", "-o", options, argv[2]};
     char* pointers[] = {words[0].data(), words[1].data(), words[2].data(),
                         words[3].data(), words[4].data(), nullptr};
     return fuse_main(5, pointers, &all, nullptr);
