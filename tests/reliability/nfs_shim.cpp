@@ -289,6 +289,11 @@ int on_fsyncdir(const char*, int, fuse_file_info* info) {
 
 int on_setxattr(const char* path, const char* name, const char* value, std::size_t size, int) {
     if (std::strcmp(path, "/") != 0 || std::strcmp(name, nfs_attribute) != 0) return -EOPNOTSUPP;
+    {
+        // Not every call that meets a stale file asks again: mkdir(2) looks once.
+        const std::lock_guard lock(shim.mutex);
+        shim.stale.clear();
+    }
     return shim.faults.set(std::string_view(value, size)) ? 0 : -EINVAL;
 }
 
