@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// What a file may say, and, without options, what is only said with the call it is meant for.
 using OptionsByName = std::map<std::string, std::vector<CLI::Option*>>;
 
 std::string variable(const char* name) {
@@ -38,10 +39,16 @@ std::optional<std::string> config_option(const std::vector<std::string>& words) 
 }
 
 void collect(CLI::App& app, OptionsByName& options) {
-    static const std::set<std::string> not_for_files{"config", "help", "version"};
+    static const std::set<std::string> no_keys{"config", "help", "version"};
+    // Words that somebody has to say each time, or they say nothing: a file would say them always.
+    static const std::set<std::string> said_each_time{
+        "accept-unsigned", "all", "allow-unsigned", "force", "no-other-hosts", "yes"};
     for (CLI::Option* option : app.get_options()) {
         for (const std::string& name : option->get_lnames()) {
-            if (!not_for_files.contains(name)) options[name].push_back(option);
+            if (no_keys.contains(name)) continue;
+            std::vector<CLI::Option*>& known = options[name];
+            if (option->get_configurable() && !said_each_time.contains(name))
+                known.push_back(option);
         }
     }
     for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -118,7 +125,8 @@ base::Status apply(const fs::path& file, std::string_view text, const OptionsByN
         const auto found = options.find(member.key);
         if (found == options.end()) {
             std::vector<std::string> known;
-            for (const auto& [key, list] : options) known.push_back(key);
+            for (const auto& [key, list] : options)
+                if (!list.empty()) known.push_back(key);
             const auto better = base::did_you_mean(member.key, known);
             return base::fail_hint(
                 base::Code::usage,
@@ -127,6 +135,12 @@ base::Status apply(const fs::path& file, std::string_view text, const OptionsByN
                             better ? fmt::format("; did you mean '{}'?", *better) : std::string()),
                 "slurm-factory --help (keys are the long names of options, without dashes)");
         }
+        if (found->second.empty())
+            return base::fail_hint(
+                base::Code::usage,
+                fmt::format("{}: '{}' is not for files: it is meant for one call", where,
+                            member.key),
+                fmt::format("take the line out, and say --{} where you mean it", member.key));
         SF_TRY(const std::vector<std::string> values, values_of(member, where));
         for (CLI::Option* option : found->second) SF_CHECK(set_default(*option, values, where));
     }

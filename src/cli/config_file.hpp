@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration file: `option: value` lines in YAML, the long names of options without dashes.
 // Weaker than environment and flags, stronger than defaults. Keys of options that a command does
-// not have are for other commands; keys no command has are errors.
+// not have are for other commands; keys no command has are errors, and so are words that are meant
+// for one call (--yes, --force and the like, and what CLI11 calls not configurable).
 #pragma once
 
 #include <string>

@@ -104,6 +104,14 @@ TEST_F(Config, MistakesAreNamedWithFileAndLine) {
         {"quiet: 'unclosed\n", "config.yaml:"},
         {"config: /x\n", "no command has an option 'config'"},
         {"help: true\n", "no command has an option 'help'"},
+        {"quiet: true\nyes: true\n", "config.yaml:2: 'yes' is not for files"},
+        {"all: true\n", "'all' is not for files"},
+        {"force: false\n", "say --force where you mean it"},
+        {"no-other-hosts: true\n", "'no-other-hosts' is not for files"},
+        {"allow-unsigned: true\n", "'allow-unsigned' is not for files"},
+        {"accept-unsigned: true\n", "'accept-unsigned' is not for files"},
+        {"series: 25.11\n", "'series' is not for files"},
+        {"forc: true\n", "no command has an option 'forc'\n"},
     };
     for (const auto& [text, complaint] : mistakes) {
         SCOPED_TRACE(text);
