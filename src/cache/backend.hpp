@@ -83,6 +83,9 @@ public:
     [[nodiscard]] virtual bool writable() const = 0;
     // False: a file with a part of a cache; a snapshot there names more than there is.
     [[nodiscard]] virtual bool whole() const { return true; }
+    // False: a folder that is not there, or not yet. Places that are only known by their objects
+    // say true.
+    [[nodiscard]] virtual bool is_there() const { return true; }
 
     // Code::absent, unreachable and corrupt are three answers; what `to` returns is returned.
     [[nodiscard]] virtual base::Result<Got> get(const std::string& key, const GetOptions& options,

@@ -61,6 +61,11 @@ Status check_length(const ObjectInfo& info, const GetOptions& options, const std
 
 }  // namespace
 
+bool FileBackend::is_there() const {
+    const Result<Fd> folder = x_objects.open_folder("", O_PATH | O_DIRECTORY);
+    return folder || folder.error().code != Code::absent;
+}
+
 Result<Got> FileBackend::get(const std::string& key, const GetOptions& options, net::Receiver& to) {
     SF_TRY(OpenObject object, x_objects.open(key));
     Got got;

@@ -31,6 +31,7 @@ public:
 
     [[nodiscard]] std::string place() const override { return x_objects.shown(""); }
     [[nodiscard]] bool writable() const override { return true; }
+    [[nodiscard]] bool is_there() const override;
     [[nodiscard]] base::Result<Got> get(const std::string& key, const GetOptions& options,
                                         net::Receiver& to) override;
     [[nodiscard]] base::Result<std::optional<ObjectInfo>> look(const std::string& key) override;

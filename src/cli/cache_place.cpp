@@ -60,10 +60,14 @@ Result<Names> probed(Session& session, cache::Backend& place, const MirrorChoice
 }  // namespace
 
 void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
+    // Not configurable: what a site builds for by default does not say which part of a cache is to
+    // be looked at, signed afresh or copied.
     app.add_option("--toolchain", choice.toolchain, "Only what was built for it (default: all)")
+        ->configurable(false)
         ->type_name("NAME");
     app.add_option("--series", choice.series,
                    "Only Slurm of this series, and what it needs (default: all); may be repeated")
+        ->configurable(false)
         ->type_name("SERIES");
 }
 
@@ -96,13 +100,20 @@ Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Bac
                             std::ranges::find(choice.series, series) != choice.series.end();
         if (wanted) found.push_back({toolchain, series});
     }
+    if (!found.empty() && missing.empty()) return found;
+    if (others.empty() && !place.is_there())
+        return base::fail_hint(
+            Code::absent,
+            fmt::format("nothing was published to {}: there is no such folder", place.place()),
+            "slurm-factory cache list shows the names there are");
     const std::string hint =
         others.empty()
-            ? (place.writable() ? "publish to it: slurm-factory build-slurm --publish all"
-                                : "a web server cannot be listed: say --toolchain and "
-                                  "--series as they were published")
+            ? (place.writable()
+                   ? "publish to it: slurm-factory build-slurm --publish all --publish-to " +
+                         base::shell_quote(place.place())
+                   : "a web server cannot be listed: say --toolchain and "
+                     "--series as they were published")
             : "there is: " + base::join(others, ", ");
-    if (!found.empty() && missing.empty()) return found;
     return base::fail_hint(
         Code::absent,
         missing.empty()

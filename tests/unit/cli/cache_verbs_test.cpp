@@ -224,10 +224,29 @@ TEST_F(CacheVerbs, PruneAndVerifyCountTheSame) {
     EXPECT_EQ(verify(x_place, {"--deep"}).code, 0);
 }
 
+// What a site builds for by default does not say which part of a cache is looked at.
+TEST_F(CacheVerbs, AConfigurationFileNarrowsNothing) {
+    write(folder() / "config/slurm-factory/config.yaml", "toolchain: elsewhere\n");
+    for (const char* verb : {"verify", "index", "prune"}) {
+        const Said said = cache({verb, x_place.native()});
+        EXPECT_EQ(said.code, 0) << verb << ": " << said.err;
+        EXPECT_THAT(said.out, HasSubstr(main_folder)) << verb;
+    }
+    EXPECT_EQ(cache({"mirror", x_place.native(), x_all.at("copy")}).code, 0);
+    EXPECT_EQ(verify(x_place, {"--toolchain", "elsewhere"}).code, 1);
+}
+
 TEST_F(CacheVerbs, ThePlaceHasToFit) {
     const Said nothing = verify(x_all.at("nothing"));
     EXPECT_EQ(nothing.code, 1);
     EXPECT_THAT(nothing.err, HasSubstr("nothing was published to"));
+    EXPECT_THAT(nothing.err, HasSubstr("there is no such folder"));
+    EXPECT_THAT(nothing.err, HasSubstr("slurm-factory cache list"));
+    ASSERT_TRUE(base::make_dirs(x_all.at("empty")));
+    const Said empty = verify(x_all.at("empty"));
+    EXPECT_EQ(empty.code, 1);
+    EXPECT_THAT(empty.err, HasSubstr("nothing was published to"));
+    EXPECT_THAT(empty.err, HasSubstr("--publish-to " + x_all.at("empty").native()));
     const Said web = cache({"prune", "http://127.0.0.1:9/"});
     EXPECT_EQ(web.code, 2);
     EXPECT_THAT(web.err, HasSubstr("can only be read"));
