@@ -202,6 +202,12 @@ std::string utc_date(std::int64_t seconds) {
     return fmt::format("{:04}-{:02}-{:02}", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday);
 }
 
+std::string utc_time(std::int64_t seconds) {
+    const std::tm at = utc(seconds);
+    return fmt::format("{} {:02}:{:02}:{:02} UTC", utc_date(seconds), at.tm_hour, at.tm_min,
+                       at.tm_sec);
+}
+
 std::string utc_stamp(std::int64_t seconds) {
     const std::tm at = utc(seconds);
     return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", at.tm_year + 1900, at.tm_mon + 1,

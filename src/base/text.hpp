@@ -35,8 +35,9 @@ namespace sf::base {
 // 3725.4 s -> "1 h 02 min"; 65 -> "1 min 05 s"; 4.21 -> "4.2 s"
 [[nodiscard]] std::string human_seconds(double seconds);
 
-// Seconds since 1970 in UTC: "2026-10-31", and "20261031-235959".
+// Seconds since 1970 in UTC: "2026-10-31", "2026-10-31 23:59:59 UTC", and "20261031-235959".
 [[nodiscard]] std::string utc_date(std::int64_t seconds);
+[[nodiscard]] std::string utc_time(std::int64_t seconds);
 [[nodiscard]] std::string utc_stamp(std::int64_t seconds);
 
 // Compares dotted versions number by number ("25.11.10" > "25.11.2"); letters compare as text.

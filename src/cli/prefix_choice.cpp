@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <unistd.h>
 
+#include "tree/contents.hpp"
+
 namespace sf::cli {
 
 namespace fs = std::filesystem;
@@ -32,6 +34,12 @@ base::Result<fs::path> prefix_of(const std::string& said) {
     }
     return base::fail_hint(base::Code::usage, "neither HOME nor XDG_DATA_HOME names a folder",
                            "say where: --prefix DIR");
+}
+
+base::Result<fs::path> installed_prefix(const std::string& said) {
+    SF_TRY(fs::path prefix, prefix_of(said));
+    SF_CHECK(tree::check_is_prefix(prefix));
+    return prefix;
 }
 
 }  // namespace sf::cli

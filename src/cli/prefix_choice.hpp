@@ -20,4 +20,8 @@ void add_prefix_option(CLI::App& app, std::string& prefix);
 // $XDG_DATA_HOME/slurm-factory or ~/.local/share/slurm-factory for others.
 [[nodiscard]] base::Result<std::filesystem::path> prefix_of(const std::string& said);
 
+// For those who look after what was installed: the same, and Code::absent where nothing was. A slip
+// of the keys must not be told that all is well, nor get folders of ours.
+[[nodiscard]] base::Result<std::filesystem::path> installed_prefix(const std::string& said);
+
 }  // namespace sf::cli

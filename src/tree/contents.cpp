@@ -2,6 +2,7 @@
 #include "tree/contents.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "base/files.hpp"
@@ -10,7 +11,9 @@
 #include "model/bundle_layout.hpp"
 #include "model/bundle_rules.hpp"
 #include "model/names.hpp"
+#include "tree/leases.hpp"
 #include "tree/links.hpp"
+#include "tree/stages.hpp"
 
 namespace sf::tree {
 
@@ -171,6 +174,26 @@ private:
 };
 
 }  // namespace
+
+base::Status check_is_prefix(const fs::path& folder) {
+    // The first thing an installation makes is its stage. A bundle that was unpacked by hand has
+    // no generations.
+    constexpr std::array signs{generations_folder,
+                               model::bundle_store_folder,
+                               model::bundle_manifests_folder,
+                               stage_folder,
+                               leases_folder,
+                               shared_mark};
+    for (const std::string_view sign : signs) {
+        SF_TRY(const bool there, base::is_there(folder / sign));
+        if (there) return {};
+    }
+    SF_TRY(const bool there, base::is_there(folder));
+    return base::fail_hint(Code::absent,
+                           there ? "nothing was installed to " + shown(folder)
+                                 : fmt::format("there is no folder {}", shown(folder)),
+                           "say where: --prefix DIR");
+}
 
 Result<Contents> read_contents(const fs::path& prefix) {
     return base::during(Reader(prefix).run(), "looking at " + shown(prefix));

@@ -42,6 +42,10 @@ struct Contents {
     std::vector<std::string> loose;  // views, folders of assets, module files, signatures
 };
 
+// Before anything is made in a folder that somebody has named: was anything installed there, or
+// begun to be? What an installation leaves that was killed at once is enough. Code::absent if not.
+[[nodiscard]] base::Status check_is_prefix(const std::filesystem::path& folder);
+
 // Code::absent: there is no such folder, or nothing was installed there.
 [[nodiscard]] base::Result<Contents> read_contents(const std::filesystem::path& prefix);
 

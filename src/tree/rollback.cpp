@@ -95,13 +95,19 @@ std::uint64_t way_back(const std::vector<Generation>& all, const Generation& fro
 
 Result<std::uint64_t> generation_before(const fs::path& prefix) {
     SF_TRY(const auto current, current_generation(prefix));
+    SF_TRY(const std::vector<Generation> all, list_generations(prefix));
+    if (!current && all.empty())
+        return base::fail_hint(Code::absent,
+                               fmt::format("nothing was installed to {} by install, or bundle "
+                                           "install",
+                                           shown(prefix)),
+                               "say where: --prefix DIR");
     if (!current)
         return base::fail_hint(
             Code::absent,
             fmt::format("what is in {} was not put there by install, or was changed since",
                         shown(prefix)),
             "say which generation is meant: rollback NUMBER; slurm-factory list shows them");
-    SF_TRY(const std::vector<Generation> all, list_generations(prefix));
     // Collected is one thing; there and damaged is another: an older one would be a surprise.
     const fs::path meant =
         prefix / generations_folder / std::to_string(current->came_from) / record_file;

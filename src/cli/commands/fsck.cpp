@@ -21,7 +21,7 @@ struct Options {
 };
 
 base::Status run_fsck(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
     tree::RepairOptions how;
     how.set_aside = options.set_aside;
     how.now = std::time(nullptr);

@@ -22,7 +22,7 @@ struct Options {
 };
 
 base::Status run_gc(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
     tree::CollectOptions how;
     how.now = std::time(nullptr);
     how.keep_days = options.keep_days;

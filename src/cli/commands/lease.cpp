@@ -21,7 +21,7 @@ struct Options {
 };
 
 base::Status run_lease(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path said, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path said, installed_prefix(options.prefix));
     std::error_code error;
     const std::filesystem::path prefix = std::filesystem::canonical(said, error);
     if (error)
@@ -45,7 +45,7 @@ base::Status run_lease(Session& session, const Options& options) {
     SF_CHECK(tree::write_lease(prefix, lease));
     session.voice.line(fmt::format("{} holds {} generations and {} packages until {}", lease.host,
                                    lease.generations.size(), lease.packages.size(),
-                                   base::utc_stamp(lease.expires)));
+                                   base::utc_time(lease.expires)));
     session.voice.event("leased", {{"prefix", prefix.native()},
                                    {"host", lease.host},
                                    {"boot", lease.boot},

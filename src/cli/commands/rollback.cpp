@@ -18,7 +18,7 @@ struct Options {
 };
 
 base::Status run_rollback(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
     std::uint64_t number = options.number;
     if (number == 0) {
         SF_TRY(number, tree::generation_before(prefix));
@@ -56,7 +56,16 @@ void add_rollback(CLI::App& app, Session& session) {
     command
         ->add_option("NUMBER", options->number,
                      "Of the generation (default: the one before the current one)")
-        ->check(CLI::PositiveNumber.description(""));
+        ->check(CLI::Validator(
+            [](const std::string& word) {
+                return tree::generation_number(word)
+                           ? std::string()
+                           : fmt::format(
+                                 "'{}' is no number of a generation; slurm-factory list "
+                                 "shows them",
+                                 base::escape_untrusted(word));
+            },
+            ""));
     add_prefix_option(*command, options->prefix);
     command->fallthrough();
     command->footer(

@@ -49,7 +49,7 @@ base::Result<tree::UninstallRequest> request_of(const Options& options) {
 
 base::Status run_uninstall(Session& session, const Options& options) {
     SF_TRY(tree::UninstallRequest request, request_of(options));
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
     request.options = removal_options(session);
     SF_TRY(const tree::UninstallPlan plan, options.dry_run ? tree::plan_uninstall(prefix, request)
                                                            : tree::uninstall(prefix, request));

@@ -18,7 +18,7 @@ struct Options {
 };
 
 base::Status run_verify(Session& session, const Options& options) {
-    SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
+    SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
     tree::CheckOptions how;
     how.deep = options.deep;
     if (options.deep) {

@@ -68,6 +68,7 @@ TEST(Text, SaysSizesAndTimesForPeople) {
     EXPECT_EQ(human_seconds(3725), "1 h 02 min");
     EXPECT_EQ(utc_date(1700000000), "2023-11-14");
     EXPECT_EQ(utc_stamp(1700000000), "20231114-221320");
+    EXPECT_EQ(utc_time(1700000000), "2023-11-14 22:13:20 UTC");
 }
 
 }  // namespace
