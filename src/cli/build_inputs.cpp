@@ -49,7 +49,8 @@ void add_build_options(CLI::App& app, BuildRequest& request) {
     app.add_flag("--offline", request.offline,
                  "Use what is on this machine; never ask the network");
     app.add_flag("--allow-vulnerable", request.allow_vulnerable,
-                 "Build a release that a known advisory affects; never for publishing");
+                 "Build a release that a known advisory affects; to publish it, "
+                 "--publish-vulnerable as well");
     app.add_option("-j,--jobs", request.jobs, "Jobs at once, over all packages (default: all CPUs)")
         ->check(CLI::Range(1, 4096))
         ->type_name("N");
@@ -112,6 +113,8 @@ Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog
     options.allow_older = request.publish_older;
     options.publish_vulnerable = request.publish_vulnerable;
     options.today = base::utc_date(std::time(nullptr));
+    SF_TRY(const std::vector<std::string> names, recipe::closure(catalog, roots));
+    options.without_slurm = std::ranges::find(names, "slurm") == names.end();
     const auto can_be_had = [&](const model::SourceFile& source) {
         return sources.store().probe(source, sources.options());
     };
@@ -119,7 +122,6 @@ Result<Choices> choose_versions(Session& session, const recipe::Catalog& catalog
     SF_TRY(choices.slurm,
            recipe::choose_slurm(catalog, request.slurm_version, can_be_had, options));
     const recipe::Stack& stack = catalog.stacks.at(choices.slurm.series);
-    SF_TRY(const std::vector<std::string> names, recipe::closure(catalog, roots));
     std::vector<std::string> libraries;
     for (const std::string& name : names)
         if (name != "slurm") libraries.push_back(name);

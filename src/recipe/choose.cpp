@@ -67,12 +67,19 @@ private:
                                 base::join(each.fixed_in, ", "));
         }
         if (x_options.publishing && !x_options.publish_vulnerable) {
-            return fail(Code::refused, "{}\na release with a known advisory is never published{}",
-                        text, missing);
+            return fail_hint(Code::refused,
+                             fmt::format("{}\na release with a known advisory is not published{}",
+                                         text, missing),
+                             "for a cache of your own site: --publish-vulnerable; for build-slurm "
+                             "--allow-vulnerable as well");
         }
         if (!x_options.allow_vulnerable) {
             return fail_hint(Code::refused, text + missing,
-                             "--allow-vulnerable builds it all the same, for this machine only");
+                             x_options.publishing
+                                 ? "--allow-vulnerable as well: it builds what "
+                                   "--publish-vulnerable publishes"
+                                 : "--allow-vulnerable builds it all the same, for this machine "
+                                   "only");
         }
         return {};
     }
@@ -171,7 +178,13 @@ base::Result<SlurmChoice> choose_slurm(const Catalog& catalog, std::string_view 
     } else if (newest_only) {
         candidates = {newest};
     }
-    auto choice = Walk(catalog, recipe->second, options).run(candidates, can_be_had);
+    base::Result<Choice> choice = Choice{};
+    if (options.without_slurm) {
+        choice->name = "slurm";
+        choice->version = candidates.front();
+    } else {
+        choice = Walk(catalog, recipe->second, options).run(candidates, can_be_had);
+    }
     if (!choice && newest_only && !parsed.exact && stack.slurm.size() > 1 &&
         (choice.error().code == Code::absent || choice.error().code == Code::unreachable)) {
         choice.error().message += "\npublishing takes the newest release only";

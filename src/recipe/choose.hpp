@@ -22,6 +22,9 @@ struct ChooseOptions {
     bool allow_older = false;         // publish an older one
     bool publish_vulnerable = false;  // for a cache of the own site
     bool allow_vulnerable = false;    // build a version with a known advisory
+    // Slurm itself is not built: its release only says which stack is meant, so it need not be had,
+    // and what is known against it does not matter.
+    bool without_slurm = false;
     std::string today{};  // ISO date: a series whose support has ended by then gets a notice
     unsigned jobs = 4;
 };

@@ -102,7 +102,31 @@ TEST(ChooseSlurm, PublishingNeverTakesAVulnerableOne) {
     const auto choice = choose_slurm(good(), "25.11.2", world.check(), all);
     ASSERT_FALSE(choice);
     EXPECT_EQ(choice.error().code, Code::refused);
-    EXPECT_THAT(choice.error().message, HasSubstr("never published"));
+    EXPECT_THAT(choice.error().message, HasSubstr("is not published"));
+    EXPECT_THAT(choice.error().hint, HasSubstr("own site: --publish-vulnerable"));
+    // One word alone says which other is missing, and does not say "for this machine only".
+    const ChooseOptions half{.publishing = true, .allow_older = true, .publish_vulnerable = true};
+    const auto refused = choose_slurm(good(), "25.11.2", world.check(), half);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::refused);
+    EXPECT_THAT(refused.error().hint, HasSubstr("--allow-vulnerable as well"));
+}
+
+// Somebody builds MUNGE alone: what is known against Slurm, and whether it can be had, is nothing
+// to them.
+TEST(ChooseSlurm, WithoutSlurmOnlyItsStackIsChosen) {
+    World world{{"slurm-25.11.7.tar.gz", "slurm-25.11.6.tar.gz", "slurm-25.11.2.tar.gz"}};
+    const ChooseOptions options{.without_slurm = true};
+    const auto series = choose_slurm(good(), "25.11", world.check(), options);
+    ASSERT_TRUE(series);
+    EXPECT_EQ(series->series, "25.11");
+    const auto exact = choose_slurm(good(), "25.11.2", world.check(), options);
+    ASSERT_TRUE(exact);
+    EXPECT_EQ(exact->version, "25.11.2");
+    EXPECT_TRUE(exact->advisories.empty());
+    EXPECT_TRUE(exact->notices.empty());
+    EXPECT_TRUE(world.asked.lock()->empty());
+    EXPECT_EQ(choose_slurm(good(), "25.11.9", world.check(), options).error().code, Code::usage);
 }
 
 TEST(ChooseSlurm, AnExactReleaseMeansExactlyThat) {
