@@ -2,6 +2,7 @@
 #include "cache/json_text.hpp"
 
 #include "base/text.hpp"
+#include "trust/clearsign.hpp"
 
 namespace sf::cache {
 
@@ -12,8 +13,6 @@ using base::Result;
 using base::Status;
 
 namespace {
-
-constexpr std::size_t longest_line = 19'995;
 
 // indent -1: no white space.
 Result<std::string> dump(const OrderedJson& json, int indent) {
@@ -38,9 +37,9 @@ Result<std::string> lines_text(const OrderedJson& json) {
     text += '\n';
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = text.find('\n', at);
-        if (end - at > longest_line)
+        if (end - at > trust::max_clearsign_line)
             return fail(Code::failed, "a line of {} bytes cannot be signed: gpg cuts it at {}",
-                        end - at, longest_line);
+                        end - at, trust::max_clearsign_line);
         at = end + 1;
     }
     return text;

@@ -19,7 +19,7 @@ using OrderedJson = nlohmann::ordered_json;
 // No white space, ASCII only: Python's json.dumps(…, separators=(",", ":")). Hashes rest on it.
 [[nodiscard]] base::Result<std::string> compact_text(const OrderedJson& json);
 // One member a line, a line feed at the end. A line that gpg's clear signatures would cut is
-// Code::failed: it ends them at 19,995 bytes without a word.
+// Code::failed: it ends them at 19,993 bytes without a word.
 [[nodiscard]] base::Result<std::string> lines_text(const OrderedJson& json);
 
 // The text an object was read from has to be the text it is written as: then nothing in it was

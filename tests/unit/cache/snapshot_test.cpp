@@ -34,7 +34,7 @@ TEST(Snapshot, HasOneText) {
     EXPECT_EQ(again.names, example().names);
     EXPECT_EQ(again.files, example().files);
     EXPECT_EQ(again.serial, 7U);
-    // gpg cuts lines of more than 19,995 characters off without a word.
+    // gpg cuts lines of more than 19,993 bytes off without a word.
     for (const std::string& line : base::split(text, '\n')) EXPECT_LT(line.size(), 200U);
     EXPECT_TRUE(text.ends_with("}\n"));
 }
