@@ -17,7 +17,6 @@ namespace sf::deploy {
 
 namespace fs = std::filesystem;
 using base::Code;
-using base::fail;
 using base::Result;
 using base::Status;
 using std::chrono::milliseconds;
@@ -62,13 +61,18 @@ Status renew(const LeaseOptions& options, base::Reporter& reporter) {
     return {};
 }
 
+tl::unexpected<base::Error> wrong_words(const std::string& what) {
+    return base::fail_hint(Code::usage, what,
+                           "slurm-setup lease [--print|--keep] [--hours=N] TREE");
+}
+
 Result<int> parse_hours(std::string_view text) {
     int hours = 0;
     const char* end = text.data() + text.size();
     const auto [at, error] = std::from_chars(text.data(), end, hours);
     if (error == std::errc() && at == end && hours >= 1 && hours <= most_hours) return hours;
-    return fail(Code::usage, "'{}' is no number of hours up to {}", base::escape_untrusted(text),
-                most_hours);
+    return wrong_words(fmt::format("'{}' is no number of hours up to {}",
+                                   base::escape_untrusted(text), most_hours));
 }
 
 }  // namespace
@@ -92,12 +96,12 @@ Result<LeaseOptions> parse_lease(const std::vector<std::string>& words) {
         } else if (word.starts_with('/') && options.tree.empty()) {
             options.tree = word;
         } else {
-            return fail(Code::usage, "lease takes no '{}'", base::escape_untrusted(word));
+            return wrong_words(fmt::format("lease takes no '{}'", base::escape_untrusted(word)));
         }
     }
     if (options.keep && options.print)
-        return fail(Code::usage, "--keep and --print contradict each other");
-    if (options.tree.empty()) return fail(Code::usage, "lease needs the absolute path of the tree");
+        return wrong_words("--keep and --print contradict each other");
+    if (options.tree.empty()) return wrong_words("lease needs the absolute path of the tree");
     return options;
 }
 

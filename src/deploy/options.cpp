@@ -303,7 +303,9 @@ std::string help_text() {
         "      --node-parameters 'CPUs=64 RealMemory=256000' --cluster-name alpha\n"
         "  slurm_install.sh --full-init --role compute --controller head1   on each node, with\n"
         "      /etc/munge/munge.key brought from head1 before\n"
-        "What it writes, with owners and modes, and how to undo it: docs/install.md\n";
+        "What it would do is shown by --dry-run, and taken back by --uninstall. Everything it "
+        "writes, with\n"
+        "owners and modes: docs/install.md in the sources of slurm-factory\n";
     return text;
 }
 

@@ -111,7 +111,8 @@ private:
                             "a later series",
                             from, to),
                 fmt::format("to go back: uninstall {}, put back what was saved before the upgrade, "
-                            "move {} away, then install the earlier one (see docs/install.md)",
+                            "move {} away, then install the earlier one (word by word: "
+                            "docs/install.md in the sources of slurm-factory)",
                             from, record_path));
         } else if (step == ReleaseStep::too_far) {
             add(fmt::format("Slurm {} ran here, and {} cannot convert what so early a series left",

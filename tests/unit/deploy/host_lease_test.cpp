@@ -32,8 +32,11 @@ TEST(HostLease, TakesATreeByItsWholePath) {
                                                   {"/a", "/b"},
                                                   {"/a", "--hours=0"},
                                                   {"/a", "--hours=x"},
-                                                  {"--keep", "--print", "/a"}})
+                                                  {"--keep", "--print", "/a"}}) {
         EXPECT_EQ(parse_lease(words).error().code, base::Code::usage);
+        EXPECT_EQ(parse_lease(words).error().hint,
+                  "slurm-setup lease [--print|--keep] [--hours=N] TREE");
+    }
 }
 
 TEST(HostLease, ATreeThatIsNotThereYetIsJudgedByWhereItWillBe) {
