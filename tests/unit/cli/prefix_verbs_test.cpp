@@ -47,8 +47,58 @@ TEST_F(PrefixVerbs, WhereNothingIsNothingIsMade) {
     }
 }
 
+// A slip of the keys: nothing is said to be well, and nothing is made.
+TEST_F(PrefixVerbs, AFolderOfOthersIsLeftAlone) {
+    ASSERT_TRUE(base::make_dirs(prefix() + "/bin"));
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{"verify"},
+                                               {"verify", "--deep"},
+                                               {"fsck"},
+                                               {"fsck", "--set-aside"},
+                                               {"gc"},
+                                               {"lease"},
+                                               {"lease", "--print"},
+                                               {"lease", "--release"},
+                                               {"uninstall", "25.11.2"},
+                                               {"uninstall", "--all"},
+                                               {"rollback"},
+                                               {"rollback", "3"}}) {
+        SCOPED_TRACE(base::join(words, " "));
+        std::vector<std::string> all = words;
+        all.insert(all.end(), {"--prefix", prefix()});
+        const Said said = run_here(all);
+        EXPECT_EQ(said.code, 1);
+        EXPECT_EQ(said.out, "");
+        EXPECT_THAT(said.err, HasSubstr("nothing was installed to " + prefix()));
+        EXPECT_THAT(said.err, HasSubstr("say where: --prefix DIR"));
+        EXPECT_EQ(base::list_dir(prefix()).value(), std::vector<std::string>{"bin"});
+    }
+}
+
+TEST_F(PrefixVerbs, ABeginningIsOurs) {
+    for (const char* sign : {"generations", "store", "manifests", ".sf-stage"}) {
+        ASSERT_TRUE(base::make_dirs(prefix() + '/' + sign));
+        EXPECT_EQ(run_here({"verify", "--prefix", prefix()}).code, 0) << sign;
+        EXPECT_EQ(run_here({"fsck", "--prefix", prefix()}).code, 0) << sign;
+        // But there is nothing to go back to.
+        const Said back = run_here({"rollback", "--prefix", prefix()});
+        EXPECT_EQ(back.code, 1) << sign;
+        EXPECT_THAT(back.err, HasSubstr("nothing was installed to " + prefix())) << sign;
+        ASSERT_TRUE(base::remove_tree(prefix()));
+    }
+}
+
+TEST_F(PrefixVerbs, ANumberThatIsNoneIsSaidShortly) {
+    for (const char* word : {"abc", "-1", "0", "99999999999999999999999"}) {
+        const Said said = run_here({"rollback", word, "--prefix", prefix()});
+        EXPECT_EQ(said.code, 2) << word;
+        EXPECT_THAT(said.err, HasSubstr(fmt::format("'{}' is no number of a generation", word)));
+        EXPECT_LT(said.err.size(), 300U) << said.err;
+    }
+}
+
 TEST_F(PrefixVerbs, AnEmptyPrefixIsWell) {
-    ASSERT_TRUE(base::make_dirs(prefix()));
+    ASSERT_TRUE(base::make_dirs(prefix() + "/.sf-stage"));
     Said said = run_here({"verify", "--prefix", prefix(), "--json"});
     EXPECT_EQ(said.code, 0) << said.out;
     const auto event = base::parse_json(base::trim(said.out));
@@ -62,7 +112,9 @@ TEST_F(PrefixVerbs, AnEmptyPrefixIsWell) {
     said = run_here({"gc", "--prefix", prefix()});
     EXPECT_EQ(said.code, 1);
     EXPECT_THAT(said.err, HasSubstr("no other host has a lease"));
-    EXPECT_EQ(run_here({"lease", "--prefix", prefix()}).code, 0);
+    said = run_here({"lease", "--prefix", prefix()});
+    EXPECT_EQ(said.code, 0);
+    EXPECT_THAT(said.out, testing::ContainsRegex("until [0-9-]+ [0-9:]+ UTC"));
     EXPECT_EQ(base::list_dir(prefix() + "/.sf-leases")->size(), 1U);
     EXPECT_EQ(run_here({"lease", "--release", "--prefix", prefix()}).code, 0);
     EXPECT_EQ(base::list_dir(prefix() + "/.sf-leases")->size(), 0U);
@@ -87,6 +139,13 @@ TEST_F(PrefixVerbs, ALockFileThatIsNoneIsSaid) {
     EXPECT_EQ(said.code, 1);
     EXPECT_THAT(said.err, HasSubstr("slurm.lock"));
     EXPECT_THAT(said.err, HasSubstr("a lock file lacks"));
+    ASSERT_TRUE(base::write_file(lock, "slurm@25.11\n"));
+    const Said text =
+        run_here({"install", "--frozen", lock, "--cache", "/x", "--prefix", prefix()});
+    EXPECT_EQ(text.code, 1);
+    EXPECT_THAT(text.err, HasSubstr("slurm.lock is no lock file"));
+    EXPECT_THAT(text.err, HasSubstr("--write-lock FILE"));
+    EXPECT_THAT(text.err, testing::Not(HasSubstr("json")));
 }
 
 }  // namespace
