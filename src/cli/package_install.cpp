@@ -122,6 +122,18 @@ void say_plan(Session& session, const install::Resolved& found, const std::files
 
 }  // namespace
 
+void say_how_to_use(Session& session, const std::filesystem::path& prefix,
+                    const std::string& version) {
+    session.voice.line(fmt::format("  programs: {}/views/{}/bin and /sbin",
+                                   base::escape_untrusted(prefix.native()), version));
+    // Of this version: the link at the shorter path may have stayed with another.
+    const std::filesystem::path installer =
+        prefix / model::bundle_assets_path(version) / model::installer_name;
+    if (!base::exists(installer)) return;
+    session.voice.line(fmt::format("  to run a cluster from it, as root: {} --full-init --dry-run",
+                                   base::escape_untrusted(base::shell_quote(installer.native()))));
+}
+
 Status install_package(Session& session, const InstallRequest& options) {
     SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
     SF_TRY(const FoundPackage where, find_package(session, options.search));
@@ -152,8 +164,7 @@ Status install_package(Session& session, const InstallRequest& options) {
                           report.kept.size(), base::human_bytes(fetched.bytes))
             : fmt::format("{} {} was in {} already", found.bundle.name, found.bundle.version,
                           shown));
-    session.voice.line(
-        fmt::format("  programs: {}/views/{}/bin and /sbin", shown, found.bundle.version));
+    say_how_to_use(session, report.prefix, found.bundle.version);
     result["installed"] = report.installed;
     result["kept"] = report.kept;
     result["changed"] = report.changed;

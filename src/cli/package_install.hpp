@@ -3,6 +3,7 @@
 // for the verbs that install. One thread.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "cli/package_search.hpp"
@@ -18,5 +19,10 @@ struct InstallRequest {
 };
 
 [[nodiscard]] base::Status install_package(Session& session, const InstallRequest& options);
+
+// For people, once a version is in a prefix: where its programs are, and how a cluster gets started
+// from it where its installer came along.
+void say_how_to_use(Session& session, const std::filesystem::path& prefix,
+                    const std::string& version);
 
 }  // namespace sf::cli

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cli/build_inputs.hpp"
@@ -33,6 +34,9 @@ Result<std::optional<install::LockFile>> frozen_lock(const PackageSearch& search
     }
     const std::string shown = base::escape_untrusted(search.frozen);
     SF_TRY(const std::string text, base::read_file(search.frozen, max_lock));
+    if (!base::parse_json(text))
+        return fail_hint(Code::corrupt, shown + " is no lock file",
+                         "one is written by: slurm-factory install SPEC --write-lock FILE");
     SF_TRY(install::LockFile lock, base::during(install::lock_from_json(text), "reading " + shown));
     if (!search.spec.empty()) {
         SF_TRY(const install::Query said, slurm_spec(search.spec));

@@ -170,8 +170,7 @@ base::Status run_install(Session& session, const InstallOptions& options) {
         session.voice.line(
             fmt::format("{} {} was in {} already", bundle.name, bundle.version, prefix));
     }
-    session.voice.line(
-        fmt::format("  programs: {}/views/{}/bin and /sbin", prefix, bundle.version));
+    say_how_to_use(session, report.prefix, bundle.version);
     base::Json object = bundle_json(verified);
     object["prefix"] = report.prefix.string();
     object["installed"] = report.installed;
