@@ -18,6 +18,7 @@
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
 #include "cli/cache_choice.hpp"
+#include "cli/cache_place.hpp"
 #include "cli/publication_memory.hpp"
 #include "cli/publisher_trust.hpp"
 #include "install/package_offer.hpp"
@@ -320,7 +321,7 @@ void add_publish_options(CLI::App& app, PublishRequest& request) {
         ->capture_default_str()
         ->check(CLI::IsMember({"none", "slurm", "deps", "spack", "all"}))
         ->type_name("WHAT");
-    app.add_option("--publish-to", request.to, "The cache: a folder, file:// or s3://")
+    app.add_option("--publish-to", request.to, std::string("The cache: ") + writable_kinds)
         ->envname("SLURM_FACTORY_PUBLISH_TO")
         ->type_name("PLACE");
     add_publish_permissions(app, request);

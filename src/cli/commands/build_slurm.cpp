@@ -274,6 +274,7 @@ void add_build_slurm(CLI::App& app, Session& session) {
     command->add_flag("--explain", options->explain, "Say why each package is built or taken");
     command->fallthrough();
     command->footer(
+        "Where a known advisory is open, add --allow-vulnerable.\n"
         "Examples:\n"
         "  slurm-factory build-slurm\n"
         "  slurm-factory build-slurm --slurm-version 25.11 --toolchain bookworm\n"

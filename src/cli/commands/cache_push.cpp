@@ -142,7 +142,9 @@ void add_cache_push(CLI::App& group, Session& session) {
         "push", "Publish what was built here, without building: proven, signed, put into a cache");
     const auto options = std::make_shared<Options>();
     options->publish.what = "all";
-    command->add_option("PLACE", options->publish.to, "The cache: a folder, file:// or s3://")
+    command
+        ->add_option("PLACE", options->publish.to,
+                     "The cache: a name of 'cache list', a folder, file:// or s3://")
         ->required();
     add_choice_options(*command, options->request);
     command

@@ -167,6 +167,10 @@ Status run_list(Session& session, const ListOptions& options) {
     const std::int64_t now = std::time(nullptr);
     const bool adds = !options.keys.empty() || !options.builds.empty();
     if (adds) {
+        if (options.reason.empty())
+            return base::fail_hint(Code::usage,
+                                   "--reason is required with --revoke-key and --revoke-build",
+                                   "for instance: --reason 'stolen on 2026-03-01'");
         if (const Status reason = trust::check_reason(options.reason); !reason)
             return base::fail_hint(Code::usage, "--reason: " + reason.error().message,
                                    "for instance: --reason 'stolen on 2026-03-01'");

@@ -86,6 +86,7 @@ void add_plan(CLI::App& app, Session& session) {
     add_buildcache_options(*command, options->buildcache);
     command->fallthrough();
     command->footer(
+        "Where a known advisory is open, add --allow-vulnerable.\n"
         "Examples:\n"
         "  slurm-factory plan --slurm-version 25.11 --toolchain bookworm\n"
         "  slurm-factory plan --buildcache deps --cache https://cache.example.org\n"

@@ -177,7 +177,10 @@ void add_prepare(CLI::App& group, Session& session) {
 
 void add_shell(CLI::App& group, Session& session) {
     const auto options = std::make_shared<ShellOptions>();
-    CLI::App* sub = group.add_subcommand("shell", "A shell in a toolchain's root, to look around");
+    CLI::App* sub = group.add_subcommand(
+        "shell",
+        "A shell in a toolchain's root, to look around; makes the root if there is "
+        "none (some minutes, needs a network)");
     sub->add_option("NAME", options->name, "The toolchain")->required();
     sub->add_option("COMMAND", options->command,
                     "An absolute program and its arguments, after --, instead of a shell");

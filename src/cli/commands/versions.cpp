@@ -3,6 +3,7 @@
 // against them.
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <ctime>
 #include <map>
 
@@ -18,6 +19,7 @@ struct VersionsOptions {
     std::string series;
     bool available = false;
     BuildRequest request;  // for the places of sources
+    std::string idle;      // a word that says nothing without --available
 };
 
 std::string today() { return base::utc_date(std::time(nullptr)); }
@@ -104,6 +106,9 @@ base::Status show_series(Session& session, const recipe::Catalog& catalog,
 }
 
 base::Status run_versions(Session& session, const VersionsOptions& options) {
+    if (!options.available && !options.idle.empty())
+        return base::fail_hint(base::Code::usage, options.idle + " goes with --available",
+                               "slurm-factory versions --available " + options.idle);
     SF_TRY(const recipe::Catalog catalog, session.catalog());
     std::vector<std::string> names;
     for (const auto& [series, stack] : catalog.stacks) names.push_back(series);
@@ -131,18 +136,23 @@ void add_versions(CLI::App& app, Session& session) {
         "versions", "The Slurm releases there are, their support and known vulnerabilities");
     sub->add_option("SERIES", options->series, "Only this series, for instance 25.11");
     sub->add_flag("--available", options->available, "Ask whether each one's source can be had");
-    sub->add_option("--source-mirror", options->request.mirrors,
-                    "A folder or URL to look for sources in first (repeatable)")
-        ->envname("SLURM_FACTORY_SOURCE_MIRROR")
-        ->type_name("URL");
-    sub->add_flag("--offline", options->request.offline,
-                  "With --available: look on this machine only");
+    const char* const variable = "SLURM_FACTORY_SOURCE_MIRROR";
+    const CLI::Option* const mirror =
+        sub->add_option("--source-mirror", options->request.mirrors,
+                        "With --available: a folder or URL to look in first (repeatable)")
+            ->envname(variable)
+            ->type_name("URL");
+    const CLI::Option* const offline = sub->add_flag("--offline", options->request.offline,
+                                                     "With --available: look on this machine only");
     sub->fallthrough();
     sub->footer(
         "Examples:\n"
         "  slurm-factory versions\n"
         "  slurm-factory versions 25.11 --available");
-    sub->callback([&session, options] {
+    sub->callback([&session, options, mirror, offline, variable] {
+        // What the environment or a file says is for other commands, too.
+        if (mirror->count() > 0 && ::getenv(variable) == nullptr) options->idle = "--source-mirror";
+        if (offline->count() > 0) options->idle = "--offline";
         session.action = [&session, options] { return run_versions(session, *options); };
     });
 }

@@ -173,6 +173,8 @@ TEST_F(CacheTrust, ARootTakesBack) {
     const std::string first = base::read_file(file).value();
 
     expect(2, "--reason", {"key", "revocations", file, "--signing-key", root, "--revoke-key", key});
+    expect(2, "--reason is required with --revoke-key and --revoke-build",
+           {"key", "revocations", file, "--signing-key", root, "--revoke-build", "zz"});
     expect(2, "--reason goes with", {"key", "revocations", file, "--reason", "x"});
     expect(2, "is no SHA-256",
            {"key", "revocations", file, "--signing-key", root, "--revoke-build", "abc", "--reason",

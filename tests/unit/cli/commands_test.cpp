@@ -73,6 +73,19 @@ TEST_F(Commands, AvailabilityIsAskedForOnlyWhenWanted) {
     for (const Json& version : list[0]["versions"]) EXPECT_FALSE(version["available"].get<bool>());
 }
 
+TEST_F(Commands, WhereToLookGoesWithAvailable) {
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"versions", "--offline"}, {"versions", "--source-mirror", "/srv/sources"}}) {
+        const Said said = run_here(words);
+        EXPECT_EQ(said.code, 2);
+        EXPECT_THAT(said.err, HasSubstr(words[1] + " goes with --available"));
+    }
+    // What is meant for every command says nothing here.
+    set("SLURM_FACTORY_SOURCE_MIRROR", "/srv/sources");
+    write(folder() / "config/slurm-factory/config.yaml", "offline: true\n");
+    EXPECT_EQ(run_here({"versions"}).code, 0);
+}
+
 TEST_F(Commands, ToolchainsAreListed) {
     Said said = run_here({"toolchain", "list"});
     EXPECT_EQ(said.code, 0) << said.err;
