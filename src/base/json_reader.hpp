@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -84,9 +85,30 @@ public:
         x_trouble = fmt::format("lacks '{}'", key);
         return nullptr;
     }
+    // The rules that the other members are written by; what other rules say is not guessed at, so
+    // it is read first.
+    void schema(int wanted) {
+        int said = 0;
+        number("schema", said);
+        if (!x_trouble.empty() || said == wanted) return;
+        x_trouble = fmt::format("has schema {}, this program reads schema {}", said, wanted);
+        if (said > wanted) x_hint = "use a newer slurm-factory";
+    }
     [[nodiscard]] Status status() const {
         if (x_trouble.empty()) return {};
-        return fail(Code::corrupt, "{} {}", x_what, x_trouble);
+        return fail_hint(Code::corrupt, fmt::format("{} {}", x_what, x_trouble), x_hint);
+    }
+    // That `text` is how the program itself writes what was read, `again`: else it holds something
+    // that was passed over here and may not be elsewhere, as a member of an unknown name.
+    [[nodiscard]] Status one_form(std::string_view text, const Result<std::string>& again) const {
+        SF_CHECK(status());
+        if (!again) return tl::unexpected(again.error());
+        if (*again == text) return {};
+        return fail_hint(Code::corrupt,
+                         fmt::format("{} is not in its one text form: it was edited, or holds "
+                                     "something that this program does not read",
+                                     x_what),
+                         "use the slurm-factory that wrote it, or a newer one");
     }
 
 private:
@@ -96,6 +118,7 @@ private:
     const Json& x_object;
     std::string x_what;
     std::string x_trouble;
+    std::string x_hint;
 };
 
 }  // namespace sf::base

@@ -19,7 +19,7 @@ using base::Status;
 
 namespace {
 
-constexpr unsigned schema = 1;
+constexpr int schema = 1;
 
 Status check(const OfflineRecord& record) {
     SF_CHECK(model::check_name(record.name, "package name"));
@@ -89,16 +89,8 @@ Result<OfflineRecord> offline_record_from_json(std::string_view text) {
     if (text.size() > max_offline_record) return fail(Code::corrupt, "the record is too large");
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the record of an offline file");
-    unsigned said = 0;
     OfflineRecord record;
-    reader.number("schema", said);
-    SF_CHECK(reader.status());
-    if (said != schema)
-        return base::fail_hint(
-            Code::corrupt,
-            fmt::format("the offline file has schema {}, this program reads schema {}", said,
-                        schema),
-            "use a newer slurm-factory");
+    reader.schema(schema);
     reader.text("name", record.name);
     reader.text("version", record.version);
     reader.text("toolchain", record.toolchain);
@@ -109,8 +101,8 @@ Result<OfflineRecord> offline_record_from_json(std::string_view text) {
         record.mirrors.push_back(std::move(mirror));
         return {};
     });
-    if (reader.has("tool")) {
-        base::JsonReader inner(json["tool"], "the tool");
+    if (const Json* const said = reader.has("tool") ? reader.member("tool") : nullptr) {
+        base::JsonReader inner(*said, "the tool");
         OfflineTool tool;
         inner.text("name", tool.name);
         read(inner, "archive", tool.archive);
@@ -118,9 +110,7 @@ Result<OfflineRecord> offline_record_from_json(std::string_view text) {
         record.tool = std::move(tool);
     }
     SF_CHECK(reader.status());
-    SF_TRY(const std::string again, to_json(record));
-    if (again != text)
-        return fail(Code::corrupt, "the record of the offline file is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_json(record)));
     return record;
 }
 

@@ -64,22 +64,6 @@ Status read_build(const Json& json, Build& build) {
     return reader.status();
 }
 
-Status check_schema(JsonReader& reader) {
-    int said = 0;
-    reader.number("schema", said);
-    SF_CHECK(reader.status());
-    if (said == schema) return {};
-    return base::fail_hint(
-        Code::corrupt,
-        fmt::format("the index has schema {}, this program reads schema {}", said, schema),
-        "use a newer slurm-factory");
-}
-
-Status check_same(std::string_view again, std::string_view text) {
-    if (again == text) return {};
-    return fail(Code::corrupt, "a node of the index is not in its one text form");
-}
-
 // The node that `ref` names, and of what it should be.
 Result<std::string> read_node(const ReadNode& read, const Ref& ref) {
     if (ref.size > max_index_node) return fail(Code::corrupt, "a node of the index is too large");
@@ -103,13 +87,12 @@ Result<std::string> to_json(const NameNode& node) {
 Result<NameNode> name_node_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     JsonReader reader(json, "the index of a package");
-    SF_CHECK(check_schema(reader));
     NameNode node;
+    reader.schema(schema);
     reader.text("name", node.name);
     read(reader, "versions", node.versions);
     SF_CHECK(reader.status());
-    SF_TRY(const std::string again, to_json(node));
-    SF_CHECK(check_same(again, text));
+    SF_CHECK(reader.one_form(text, to_json(node)));
     return node;
 }
 
@@ -126,16 +109,15 @@ Result<std::string> to_json(const VersionNode& node) {
 Result<VersionNode> version_node_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     JsonReader reader(json, "the index of a version");
-    SF_CHECK(check_schema(reader));
     VersionNode node;
+    reader.schema(schema);
     reader.text("name", node.name);
     reader.text("version", node.version);
     reader.each("builds", [&](const Json& item) -> Status {
         return read_build(item, node.builds.emplace_back());
     });
     SF_CHECK(reader.status());
-    SF_TRY(const std::string again, to_json(node));
-    SF_CHECK(check_same(again, text));
+    SF_CHECK(reader.one_form(text, to_json(node)));
     return node;
 }
 

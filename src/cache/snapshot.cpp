@@ -73,15 +73,8 @@ Result<Snapshot> snapshot_from_text(std::string_view text) {
     if (text.size() > max_snapshot) return fail(Code::corrupt, "the snapshot is too large");
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the snapshot");
-    int said = 0;
     Snapshot snapshot;
-    reader.number("schema", said);
-    SF_CHECK(reader.status());
-    if (said != schema)
-        return fail_hint(
-            Code::corrupt,
-            fmt::format("the snapshot has schema {}, this program reads schema {}", said, schema),
-            "use a newer slurm-factory");
+    reader.schema(schema);
     reader.text("repository", snapshot.repository);
     reader.text("mirror", snapshot.mirror);
     reader.number("serial", snapshot.serial);
@@ -90,9 +83,7 @@ Result<Snapshot> snapshot_from_text(std::string_view text) {
     read(reader, "names", snapshot.names);
     read(reader, "files", snapshot.files);
     SF_CHECK(reader.status());
-    SF_CHECK(check(snapshot));
-    SF_TRY(const std::string again, to_text(snapshot));
-    if (again != text) return fail(Code::corrupt, "the snapshot is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_text(snapshot)));
     return snapshot;
 }
 
@@ -116,14 +107,13 @@ Result<std::string> to_json(const SeenSnapshot& seen) {
 Result<SeenSnapshot> seen_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the record of a cache");
-    int said = 0;
     SeenSnapshot seen;
-    reader.number("schema", said);
+    reader.schema(schema);
     reader.text("repository", seen.repository);
     reader.number("serial", seen.serial);
     reader.digest("sha256", seen.sha256);
     SF_CHECK(reader.status());
-    if (said != schema || !is_repository_id(seen.repository) || seen.serial == 0)
+    if (!is_repository_id(seen.repository) || seen.serial == 0)
         return fail(Code::corrupt, "the record of a cache is none");
     return seen;
 }

@@ -52,8 +52,7 @@ Result<SourceList> source_list_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the list of sources");
     SourceList list;
-    int said = 0;
-    reader.number("schema", said);
+    reader.schema(schema);
     reader.text("name", list.name);
     reader.text("version", list.version);
     reader.digest("identity", list.identity);
@@ -68,11 +67,7 @@ Result<SourceList> source_list_from_json(std::string_view text) {
         return one.status();
     });
     SF_CHECK(reader.status());
-    if (said != schema)
-        return fail(Code::corrupt, "the list of sources has schema {}, not {}", said, schema);
-    SF_TRY(const std::string again, to_json(list));
-    if (again != text)
-        return fail(Code::corrupt, "the list of sources is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_json(list)));
     return list;
 }
 

@@ -88,15 +88,8 @@ Result<std::string> to_json(const LockFile& lock) {
 Result<LockFile> lock_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "a lock file");
-    int said = 0;
     LockFile lock;
-    reader.number("schema", said);
-    SF_CHECK(reader.status());
-    if (said != schema)
-        return base::fail_hint(
-            Code::corrupt,
-            fmt::format("a lock file has schema {}, this program reads schema {}", said, schema),
-            "use a newer slurm-factory");
+    reader.schema(schema);
     reader.text("repository", lock.repository);
     reader.text("mirror", lock.mirror);
     reader.number("serial", lock.serial);
@@ -122,9 +115,8 @@ Result<LockFile> lock_from_json(std::string_view text) {
         return {};
     });
     SF_CHECK(reader.status());
-    SF_TRY(const std::string again, to_json(lock));
-    if (again == text) return lock;
-    return fail(Code::corrupt, "a lock file is not in its one text form: it was edited");
+    SF_CHECK(reader.one_form(text, to_json(lock)));
+    return lock;
 }
 
 }  // namespace sf::install

@@ -19,6 +19,7 @@ std::string Package::store_name() const { return model::store_name(name, version
 
 namespace {
 
+constexpr const char* package_reader = "the package manifest";
 constexpr int package_schema = 1;
 constexpr int bundle_schema = 1;
 
@@ -140,21 +141,9 @@ Json write(const Package& package) {
     return json;
 }
 
-Status check_schema(base::JsonReader& reader, int wanted) {
-    int schema = 0;
-    reader.number("schema", schema);
-    SF_CHECK(reader.status());
-    if (schema != wanted)
-        return fail(Code::corrupt,
-                    "the manifest has schema {}, this program reads schema {}; use the version of "
-                    "slurm-factory that wrote it, or a newer one",
-                    schema, wanted);
-    return {};
-}
-
 Status read(const Json& json, Package& package) {
-    base::JsonReader reader(json, "the package manifest");
-    SF_CHECK(check_schema(reader, package_schema));
+    base::JsonReader reader(json, package_reader);
+    reader.schema(package_schema);
     reader.text("name", package.name);
     reader.text("version", package.version);
     reader.text("toolchain", package.toolchain);
@@ -182,16 +171,6 @@ Status read(const Json& json, Package& package) {
     return {};
 }
 
-// A manifest has one text. Another one would hold something that we pass over and somebody else
-// may not: a member we do not know, a number written otherwise.
-Status check_same(std::string_view again, std::string_view text) {
-    if (again == text) return {};
-    return base::fail_hint(Code::corrupt,
-                           "the manifest holds something this program does not read, or is not in "
-                           "its one text form",
-                           "use the version of slurm-factory that wrote it, or a newer one");
-}
-
 }  // namespace
 
 Result<std::string> to_json(const Package& package) { return base::canonical_json(write(package)); }
@@ -200,8 +179,7 @@ Result<Package> package_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     Package package;
     SF_CHECK(read(json, package));
-    SF_TRY(const std::string again, to_json(package));
-    SF_CHECK(check_same(again, text));
+    SF_CHECK(base::JsonReader(json, package_reader).one_form(text, to_json(package)));
     return package;
 }
 
@@ -224,8 +202,8 @@ Result<std::string> to_json(const Bundle& bundle) {
 Result<Bundle> bundle_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the bundle manifest");
-    SF_CHECK(check_schema(reader, bundle_schema));
     Bundle bundle;
+    reader.schema(bundle_schema);
     reader.text("name", bundle.name);
     reader.text("version", bundle.version);
     reader.text("toolchain", bundle.toolchain);
@@ -241,8 +219,7 @@ Result<Bundle> bundle_from_json(std::string_view text) {
     SF_CHECK(check_name(bundle.toolchain, "toolchain name"));
     SF_CHECK(check_name(bundle.architecture, "architecture"));
     SF_CHECK(check_version(bundle.version));
-    SF_TRY(const std::string again, to_json(bundle));
-    SF_CHECK(check_same(again, text));
+    SF_CHECK(reader.one_form(text, to_json(bundle)));
     return bundle;
 }
 

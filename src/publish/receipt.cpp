@@ -34,8 +34,7 @@ Result<Receipt> receipt_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the record of what was published");
     Receipt receipt;
-    int version = 0;
-    reader.number("schema", version);
+    reader.schema(schema);
     reader.digest("request", receipt.request);
     reader.each("snapshots", [&](const Json& item) -> Status {
         base::JsonReader one(item, "a snapshot");
@@ -48,10 +47,7 @@ Result<Receipt> receipt_from_json(std::string_view text) {
     });
     reader.number("renew", receipt.renew);
     SF_CHECK(reader.status());
-    if (version != schema)
-        return base::fail(Code::corrupt, "it has schema {}, not {}", version, schema);
-    SF_TRY(const std::string again, to_json(receipt));
-    if (again != text) return base::fail(Code::corrupt, "it is not in its one form");
+    SF_CHECK(reader.one_form(text, to_json(receipt)));
     return receipt;
 }
 

@@ -106,9 +106,8 @@ Result<std::string> to_json(const Generation& generation) {
 Result<Generation> generation_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the record of a generation");
-    int said = 0;
     Generation generation;
-    reader.number("schema", said);
+    reader.schema(schema);
     reader.number("number", generation.number);
     reader.number("made", generation.made);
     reader.text("version", generation.version);
@@ -122,15 +121,8 @@ Result<Generation> generation_from_json(std::string_view text) {
         }
     }
     SF_CHECK(reader.status());
-    if (said != schema)
-        return base::fail_hint(
-            Code::corrupt,
-            fmt::format("the record of a generation has schema {}, this program reads schema {}",
-                        said, schema),
-            "use a newer slurm-factory");
-    SF_TRY(const std::string again, to_json(generation));
-    if (again == text) return generation;
-    return fail(Code::corrupt, "the record of a generation is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_json(generation)));
+    return generation;
 }
 
 Result<std::vector<Generation>> list_generations(const fs::path& prefix) {

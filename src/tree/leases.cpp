@@ -77,8 +77,7 @@ Result<Lease> lease_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "a lease");
     Lease lease;
-    int said = 0;
-    reader.number("schema", said);
+    reader.schema(schema);
     reader.text("host", lease.host);
     reader.text("boot", lease.boot);
     reader.number("made", lease.made);
@@ -90,12 +89,8 @@ Result<Lease> lease_from_json(std::string_view text) {
     });
     reader.texts("packages", lease.packages);
     SF_CHECK(reader.status());
-    if (said != schema)
-        return fail(Code::corrupt, "a lease has schema {}, this program reads schema {}", said,
-                    schema);
-    SF_TRY(const std::string again, to_json(lease));
-    if (again == text) return lease;
-    return fail(Code::corrupt, "a lease is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_json(lease)));
+    return lease;
 }
 
 Result<std::string> lease_file(const Lease& lease) {

@@ -114,16 +114,8 @@ Result<RevocationList> revocations_from_text(std::string_view text) {
         return fail(Code::corrupt, "the list of revocations is too large");
     SF_TRY(const Json json, base::parse_json(text, 4));
     base::JsonReader reader(json, "the list of revocations");
-    int said = 0;
     RevocationList list;
-    reader.number("schema", said);
-    SF_CHECK(reader.status());
-    if (said != schema)
-        return fail_hint(Code::corrupt,
-                         fmt::format("the list of revocations has schema {}, this program reads "
-                                     "schema {}",
-                                     said, schema),
-                         "use a newer slurm-factory");
+    reader.schema(schema);
     reader.number("serial", list.serial);
     reader.number("issued", list.issued);
     reader.number("expires", list.expires);
@@ -138,9 +130,7 @@ Result<RevocationList> revocations_from_text(std::string_view text) {
         return {};
     });
     SF_CHECK(reader.status());
-    SF_TRY(const std::string again, to_text(list));
-    if (again != text)
-        return fail(Code::corrupt, "the list of revocations is not in its one text form");
+    SF_CHECK(reader.one_form(text, to_text(list)));
     return list;
 }
 
@@ -152,13 +142,12 @@ Result<std::string> to_json(const SeenRevocations& seen) {
 Result<SeenRevocations> seen_revocations_from_json(std::string_view text) {
     SF_TRY(const Json json, base::parse_json(text));
     base::JsonReader reader(json, "the record of a list of revocations");
-    int said = 0;
     SeenRevocations seen;
-    reader.number("schema", said);
+    reader.schema(schema);
     reader.number("serial", seen.serial);
     reader.digest("sha256", seen.sha256);
     SF_CHECK(reader.status());
-    if (said != schema || seen.serial == 0)
+    if (seen.serial == 0)
         return fail(Code::corrupt, "the record of a list of revocations is none");
     return seen;
 }
