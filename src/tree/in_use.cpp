@@ -3,10 +3,13 @@
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <fcntl.h>
 #include <optional>
 #include <string_view>
 #include <unistd.h>
@@ -33,42 +36,133 @@ std::optional<Number> number(const std::string& text, int base) {
     return value;
 }
 
+// File systems of many hosts, of which all files have the device of their folder, and which may not
+// answer. Others (btrfs, overlayfs) give files devices of their own.
+bool is_remote_type(std::string_view type) {
+    static constexpr std::array<std::string_view, 6> types{"nfs",  "nfs4",   "lustre",
+                                                           "gpfs", "beegfs", "ceph"};
+    return std::ranges::find(types, type) != types.end() || type == "fuse" ||
+           type.starts_with("fuse.");
+}
+bool is_remote(const fs::path& path) {
+    static constexpr std::array<unsigned long, 6> types{0x6969,      // NFS
+                                                        0x0BD00BD0,  // Lustre
+                                                        0x47504653,  // GPFS
+                                                        0x19830326,  // BeeGFS
+                                                        0x00C36400,  // CephFS
+                                                        0x65735546};  // FUSE
+    struct statfs status {};
+    if (::statfs(path.c_str(), &status) != 0) return false;
+    const auto type = static_cast<unsigned long>(status.f_type) & 0xFFFFFFFFUL;
+    return std::ranges::find(types, type) != types.end();
+}
+
+// One line of mountinfo, as a process has it mounted.
+struct Mount {
+    dev_t device = 0;
+    std::string at;  // spaces and the like as \040
+    std::string type;
+};
+
+// By mount id. "36 35 98:0 /root /at rw,noatime master:1 - ext3 /dev/sda rw"
+std::map<int, Mount> mounts_of(const fs::path& process) {
+    std::map<int, Mount> mounts;
+    const auto text = base::read_file(process / "mountinfo");
+    if (!text) return mounts;
+    for (const std::string& line : base::split(*text, '\n')) {
+        const std::vector<std::string> words = base::split(line, ' ');
+        const auto dash = std::ranges::find(words, "-");
+        constexpr std::ptrdiff_t fewest = 6;
+        if (dash - words.begin() < fewest || words.end() - dash < 2) continue;
+        const auto id = number<int>(words[0], 10);
+        const std::size_t colon = words[2].find(':');
+        if (!id || colon == std::string::npos) continue;
+        const auto major = number<unsigned>(words[2].substr(0, colon), 10);
+        const auto minor = number<unsigned>(words[2].substr(colon + 1), 10);
+        if (major && minor) mounts[*id] = {makedev(*major, *minor), words[4], *(dash + 1)};
+    }
+    return mounts;
+}
+
 class Search {
 public:
     Search(const std::map<std::string, fs::path>& parts, const fs::path& proc)
         : x_parts(parts), x_proc(proc) {}
 
     Result<InUse> run() {
-        for (const auto& [part, path] : x_parts) SF_CHECK(note_inodes(part, path));
+        SF_CHECK(find_devices());
         SF_TRY(const std::vector<std::string> names, base::list_dir(x_proc));
         InUse found;
+        std::vector<std::set<Inode>> unknown;  // of each process found
+        bool some_unknown = false;
         for (const std::string& name : names) {
             const auto pid = number<pid_t>(name, 10);
             if (!pid || *pid == ::getpid()) continue;
             SF_CHECK(base::check_stop());
             x_uses.clear();
+            x_unknown.clear();
             x_denied = false;
             look(x_proc / name);
             if (x_denied) ++found.unseen;
-            if (x_uses.empty()) continue;
+            if (x_uses.empty() && x_unknown.empty()) continue;
+            some_unknown = some_unknown || !x_unknown.empty();
             const auto comm = base::read_file(x_proc / name / "comm");
             found.processes.push_back(
                 {*pid, base::escape_untrusted(base::trim(comm.value_or("?"))), x_uses});
+            unknown.push_back(std::move(x_unknown));
         }
+        // A thousand hosts that all do so keep a file server busy: not unless it is needed.
+        if (some_unknown) {
+            for (const auto& [part, path] : x_parts) SF_CHECK(note_inodes(part, path));
+        }
+        for (std::size_t i = 0; i < unknown.size(); ++i) {
+            for (const Inode& inode : unknown[i]) {
+                const auto known = x_inodes.find(inode);
+                if (known != x_inodes.end()) found.processes[i].uses.insert(known->second);
+            }
+        }
+        std::erase_if(found.processes, [](const Process& each) { return each.uses.empty(); });
         return found;
     }
 
 private:
-    Status note_inodes(const std::string& part, const fs::path& top) {
-        std::error_code error;
+    // Where a file of a part can be.
+    Status find_devices() {
+        for (const auto& [part, path] : x_parts) {
+            SF_TRY(const auto status, status_of(path));
+            if (!status || x_devices.contains(status->st_dev)) continue;
+            if (is_remote(path))
+                x_devices.insert(status->st_dev);
+            else
+                x_anywhere = true;
+        }
+        return {};
+    }
+    // What lies on a server of something else is not looked at: it may not answer, and whoever has
+    // a file of it open is none of our business.
+    [[nodiscard]] bool may_hold_a_part(const Mount& mount) const {
+        return x_devices.contains(mount.device) || (x_anywhere && !is_remote_type(mount.type));
+    }
+
+    // nullopt: it is not there. What cannot be looked at may be in use.
+    static Result<std::optional<struct stat>> status_of(const fs::path& path) {
         struct stat status {};
-        if (::lstat(top.c_str(), &status) != 0) return {};
-        x_inodes.emplace(Inode{status.st_dev, status.st_ino}, part);
+        if (::lstat(path.c_str(), &status) == 0) return std::optional(status);
+        if (errno == ENOENT || errno == ENOTDIR) return std::optional<struct stat>();
+        return base::fail_errno(errno, "look at " + base::escape_untrusted(path.native()));
+    }
+
+    Status note_inodes(const std::string& part, const fs::path& top) {
+        SF_TRY(const auto above, status_of(top));
+        if (!above) return {};
+        x_inodes.emplace(Inode{above->st_dev, above->st_ino}, part);
+        std::error_code error;
         for (fs::recursive_directory_iterator it(top, error), end; !error && it != end;
              it.increment(error)) {
             SF_CHECK(base::check_stop());
-            if (::lstat(it->path().c_str(), &status) == 0 && !S_ISLNK(status.st_mode))
-                x_inodes.emplace(Inode{status.st_dev, status.st_ino}, part);
+            SF_TRY(const auto status, status_of(it->path()));
+            if (status && !S_ISLNK(status->st_mode))
+                x_inodes.emplace(Inode{status->st_dev, status->st_ino}, part);
         }
         if (error && error.value() != ENOENT && error.value() != ENOTDIR)
             return base::fail_errno(error.value(),
@@ -76,28 +170,68 @@ private:
         return {};
     }
 
-    void see_path(std::string_view path) {
+    // Whether it is of a part, as far as its path tells.
+    bool see_path(std::string_view path) {
+        bool seen = false;
         for (const auto& [part, top] : x_parts) {
             const std::string& whole = top.native();
-            if (path.starts_with(whole) && (path.size() == whole.size() ||
-                                            path[whole.size()] == '/' || path[whole.size()] == ' '))
-                x_uses.insert(part);
+            if (!path.starts_with(whole) || (path.size() != whole.size() &&
+                                             path[whole.size()] != '/' && path[whole.size()] != ' '))
+                continue;
+            x_uses.insert(part);
+            seen = true;
         }
+        return seen;
     }
+    // Its path may be another one for the process, or of before it was moved.
     void see_inode(const Inode& inode) {
-        const auto known = x_inodes.find(inode);
-        if (known != x_inodes.end()) x_uses.insert(known->second);
+        if (x_anywhere || x_devices.contains(inode.first)) x_unknown.insert(inode);
     }
 
-    // exe, cwd, root, fd/*: what it leads to, by either way.
-    void see_link(const fs::path& link) {
+    // What it leads to, by either way. `mount`: where that lies; null: nobody can tell.
+    void see_link(const fs::path& link, const Mount* mount) {
         std::error_code error;
         const fs::path target = fs::read_symlink(link, error);
-        if (error.value() == EACCES || error.value() == EPERM) x_denied = true;
+        // It has ended, or closed it.
+        if (error && error.value() != ENOENT && error.value() != ESRCH) x_denied = true;
         if (error) return;
-        see_path(target.native());
+        const std::string& path = target.native();
+        // A socket, a pipe; but not "(unreachable)/…".
+        if (!path.starts_with('/') && !path.starts_with('(')) return;
+        const bool seen = see_path(path);
+        if (mount == nullptr) mount = mount_of(path);
+        if (mount != nullptr && !may_hold_a_part(*mount)) return;
+        // Where looking costs nothing, both ways count.
+        if (!seen || x_anywhere) see_inode_of(link);
+    }
+    // By its path, the last of those mounted above it. Where the process has another root than we
+    // have, the two are not of one tree.
+    [[nodiscard]] const Mount* mount_of(std::string_view path) const {
+        const Mount* found = nullptr;
+        if (!x_same_root) return nullptr;
+        for (const auto& [id, mount] : x_mounts) {
+            const bool above = mount.at == "/" || (path.starts_with(mount.at) &&
+                                                   (path.size() == mount.at.size() ||
+                                                    path[mount.at.size()] == '/'));
+            if (above && path.starts_with('/') &&
+                (found == nullptr || mount.at.size() >= found->at.size()))
+                found = &mount;
+        }
+        return found;
+    }
+    // What the kernel knows of it already, without asking a server.
+    void see_inode_of(const fs::path& link) {
+        struct statx known {};
         struct stat status {};
-        if (::stat(link.c_str(), &status) == 0) see_inode({status.st_dev, status.st_ino});
+        if (::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
+                    &known) == 0)
+            see_inode({makedev(known.stx_dev_major, known.stx_dev_minor), known.stx_ino});
+        else if (errno == ENOENT)  // it has ended, or closed it
+            return;
+        else if (::stat(link.c_str(), &status) == 0)  // no statx, as in some containers
+            see_inode({status.st_dev, status.st_ino});
+        else if (errno != ENOENT)
+            x_denied = true;
     }
 
     // "<from>-<to> r-xp <offset> <major>:<minor> <inode>   <path>"
@@ -107,7 +241,7 @@ private:
         for (const std::string& line : base::split(*text, '\n')) {
             const std::size_t slash = line.find('/');
             if (slash == std::string::npos) continue;
-            see_path(std::string_view(line).substr(slash));
+            if (see_path(std::string_view(line).substr(slash)) && !x_anywhere) continue;
             const std::vector<std::string> words = base::split(line.substr(0, slash), ' ');
             constexpr std::size_t device_at = 3;
             constexpr std::size_t inode_at = 4;
@@ -123,18 +257,40 @@ private:
         }
     }
 
+    // The program is mapped; what is mapped and where its file lies is said by one text.
     void look(const fs::path& process) {
-        for (const char* link : {"exe", "cwd", "root"}) see_link(process / link);
+        x_mounts = mounts_of(process);
+        std::error_code error;
+        x_same_root = fs::read_symlink(process / "root", error) == "/";
+        for (const char* link : {"exe", "cwd", "root"}) see_link(process / link, nullptr);
         see_maps(process / "maps");
         const auto open = base::list_dir(process / "fd");
         if (!open) return;
-        for (const std::string& name : *open) see_link(process / "fd" / name);
+        for (const std::string& name : *open)
+            see_link(process / "fd" / name, mount_of_descriptor(process / "fdinfo" / name));
+    }
+    // "mnt_id:	36"
+    [[nodiscard]] const Mount* mount_of_descriptor(const fs::path& info) const {
+        const auto text = base::read_file(info);
+        if (!text) return nullptr;
+        for (const std::string& line : base::split(*text, '\n')) {
+            if (!line.starts_with("mnt_id:")) continue;
+            const auto id = number<int>(std::string(base::trim(line.substr(line.find(':') + 1))), 10);
+            const auto found = id ? x_mounts.find(*id) : x_mounts.end();
+            return found == x_mounts.end() ? nullptr : &found->second;
+        }
+        return nullptr;
     }
 
     const std::map<std::string, fs::path>& x_parts;
     const fs::path& x_proc;
+    std::set<dev_t> x_devices;  // of parts on remote file systems
+    bool x_anywhere = false;    // some are on others
+    std::map<int, Mount> x_mounts;  // of the process that is looked at
     std::map<Inode, std::string> x_inodes;
     std::set<std::string> x_uses;
+    std::set<Inode> x_unknown;
+    bool x_same_root = false;
     bool x_denied = false;
 };
 
