@@ -38,7 +38,7 @@ suite() {
     fi
     {
         echo "$name: $what, $took s"
-        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|uninstall|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
+        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|uninstall|gc|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
             sed 's/^/  /'
     } >>"$out/summary"
 }

@@ -24,6 +24,7 @@ using ::testing::AnyOf;
 
 constexpr const char* old_version = "25.11.1";
 constexpr const char* new_version = "25.11.2";
+constexpr const char* third_version = "25.11.3";
 
 void must(const base::Status& status) { ASSERT_TRUE(status) << status.error().text(); }
 
@@ -72,6 +73,15 @@ protected:
         keep("installed");
         must(cache.uninstall(old_version));
         x_kept = content(cache.prefix());
+        // One may go back to the one before: the first of three is what is collected.
+        take("installed");
+        must(cache.publish(third_version));
+        must(cache.install(third_version, cache.prefix()));
+        x_three = content(cache.prefix());
+        keep("three");
+        must(cache.collect());
+        x_collected = content(cache.prefix());
+        ASSERT_LT(x_collected.size(), x_three.size());
     }
     static void TearDownTestSuite() {
         delete x_home;
@@ -126,9 +136,10 @@ protected:
             ASSERT_EQ(what, x_new.contains(path) ? x_new.at(path) : "(unknown)") << path;
     }
     // What stays is there, whole; so is whatever of the other version is there still.
-    static void rest_is_sound() {
+    static void rest_is_sound(const std::map<std::string, std::string>& kept,
+                              const std::map<std::string, std::string>& before) {
         const auto found = content(run() / "prefix");
-        for (const auto& [path, what] : x_kept) {
+        for (const auto& [path, what] : kept) {
             const auto there = found.find(path);
             ASSERT_TRUE(there != found.end()) << path << " is gone";
             // What the versions share is handed on: it leads to one of them.
@@ -137,7 +148,7 @@ protected:
             }
         }
         for (const auto& [path, what] : found)
-            ASSERT_EQ(what, x_new.contains(path) ? x_new.at(path) : "(unknown)") << path;
+            ASSERT_EQ(what, before.contains(path) ? before.at(path) : "(unknown)") << path;
     }
     // A client that has seen nothing yet installs the old or the new version from the cache.
     static void cache_is_sound() {
@@ -149,7 +160,7 @@ protected:
                     AnyOf("srun 25.11.11", "srun 25.11.21"));
     }
 
-    enum class About { prefix, cache, rest };
+    enum class About { prefix, cache, rest, collected };
     // Does `what` from the state `from` with each fault; then once more without.
     void with_faults(const std::string& what, const std::string& from, About about,
                      const std::vector<Fault>& faults) {
@@ -179,7 +190,8 @@ protected:
             }
             if (about == About::prefix) prefix_is_sound();
             if (about == About::cache) cache_is_sound();
-            if (about == About::rest) rest_is_sound();
+            if (about == About::rest) rest_is_sound(x_kept, x_new);
+            if (about == About::collected) rest_is_sound(x_collected, x_three);
             if (HasFatalFailure()) return;
             if (traced.exit == 0) done(what);
             const Traced again = trace_one(what, {});
@@ -197,6 +209,8 @@ protected:
             ASSERT_EQ(content(run() / "prefix"), x_new);
         } else if (what == "uninstall") {
             ASSERT_EQ(content(run() / "prefix"), x_kept);
+        } else if (what == "gc") {
+            ASSERT_EQ(content(run() / "prefix"), x_collected);
         } else if (what == "rollback") {
             ASSERT_EQ(base::read_file(run() / "prefix/view/bin/srun").value_or(""),
                       "srun 25.11.11");
@@ -217,7 +231,7 @@ protected:
 
     // Who looks at every process of the machine takes long at it.
     static std::uint64_t few(const std::string& what, std::uint64_t some) {
-        return what == "uninstall" ? some / 3 : some;
+        return what == "uninstall" || what == "gc" ? some / 3 : some;
     }
     void kill_at_calls(const std::string& what, const std::string& from, About about) {
         take(from);
@@ -246,10 +260,12 @@ protected:
     static base::TempDir* x_home;
     static std::map<std::string, std::string> x_old, x_new;
     static std::map<std::string, std::string> x_kept;  // of the new, once the old is uninstalled
+    static std::map<std::string, std::string> x_three, x_collected;
     std::map<std::string, int> x_failed;
 };
 base::TempDir* CacheFaults::x_home = nullptr;
 std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new, CacheFaults::x_kept;
+std::map<std::string, std::string> CacheFaults::x_three, CacheFaults::x_collected;
 
 TEST_F(CacheFaults, InstallKilledAtAnyCall) {
     kill_at_calls("install", "published", About::prefix);
@@ -269,6 +285,8 @@ TEST_F(CacheFaults, UninstallKilledAtAnyCall) {
 TEST_F(CacheFaults, UninstallWithAnyCallFailing) {
     fail_calls("uninstall", "installed", About::rest);
 }
+TEST_F(CacheFaults, GcKilledAtAnyCall) { kill_at_calls("gc", "three", About::collected); }
+TEST_F(CacheFaults, GcWithAnyCallFailing) { fail_calls("gc", "three", About::collected); }
 TEST_F(CacheFaults, PublishKilledAtAnyCall) { kill_at_calls("publish", "old", About::cache); }
 TEST_F(CacheFaults, PublishWithAnyCallFailing) { fail_calls("publish", "old", About::cache); }
 
@@ -282,6 +300,7 @@ int act(const std::string& what, const fs::path& folder) {
     if (what == "install") done = cache.install("25.11", cache.prefix());
     if (what == "rollback") done = cache.rollback();
     if (what == "uninstall") done = cache.uninstall(old_version);
+    if (what == "gc") done = cache.collect();
     ::prctl(PR_SET_NAME, not_counted_name);
     if (!done) fmt::print("{}\n", done.error().text());
     return done ? 0 : 1;

@@ -12,6 +12,7 @@
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
 #include "tree/rollback.hpp"
+#include "tree/collect.hpp"
 #include "tree/uninstall.hpp"
 #include "trust/gpg_signer.hpp"
 
@@ -159,6 +160,14 @@ Status SmallCache::install(const std::string& version, const std::filesystem::pa
 Status SmallCache::rollback() const {
     SF_TRY(const std::uint64_t before, tree::generation_before(prefix()));
     return tree::return_to_generation(prefix(), before).map([](const auto&) {});
+}
+
+Status SmallCache::collect() const {
+    tree::CollectOptions options;
+    options.now = std::time(nullptr) + 1;
+    options.keep_days = 0;
+    options.no_other_hosts = true;
+    return tree::collect(prefix(), options).map([](const auto&) {});
 }
 
 Status SmallCache::uninstall(const std::string& version) const {

@@ -38,6 +38,8 @@ public:
     [[nodiscard]] base::Status rollback() const;
     // What is gone already is gone.
     [[nodiscard]] base::Status uninstall(const std::string& version) const;
+    // Of all that is not current.
+    [[nodiscard]] base::Status collect() const;
 
 private:
     std::filesystem::path x_folder;
