@@ -120,21 +120,9 @@ protected:
             const bool killed = between(random, 0, 1) < mix.killed;
             all.push_back({what, x_site->start(what), killed ? when : 0});
         }
-        // Some of those that are to die have ended by then.
-        for (bool waiting = true; waiting;) {
-            waiting = false;
-            for (One& each : all) {
-                if (each.kill_after == 0) continue;
-                if (each.process.ended()) {
-                    each.kill_after = 0;
-                } else if (each.process.seconds() >= each.kill_after) {
-                    each.process.signal(SIGKILL);
-                    each.kill_after = 0;
-                }
-                waiting = true;
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
+        std::vector<Victim> victims;
+        for (One& each : all) victims.push_back({&each.process, each.kill_after});
+        kill_each(std::move(victims));
         for (One& each : all) {
             const Said said = each.process.wait();
             SCOPED_TRACE(each.words[0] + ' ' + each.words[1]);
@@ -157,7 +145,7 @@ protected:
             EXPECT_EQ(said.err.find("internal error"), std::string::npos) << said.text();
             if (said.code == 1) {
                 ++x_refused;
-                ++x_why[each.words[0] + why(said.err)];
+                ++x_why[each.words[0] + ' ' + why(said.err)];
             }
         }
         const double took = duration<double>(steady_clock::now() - begin).count();
@@ -185,9 +173,7 @@ protected:
 
     // The last of its errors, without what differs.
     static std::string why(const std::string& err) {
-        const std::size_t at = err.rfind("error: ");
-        std::string line = err.substr(at == std::string::npos ? 0 : at + 6);
-        line = line.substr(0, line.find('\n'));
+        std::string line = last_error(err);
         for (const std::string& version : x_site->versions())
             line = base::replace_all(line, version, "VERSION");
         return base::replace_all(line, (x_site->at("around") / "prefix").native(), "PREFIX");

@@ -92,6 +92,7 @@ NfsMount::NfsMount(const fs::path& source, fs::path at, double cache, const std:
 }
 
 NfsMount::~NfsMount() {
+    answer();
     ::umount2(x_at.c_str(), MNT_DETACH);
     if (!x_shim->wait_for(seconds(5)).value()) {
         x_shim->kill_alone(SIGTERM);
@@ -116,6 +117,9 @@ std::uint64_t NfsMount::count(const std::string& name) const {
         if (word.starts_with(name + '=')) return std::stoull(word.substr(name.size() + 1));
     return 0;
 }
+
+void NfsMount::hang() const { x_shim->kill_alone(SIGSTOP); }
+void NfsMount::answer() const { x_shim->kill_alone(SIGCONT); }
 
 void NfsMount::settle() const {
     const auto end = steady_clock::now() + seconds(10);

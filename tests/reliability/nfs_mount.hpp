@@ -31,6 +31,9 @@ public:
     [[nodiscard]] std::uint64_t count(const std::string& name) const;
     // Until the shim knows of every close, and what was deleted while it was open is gone.
     void settle() const;
+    // The server answers nobody, until it does again.
+    void hang() const;
+    void answer() const;
 
 private:
     std::filesystem::path x_source;

@@ -4,8 +4,11 @@
 // out to be lost when it is closed or synced; files are stale; hosts see each other's work late.
 // Whoever ends well has done it; who does not, says why, has damaged nothing, and does it next
 // time.
+#include <sys/mount.h>
+
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -13,6 +16,7 @@
 #include "base/text.hpp"
 #include "reliability/nfs_mount.hpp"
 #include "reliability/soundness.hpp"
+#include "tree/in_use.hpp"
 
 namespace sf::test {
 namespace {
@@ -191,13 +195,6 @@ protected:
 Site* Nfs::x_site = nullptr;
 Soundness* Nfs::x_sound = nullptr;
 
-// The last of its errors, without what differs.
-std::string why(const std::string& err) {
-    const std::size_t at = err.rfind("error: ");
-    std::string line = err.substr(at == std::string::npos ? 0 : at);
-    return line.substr(0, line.find('\n'));
-}
-
 void Nfs::one_round(Random& random, const Mix& mix, const std::string& faults, double serial) {
     const std::uint64_t each_host = processes(mix) / 2;
     prepare("prefix", mix.removers);
@@ -218,20 +215,9 @@ void Nfs::one_round(Random& random, const Mix& mix, const std::string& faults, d
         const bool killed = between(random, 0, 1) < mix.killed;
         all.push_back({what, x_site->start(what), killed ? when : 0});
     }
-    for (bool waiting = true; waiting;) {
-        waiting = false;
-        for (One& each : all) {
-            if (each.kill_after == 0) continue;
-            if (each.process.ended()) {
-                each.kill_after = 0;
-            } else if (each.process.seconds() >= each.kill_after) {
-                each.process.signal(SIGKILL);
-                each.kill_after = 0;
-            }
-            waiting = true;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    std::vector<Victim> victims;
+    for (One& each : all) victims.push_back({&each.process, each.kill_after});
+    kill_each(std::move(victims));
     for (One& each : all) {
         const Said said = each.process.wait();
         SCOPED_TRACE(each.words[0] + ' ' + each.words[1]);
@@ -253,7 +239,7 @@ void Nfs::one_round(Random& random, const Mix& mix, const std::string& faults, d
         EXPECT_TRUE(said.code == 0 || said.code == 1) << said.text();
         if (said.code == 1) {
             ++x_refused;
-            ++x_why[each.words[0] + ' ' + why(said.err)];
+            ++x_why[each.words[0] + ' ' + last_error(said.err)];
         }
     }
     for (const NfsMount& each : hosts) each.settle();
@@ -431,6 +417,79 @@ TEST_F(Nfs, F5StaleFiles) {
     }
     say("F5 stale files", fmt::format("{} in {} runs, {} of which said so", stale, runs, refused));
     EXPECT_GE(stale * 10, runs * 9);
+}
+
+// A server that has nothing to do with the prefix, and does not answer: processes that have files
+// of it open are looked at all the same by whoever asks what runs from the prefix.
+TEST_F(Nfs, F5AnotherServerHangs) {
+    constexpr auto patience = std::chrono::seconds(60);
+    const NfsMount other(source(), host(0), 0);
+    const fs::path prefix = x_site->at("elsewhere");
+    fs::copy(x_site->at("prepared"), prefix, as_it_is);
+    base::Command command;
+    command.argv = {"/bin/sh", "-c", "exec 9>file && touch it && exec /bin/sleep 600"};
+    command.directory = other.at();
+    const base::Child user = base::Child::spawn(command).value();
+    while (!fs::exists(other.at() / "it")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    // Before its user ends, which closes the file.
+    struct Answering {
+        const NfsMount& server;
+        ~Answering() { server.answer(); }
+    } const answering{other};
+    other.hang();
+    for (const Operation& operation : operations()) {
+        if (!operation.prepared) continue;
+        Running running = x_site->start(operation.words(prefix));
+        const Said said = running.wait(patience);
+        EXPECT_EQ(said.code, 0) << operation.name << ' ' << said.signal << '\n' << said.text();
+        EXPECT_TRUE(operation.is_done(prefix)) << operation.name;
+        if (HasFailure()) break;
+        fs::remove_all(prefix);
+        fs::copy(x_site->at("prepared"), prefix, as_it_is);
+    }
+    fs::remove_all(prefix);
+}
+
+// Who runs from there is found by path, also where a container has the prefix elsewhere, by inode;
+// a server that many hosts ask is asked for all that lies there only where that may tell.
+TEST_F(Nfs, F5WhoRunsFromThere) {
+    prepare("prefix", true);
+    const NfsMount mount(source(), host(0), 0);
+    const fs::path prefix = mount.at() / "prefix";
+    std::map<std::string, fs::path> parts;
+    std::size_t files = 0;
+    for (const fs::directory_entry& each : fs::directory_iterator(prefix / "store"))
+        parts.emplace(each.path().filename(), each.path());
+    for (fs::recursive_directory_iterator it(prefix / "store"), end; it != end; ++it) ++files;
+    const auto [used, folder] = *parts.begin();
+    const auto look = [&] {
+        mount.set("stale=0");
+        const auto found = tree::processes_using(parts);
+        EXPECT_TRUE(found) << found.error().text();
+        return found ? found->parts() : std::set<std::string>();
+    };
+    const auto sleeper = [&](const fs::path& where) {
+        base::Command command;
+        command.argv = {"/bin/sleep", "600"};
+        command.directory = where;
+        return base::Child::spawn(command).value();
+    };
+    EXPECT_TRUE(look().empty());
+    EXPECT_LT(mount.count("stale.seen"), 6 * parts.size());
+    {
+        const base::Child job = sleeper(folder);
+        EXPECT_EQ(look(), std::set{used});
+        EXPECT_LT(mount.count("stale.seen"), 6 * parts.size());
+    }
+    const fs::path elsewhere = x_site->at("elsewhere");
+    fs::create_directories(elsewhere);
+    ASSERT_EQ(::mount(prefix.c_str(), elsewhere.c_str(), nullptr, MS_BIND, nullptr), 0);
+    {
+        const base::Child job = sleeper(elsewhere / "store" / used);
+        EXPECT_EQ(look(), std::set{used});
+        EXPECT_GE(mount.count("stale.seen"), files);
+    }
+    ASSERT_EQ(::umount2(elsewhere.c_str(), MNT_DETACH), 0);
 }
 
 // Killed anywhere; the next one, on whichever host, goes on with what the dead have left.

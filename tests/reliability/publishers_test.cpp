@@ -117,20 +117,9 @@ protected:
                 why = said.text();
             });
         }
-        for (bool waiting = true; waiting;) {
-            waiting = false;
-            for (One& each : all) {
-                if (each.kill_after == 0) continue;
-                if (each.process.ended()) {
-                    each.kill_after = 0;
-                } else if (each.process.seconds() >= each.kill_after) {
-                    each.process.signal(SIGKILL);
-                    each.kill_after = 0;
-                }
-                waiting = true;
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
+        std::vector<Victim> victims;
+        for (One& each : all) victims.push_back({&each.process, each.kill_after});
+        kill_each(std::move(victims));
         std::vector<std::string> dead;
         for (One& each : all) {
             const Said said = each.process.wait(std::chrono::seconds(900));

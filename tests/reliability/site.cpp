@@ -27,6 +27,26 @@ std::string Said::text() const {
                        seconds, out, err);
 }
 
+std::string last_error(const std::string& err) {
+    const std::size_t at = err.rfind("error: ");
+    const std::string line = err.substr(at == std::string::npos ? 0 : at);
+    return line.substr(0, line.find('\n'));
+}
+
+void kill_each(std::vector<Victim> victims) {
+    for (;;) {
+        std::erase_if(victims,
+                      [](const Victim& each) { return each.after == 0 || each.process->ended(); });
+        if (victims.empty()) return;
+        for (Victim& each : victims) {
+            if (each.process->seconds() < each.after) continue;
+            each.process->signal(SIGKILL);
+            each.after = 0;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
 double Running::seconds() const { return duration<double>(steady_clock::now() - x_begin).count(); }
 
 bool Running::ended() { return x_child.wait_for(std::chrono::milliseconds(0)).value().has_value(); }

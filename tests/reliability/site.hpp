@@ -51,6 +51,17 @@ private:
     std::chrono::steady_clock::time_point x_begin = std::chrono::steady_clock::now();
 };
 
+// Of many that run at once, one that is to be killed.
+struct Victim {
+    Running* process;
+    double after;  // seconds of its own; 0: it is left alone
+};
+// Returns once each has been, or had ended by then.
+void kill_each(std::vector<Victim> victims);
+
+// The last of the errors that a program has said, in one line.
+[[nodiscard]] std::string last_error(const std::string& err);
+
 // Strikes processes somewhere on their way, until as many as wanted have met their end by it. A
 // machine is busier at one time than at another, and some have less to do: after each that was done
 // before the blow the next blows come a little earlier, until one has met its end again.
