@@ -132,6 +132,7 @@ private:
             SF_CHECK(base::make_dirs(x_work / folder));
         SF_TRY(x_lease, x_context.runner.lease());
 
+        SF_CHECK(note_origins());
         SF_CHECK(timed("unpack", [&] { return unpack(); }));
         StepOptions options{x_context.options.jobs, x_context.options.ccache};
         if (x_version.build.jobs == recipe::Jobs::serial) options.fixed_jobs = 1;
@@ -200,6 +201,7 @@ private:
         }
         if (x_context.options.ccache && x_version.build.ccache) {
             const fs::path cache = x_context.state.ccache() / x_spec.toolchain / x_spec.name;
+            SF_CHECK(check_ccache(cache));
             SF_CHECK(base::make_dirs(cache));
             // The uid differs from lease to lease; what is inside follows it.
             if (const auto owner = x_lease->identity(); owner && !x_ccache_given) {
@@ -319,6 +321,48 @@ private:
         return request;
     }
 
+    // What was taken of all that is at hand here, now. What is replaced while this is being built
+    // counts both as it was and as it is.
+    Status note_origins() {
+        const PackageStore store(x_context.state);
+        for (const NodeId dependency : x_context.plan.dag.build_closure(x_id)) {
+            SF_TRY(const MadeOf origins,
+                   store.made_of(x_context.plan.dag.at(dependency).store_name()));
+            add(x_made_of, origins);
+        }
+        return {};
+    }
+
+    // A compiler cache is made of what was at hand whenever it was written to, as packages are.
+    // Where somebody of that is believed no more, it is begun anew. The record lies beside it,
+    // where no build can write.
+    Status check_ccache(const fs::path& cache) {
+        if (x_ccache_checked) return {};
+        x_ccache_checked = true;
+        const fs::path record = cache.native() + ".made-of.json";
+        SF_TRY(const base::FileLock lock, base::FileLock::acquire(cache.native() + ".lock"));
+        SF_TRY(const auto text, base::read_file_if_exists(record));
+        const Result<MadeOf> before = text ? made_of_from_json(*text) : Result<MadeOf>(MadeOf());
+        bool believed = before.has_value();
+        if (believed && x_context.doubt)
+            for (const TakenPackage& each : *before) {
+                SF_TRY(const auto why, x_context.doubt(each));
+                believed = believed && !why;
+            }
+        if (!believed) SF_CHECK(base::remove_tree(cache));
+        MadeOf all = x_made_of;
+        if (believed) add(all, *before);
+        if (all.empty()) return base::remove_file(record);
+        SF_TRY(const std::string json, to_json(all));
+        return base::write_file(record, json);
+    }
+
+    Status commit(const model::Package& package) {
+        SF_CHECK(note_origins());
+        return PackageStore(x_context.state)
+            .commit(package, out(), x_work / "package", {}, x_made_of);
+    }
+
     Result<Built> finish() {
         Built built;
         model::Package& package = built.package;
@@ -350,9 +394,7 @@ private:
             package.dbg = archives.dbg;
             return {};
         }));
-        SF_CHECK(timed("commit", [&] {
-            return PackageStore(x_context.state).commit(package, out(), x_work / "package");
-        }));
+        SF_CHECK(timed("commit", [&] { return commit(package); }));
         built.steps = x_steps;
         return built;
     }
@@ -368,9 +410,11 @@ private:
     fs::path x_logs;
     std::unique_ptr<sandbox::Lease> x_lease;
     base::Environment x_environment;
+    MadeOf x_made_of;
     std::map<std::string, StepTime> x_steps;
     int x_step_number = 0;
     bool x_ccache_given = false;
+    bool x_ccache_checked = false;
 };
 
 }  // namespace

@@ -39,6 +39,7 @@ struct BuildContext {
     sandbox::Runner& runner;
     BuildObserver& observer;
     BuilderOptions options;
+    Doubt doubt{};  // who is to be believed of what was taken; none: everybody
 };
 
 struct Built {

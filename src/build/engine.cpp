@@ -43,6 +43,8 @@ Result<std::string> reason_to_build(const PackageStore& store, const model::Spec
     if (rebuild) return std::string("asked to ignore what is stored");
     SF_TRY(const std::optional<model::Package> package, store.find(spec.store_name()));
     if (package && package->identity == spec.identity) return std::string();
+    SF_TRY(const auto doubt, store.doubt_about(spec.store_name()));
+    if (doubt) return *doubt;
     if (const auto relative = store.relative_of(spec.name, spec.version)) {
         const auto lines = explain_difference(relative->identity_text, spec.identity_text);
         return "changed since " + relative->store_name() + ": " + base::join(lines, "; ");
@@ -74,7 +76,7 @@ public:
           x_options(options),
           x_history(history),
           x_dag(context.plan.dag),
-          x_store(context.state),
+          x_store(context.state, context.doubt),
           x_budget(options.jobs),
           x_priority(x_dag.critical_path(estimate(context.plan, history))) {
         auto state = x_state.lock();

@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* manifest_file = "manifest.json";
 constexpr const char* taken_file = "taken.json";
+constexpr const char* made_of_file = "made-of.json";
 
 bool archive_is_there(const std::filesystem::path& folder, const model::ArchiveRecord& record) {
     std::error_code error;
@@ -31,17 +32,25 @@ Status replace_folder(const std::filesystem::path& staged, const std::filesystem
 
 }  // namespace
 
-Result<std::optional<model::Package>> PackageStore::find(const std::string& store_name) const {
+Result<std::optional<model::Package>> PackageStore::read(const std::string& store_name) const {
     SF_TRY(const auto text, base::read_file_if_exists(folder(store_name) / manifest_file));
     if (!text) return std::optional<model::Package>();
     Result<model::Package> package = model::package_from_json(*text);
     if (!package || package->store_name() != store_name) return std::optional<model::Package>();
+    return std::optional(std::move(*package));
+}
+
+Result<std::optional<model::Package>> PackageStore::find(const std::string& store_name) const {
+    SF_TRY(std::optional<model::Package> package, read(store_name));
+    if (!package) return package;
     bool whole =
         base::is_dir(tree(store_name)) && archive_is_there(folder(store_name), package->run);
     if (package->dev) whole = whole && archive_is_there(folder(store_name), *package->dev);
     if (package->dbg) whole = whole && archive_is_there(folder(store_name), *package->dbg);
     if (!whole) return std::optional<model::Package>();
-    return std::optional<model::Package>(std::move(*package));
+    SF_TRY(const auto doubt, doubt_about(store_name));
+    if (doubt) return std::optional<model::Package>();
+    return package;
 }
 
 std::optional<model::Package> PackageStore::relative_of(const std::string& name,
@@ -66,12 +75,16 @@ std::optional<model::Package> PackageStore::relative_of(const std::string& name,
 
 Status PackageStore::commit(const model::Package& package, const std::filesystem::path& staged_tree,
                             const std::filesystem::path& staged_folder,
-                            const std::optional<Taken>& taken) const {
+                            const std::optional<Taken>& taken, const MadeOf& made_of) const {
     SF_TRY(const std::string json, model::to_json(package));
     SF_CHECK(base::write_file(staged_folder / manifest_file, json));
     if (taken) {
         SF_TRY(const std::string record, to_json(*taken));
         SF_CHECK(base::write_file(staged_folder / taken_file, record));
+    }
+    if (!made_of.empty()) {
+        SF_TRY(const std::string record, to_json(made_of));
+        SF_CHECK(base::write_file(staged_folder / made_of_file, record));
     }
     SF_CHECK(base::fsync_tree(staged_tree));
     SF_CHECK(base::fsync_tree(staged_folder));
@@ -90,6 +103,35 @@ Result<std::optional<Taken>> PackageStore::taken(const std::string& store_name) 
     base::Error error = std::move(taken).error();
     error.hint = "delete " + folder(store_name).string() + ": the package is brought again";
     return tl::unexpected(std::move(error));
+}
+
+Result<MadeOf> PackageStore::made_of(const std::string& store_name) const {
+    SF_TRY(std::optional<Taken> from, taken(store_name));
+    if (from) {
+        SF_TRY(const auto package, read(store_name));
+        return package ? MadeOf{taken_package(*package, std::move(*from))} : MadeOf();
+    }
+    const std::filesystem::path file = folder(store_name) / made_of_file;
+    SF_TRY(const auto text, base::read_file_if_exists(file));
+    if (!text) return MadeOf();
+    return base::during(made_of_from_json(*text), "reading " + file.string());
+}
+
+Result<std::optional<std::string>> PackageStore::doubt_about(const std::string& store_name) const {
+    if (!x_doubt) return std::optional<std::string>();
+    const Result<MadeOf> all = made_of(store_name);
+    // A record that cannot be read vouches for nothing.
+    if (!all && all.error().code == base::Code::corrupt) return std::optional(all.error().text());
+    if (!all) return tl::unexpected(all.error());
+    for (const TakenPackage& each : *all) {
+        SF_TRY(const auto why, x_doubt(each));
+        if (!why) continue;
+        return std::optional(fmt::format(
+            "{}{}: {}",
+            each.store_name == store_name ? "" : fmt::format("built with {}, ", each.store_name),
+            taken_text(each.from), *why));
+    }
+    return std::optional<std::string>();
 }
 
 Result<base::FileLock> PackageStore::lock(const std::string& store_name,

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a package of the store came from, if it was not built here: which cache had it, and whose
 // signature vouches for it there. It lies beside the package's manifest, which is its builder's and
-// the same everywhere. Knows nothing of caches. Plain values, any thread.
+// the same everywhere. Beside a package that was built here lies what was taken of all that it was
+// built with: it is no better than that. Whoever vouched may be believed no more some day, so both
+// are judged each time (Doubt). Knows nothing of caches or keys. Plain values, any thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/digest.hpp"
 #include "base/result.hpp"
+#include "model/manifest.hpp"
 
 namespace sf::build {
 
@@ -28,5 +35,28 @@ struct Taken {
 
 // "taken from /srv/cache, signed by 0123…": for people.
 [[nodiscard]] std::string taken_text(const Taken& taken);
+
+// One that was taken, as whoever judges it needs to know it.
+struct TakenPackage {
+    std::string store_name;
+    base::Digest identity;
+    std::vector<base::Digest> archives;
+    Taken from;
+    bool operator==(const TakenPackage&) const = default;
+};
+
+[[nodiscard]] TakenPackage taken_package(const model::Package& package, Taken from);
+
+// Sorted, each once.
+using MadeOf = std::vector<TakenPackage>;
+void add(MadeOf& to, const MadeOf& more);
+
+[[nodiscard]] base::Result<std::string> to_json(const MadeOf& made_of);
+// Total and strict.
+[[nodiscard]] base::Result<MadeOf> made_of_from_json(std::string_view text);
+
+// Why it counts no more, for people: "this key is not trusted here"; nullopt: it counts. Called by
+// several threads at once.
+using Doubt = std::function<base::Result<std::optional<std::string>>(const TakenPackage& package)>;
 
 }  // namespace sf::build

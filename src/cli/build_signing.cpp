@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "cli/bundle_assets.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/taken_trust.hpp"
 
 namespace sf::cli {
 
@@ -30,7 +31,7 @@ Status hand_over_package(const trust::Signer& signer, const build::PackageStore&
 
 Result<publish::SigningPlan> signing_plan_of(Session& session, const SignedBuild& build) {
     publish::SigningPlan plan;
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     for (const model::NodeId id : build.plan.dag.nodes()) {
         const model::Spec& spec = build.plan.dag.at(id);
         publish::PlannedPackage package{spec.store_name(), spec.identity, {}};

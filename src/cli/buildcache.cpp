@@ -145,6 +145,7 @@ Status Buildcache::open_one(const ChosenCache& chosen) {
     opened.chosen = chosen;
     const auto open = [&]() -> Status {
         SF_TRY(opened.trust, open_cache(x_session, chosen, {}, x_request.accept_expired));
+        taken_trust(x_session).heed(opened.trust.place->place(), opened.trust.revocations);
         opened.deps = std::make_unique<cache::SubBackend>(*opened.trust.place, x_deps_name);
         SF_TRY(opened.deps_reader, read_mirror(opened, *opened.deps, x_deps_name));
         if (x_request.what != "all" || x_main_name.empty()) return {};
@@ -200,6 +201,12 @@ Status Buildcache::look_for(NodeId id) {
     const model::Spec& spec = x_plan.dag.at(id);
     if (spec.name == "slurm" && x_request.what != "all") {
         x_why_not[id] = "--buildcache deps builds Slurm itself";
+        return {};
+    }
+    // A cache may well have it from here, with this machine's own signature.
+    SF_TRY(const bool doubtful, is_doubtful_build(x_store, spec.store_name()));
+    if (doubtful) {
+        x_why_not[id] = "what was built here does not count, and may have got there";
         return {};
     }
     std::vector<std::string> why;

@@ -16,6 +16,7 @@
 #include "build/planner.hpp"
 #include "cli/cache_choice.hpp"
 #include "cli/session.hpp"
+#include "cli/taken_trust.hpp"
 #include "install/package_offer.hpp"
 
 namespace CLI {
@@ -81,7 +82,7 @@ private:
           x_request(request),
           x_plan(plan),
           x_goals(std::move(goals)),
-          x_store(session.state()) {}
+          x_store(store_of(session)) {}
 
     base::Status open_all(bool offline);
     base::Status open_one(const ChosenCache& chosen);

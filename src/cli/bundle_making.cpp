@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "cli/bundle_assets.hpp"
 #include "cli/origins.hpp"
+#include "cli/taken_trust.hpp"
 #include "model/bundle_layout.hpp"
 #include "model/features.hpp"
 #include "model/names.hpp"
@@ -102,7 +103,7 @@ Result<MadeBundle> make_signed_bundle(Session& session, const build::Plan& plan,
                                       const model::Toolchain& toolchain,
                                       const model::RootRecord& root, const trust::Signer& signer,
                                       const BundleWishes& wishes) {
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     publish::BundleRequest request = request_of(plan, report, store);
     if (wishes.gpu) request.features.emplace_back(model::gpu_feature);
     SF_TRY(request.assets, bundle_assets(session, request.version, toolchain,

@@ -13,6 +13,7 @@ void add_toolchain(CLI::App& app, Session& session);
 void add_versions(CLI::App& app, Session& session);
 void add_key(CLI::App& app, Session& session);
 // Verbs of key, in a file of their own.
+void add_key_distrust(CLI::App& group, Session& session);
 void add_key_revoke(CLI::App& group, Session& session);
 void add_key_revocations(CLI::App& group, Session& session);
 void add_cache(CLI::App& app, Session& session);

@@ -11,6 +11,7 @@
 #include "cache/package_folder.hpp"
 #include "cli/publishing.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/taken_trust.hpp"
 #include "trust/trust_store.hpp"
 
 namespace sf::cli {
@@ -26,7 +27,7 @@ namespace {
 Result<bool> take_one(Session& session, const model::Spec& spec, const cache::PackageFolder& folder,
                       const trust::Verifier& verifier) {
     const std::string name = spec.store_name();
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     SF_TRY(const base::FileLock lock, store.lock(name, [&] {
         session.voice.info("{}: another slurm-factory works on it; waiting", name);
     }));
@@ -65,12 +66,15 @@ Status open_local_cache(Session& session, const build::Plan& plan, const fs::pat
     const cache::PackageFolder cache(folder);
     SF_CHECK(base::during(cache.prepare(), "opening the local cache"));
     if (!take) return {};
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     std::vector<model::NodeId> wanted;
     for (const model::NodeId id : plan.dag.nodes()) {
-        SF_TRY(const auto mine, store.find(plan.dag.at(id).store_name()));
-        if (!mine && base::exists(cache.package_folder(plan.dag.at(id).store_name())))
-            wanted.push_back(id);
+        const std::string name = plan.dag.at(id).store_name();
+        SF_TRY(const auto mine, store.find(name));
+        if (mine || !base::exists(cache.package_folder(name))) continue;
+        // This machine may have put it there itself.
+        SF_TRY(const bool doubtful, is_doubtful_build(store, name));
+        if (!doubtful) wanted.push_back(id);
     }
     if (wanted.empty()) return {};
 
@@ -96,7 +100,7 @@ Status open_local_cache(Session& session, const build::Plan& plan, const fs::pat
 Status put_into_local_cache(Session& session, const build::BuildReport& report,
                             const fs::path& folder, const trust::Signer& signer) {
     const cache::PackageFolder cache(folder);
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     std::size_t added = 0;
     std::size_t passed_over = 0;
     for (const build::NodeOutcome& node : report.nodes) {

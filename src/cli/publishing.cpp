@@ -21,6 +21,7 @@
 #include "cli/cache_place.hpp"
 #include "cli/publication_memory.hpp"
 #include "cli/publisher_trust.hpp"
+#include "cli/taken_trust.hpp"
 #include "install/package_offer.hpp"
 #include "model/names.hpp"
 #include "pack/archive_writer.hpp"
@@ -114,7 +115,7 @@ private:
 
     Status prepare() {
         SF_TRY(x_place, open_place(x_session, x_request.to));
-        const build::PackageStore store(x_session.state());
+        const build::PackageStore store = store_of(x_session);
         SF_CHECK(base::make_dirs(x_session.state().work()));
         SF_TRY(x_work, base::TempDir::create(x_session.state().work(), "publish-"));
         const model::NodeId slurm = *x_what.plan.dag.find("slurm");

@@ -64,6 +64,8 @@ private:
     std::function<void()> x_before, x_after;
 };
 
+class TakenTrust;
+
 class Session {
 public:
     Session() : voice(options) {}
@@ -71,6 +73,8 @@ public:
     Voice voice;
     // Set by the command that was named on the command line; run after parsing.
     std::function<base::Status()> action;
+    // Made when it is needed (taken_trust.hpp).
+    std::shared_ptr<TakenTrust> taken_trust;
 
     [[nodiscard]] build::StateDir state() const { return {options.state_dir}; }
     [[nodiscard]] base::Result<recipe::Catalog> catalog() const {

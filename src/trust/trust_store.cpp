@@ -208,6 +208,18 @@ std::string TrustedKeys::label_of(const Fingerprint& primary) const {
     return found == entries.end() ? std::string() : found->label;
 }
 
+std::optional<std::string> TrustedKeys::doubt_of(std::string_view primary) const {
+    const auto is_it = [&](const Fingerprint& each) { return each.text() == primary; };
+    for (const auto& [fingerprint, reason] : withdrawn)
+        if (is_it(fingerprint))
+            return fmt::format("this key is withdrawn: {}", base::escape_untrusted(reason));
+    if (std::ranges::none_of(entries, is_it, &TrustEntry::fingerprint))
+        return "this key is not trusted here";
+    for (const Key& key : keys)
+        if (is_it(key.primary.fingerprint) && key.primary.revoked) return "this key is revoked";
+    return std::nullopt;
+}
+
 base::Result<TrustStore> TrustStore::open(fs::path folder) {
     SF_TRY(const bool there, check_safe_folder(folder));
     if (!there) return TrustStore(std::move(folder), {});

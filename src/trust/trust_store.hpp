@@ -46,6 +46,9 @@ struct TrustedKeys {
     std::map<Fingerprint, std::string> withdrawn;
 
     [[nodiscard]] std::string label_of(const Fingerprint& primary) const;
+    // Why what a key has signed in its time counts no more: it is not listed, revoked or withdrawn.
+    // nullopt: it counts; that a key has expired since takes nothing back.
+    [[nodiscard]] std::optional<std::string> doubt_of(std::string_view primary) const;
 };
 
 class TrustStore {

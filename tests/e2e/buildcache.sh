@@ -179,3 +179,42 @@ expect_said 'lz4-.*: .*not taken: .*it has no lz4' 'buildcache: 1 packages taken
 cmp "$(echo "$state"/packages/lz4-*)/manifest.json" "$(echo "$other"/packages/lz4-*)/manifest.json" || fail 'lz4 is another'
 restore
 find "$cache" -type f -printf '%P %s %T@\n' | sort | diff "$work/before" - || fail 'taking changes the cache'
+
+say '== a build that its root has taken back since'
+rm -rf "$other/caches"  # what was signed for the last step is older than what it remembers
+root() { "$program" --state-dir "$work/root" "$@"; }
+reason_of() { jq -r "select(.event == \"planned\" and .package == \"$1\") | .way + \": \" + .reason" "$work/out"; }
+expect 0 root --json key create --name 'The root' --email root@example.org --kind ed25519 --no-passphrase
+root=$(jq -r 'select(.event == "key").fingerprint' "$work/out" | head -n 1)
+expect 0 root key export "$root" --output "$work/root.asc"
+for who in "$own" "$other"; do
+    expect 0 "$program" --state-dir "$who" key import "$work/root.asc"
+    expect 0 "$program" --state-dir "$who" key trust --root "$root"
+done
+zlib=$(basename "$(echo "$other"/packages/zlib-*)")
+digest=$(sha256sum "$state/packages/$zlib/run.tar.zst" | cut -d' ' -f1)
+expect 0 root key revocations "$work/revocations.json" --signing-key "$root" --revoke-build "$digest" --reason 'loses bytes'
+expect 0 "$program" --state-dir "$own" key revocations "$work/revocations.json" --publish-to "$cache"
+expect 0 plan --buildcache deps --cache "$cache"
+[ -e "$other/packages/$zlib/taken.json" ] || fail 'who only asks has taken something away'
+reason_of zlib | grep -qE '^build: taken from .*this build is taken back: loses bytes' || fail "zlib: $(reason_of zlib)"
+expect 0 build --buildcache deps --cache "$cache" --offline --package zlib
+expect_said "1 packages in the store do not count any more.*$zlib, taken from $cache, signed by $key: this build is taken back: loses bytes" \
+    'zlib-.*: building'
+cmp "$state/packages/$zlib/manifest.json" "$other/packages/$zlib/manifest.json" || fail 'zlib is another'
+[ ! -e "$other/packages/$zlib/taken.json" ] || fail 'what was built here is said to be taken'
+expect 0 plan --buildcache deps --cache "$cache"
+reason_of zlib | grep -q '^have: $' || fail "what was built here instead: $(reason_of zlib)"
+
+say '== its signer is trusted no more'
+expect 0 taker key distrust "$key"
+expect 0 plan
+reason_of munge | grep -qE '^build: taken from .*this key is not trusted here' || fail "munge: $(reason_of munge)"
+reason_of zlib | grep -q '^have: $' || fail "zlib, built here: $(reason_of zlib)"
+expect 1 push "$other" "$work/second"
+expect_said 'missing: .*munge-[^,]* \(taken from .*this key is not trusted here'
+expect 0 build --offline --package lz4 --package zlib
+nothing_built
+expect 0 taker key trust "$key"
+expect 0 plan
+reason_of munge | grep -q '^have: $' || fail "munge, whose signer is trusted again: $(reason_of munge)"

@@ -23,6 +23,7 @@
 #include "cli/root_preparation.hpp"
 #include "cli/runtime_choice.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/taken_trust.hpp"
 
 namespace sf::cli {
 
@@ -72,7 +73,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                      build::History& history, const trust::Signer* signer) {
     const unsigned jobs = options.request.jobs > 0 ? options.request.jobs : processors();
     const std::unique_ptr<sandbox::Runner> runner = make_runner(options.runtime);
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     const std::vector<double> seconds = build::estimate(plan, history);
     const std::set<model::NodeId> left_out = unneeded(decisions);
     std::map<std::string, double> expected;
@@ -111,7 +112,8 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
                                       std::move(sources),
                                       *runner,
                                       observer,
-                                      builder};
+                                      builder,
+                                      doubt_of(session)};
     SF_TRY(build::BuildReport report,
            build::bring_up_to_date(context, {jobs, options.keep_going, options.no_cache, left_out},
                                    history));
@@ -123,7 +125,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
 }
 
 Result<std::set<model::NodeId>> to_build(Session& session, const build::Plan& plan, bool rebuild) {
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     std::set<model::NodeId> ids;
     for (const model::NodeId id : plan.dag.nodes()) {
         SF_TRY(const std::string reason, build::reason_to_build(store, plan.dag.at(id), rebuild));
@@ -184,6 +186,7 @@ Status run_build(Session& session, const Options& options) {
     const bool from_caches = options.buildcache.wanted();
     std::vector<std::filesystem::path> files;
     if (!from_caches) {
+        SF_CHECK(say_doubts(session, plan.dag));
         SF_TRY(const std::set<model::NodeId> unbuilt, to_build(session, plan, options.no_cache));
         // Who publishes a package publishes its sources.
         SF_TRY(files, fetch_sources(session, plan, sources, [&](model::NodeId id) {
@@ -197,6 +200,7 @@ Status run_build(Session& session, const Options& options) {
         SF_TRY(const auto buildcache,
                Buildcache::open(session, options.buildcache, plan, goals(plan, options.request),
                                 options.request.offline));
+        SF_CHECK(say_doubts(session, plan.dag));
         SF_TRY(decisions, buildcache->take());
         const auto wanted = [&](model::NodeId id) {
             return options.publish.wanted() ||

@@ -12,6 +12,7 @@
 #include "cli/delivery.hpp"
 #include "cli/runtime_choice.hpp"
 #include "cli/signing_key.hpp"
+#include "cli/taken_trust.hpp"
 #include "sandbox/rootfs.hpp"
 
 namespace sf::cli {
@@ -51,7 +52,7 @@ Status missing(const std::vector<std::string>& what, const std::string& command)
 // As a build would report it that found everything there; or what is missing.
 Result<build::BuildReport> report_of(Session& session, const build::Plan& plan,
                                      std::vector<std::string>& lacking) {
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     build::BuildReport report;
     report.nodes.resize(plan.dag.size());
     for (build::NodeOutcome& node : report.nodes) node.state = build::NodeState::unneeded;
@@ -62,7 +63,10 @@ Result<build::BuildReport> report_of(Session& session, const build::Plan& plan,
         const std::string name = plan.dag.at(id).store_name();
         SF_TRY(auto package, store.find(name));
         const bool fits = package && package->identity == plan.dag.at(id).identity;
-        if (!fits && runs[model::index(id)]) lacking.push_back(name);
+        if (!fits && runs[model::index(id)]) {
+            SF_TRY(const auto doubt, store.doubt_about(name));
+            lacking.push_back(doubt ? fmt::format("{} ({})", name, *doubt) : name);
+        }
         if (!fits) continue;
         build::NodeOutcome& node = report.nodes[model::index(id)];
         node.state = build::NodeState::reused;
@@ -124,7 +128,7 @@ Status run(Session& session, Options options) {
            signing_plan_of(session,
                            {plan, *toolchain, root->record, options.wishes, options.publish}));
     SF_CHECK(say_plan(*signer, papers));
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     for (const build::NodeOutcome& node : report.nodes)
         if (node.state == build::NodeState::reused)
             SF_CHECK(base::during(hand_over_package(*signer, store, node.package),

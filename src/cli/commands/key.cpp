@@ -358,6 +358,7 @@ void add_key(CLI::App& app, Session& session) {
     add_export(*group, session);
     add_import(*group, session);
     add_trust(*group, session);
+    add_key_distrust(*group, session);
     add_key_revoke(*group, session);
     add_key_revocations(*group, session);
     group->footer(

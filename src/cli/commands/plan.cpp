@@ -6,6 +6,7 @@
 #include "cli/build_inputs.hpp"
 #include "cli/buildcache.hpp"
 #include "cli/commands.hpp"
+#include "cli/taken_trust.hpp"
 #include "sandbox/rootfs.hpp"
 
 namespace sf::cli {
@@ -34,7 +35,7 @@ Status run_plan(Session& session, const Options& options) {
     if (prepared) root = prepared->record;
     SF_TRY(const build::Plan plan, plan_build(session, catalog, request, choices, root));
 
-    const build::PackageStore store(session.state());
+    const build::PackageStore store = store_of(session);
     build::History history(session.state().logs() / "times.json");
     const std::vector<double> seconds = build::estimate(plan, history);
     session.voice.line(fmt::format("Slurm {} for {} ({}), target {}", choices.slurm.version,

@@ -95,7 +95,8 @@ protected:
                                    std::vector(x_plan.dag.size(), x_dir.path() / "a.tar.gz"),
                                    x_runner,
                                    x_seen,
-                                   builder};
+                                   builder,
+                                   x_doubt};
         return bring_up_to_date(context, options, history);
     }
     std::filesystem::path package(const char* name) {
@@ -106,6 +107,7 @@ protected:
     base::TempDir x_dir =
         *base::TempDir::create(std::filesystem::temp_directory_path(), "sf-engine-");
     Example x_example;
+    Doubt x_doubt;
     base::Digest x_source;
     Plan x_plan;
     support::RecordingRunner x_runner;
@@ -154,6 +156,57 @@ TEST_F(EngineTest, WhatNobodyNeedsIsLeftOut) {
     ASSERT_TRUE(build()->ok());
 }
 
+// The package becomes one that was taken.
+base::Status as_taken(const PackageStore& store, const std::string& name, const Taken& taken) {
+    SF_TRY(const auto there, store.find(name));
+    SF_TRY(const base::TempDir room,
+           base::TempDir::create(store.folder(name).parent_path().parent_path(), "room-"));
+    std::filesystem::copy(store.folder(name), room.path() / "folder");
+    std::filesystem::copy(store.tree(name), room.path() / "tree",
+                          std::filesystem::copy_options::recursive);
+    return store.commit(there.value(), room.path() / "tree", room.path() / "folder", taken);
+}
+
+TEST_F(EngineTest, WhatIsInDoubtIsBuiltAgainAndWhatWasBuiltWithIt) {
+    const StateDir state{x_dir.path() / "state"};
+    ASSERT_TRUE(build()->ok());
+    const PackageStore store(state);
+    const auto name_of = [&](const char* name) {
+        return x_plan.dag.at(*x_plan.dag.find(name)).store_name();
+    };
+    const Taken taken{"/srv/cache", "", "", 0, "A", 1};
+    ASSERT_TRUE(as_taken(store, name_of("zlib"), taken));
+    ASSERT_TRUE(base::remove_tree(package("munge")));
+    ASSERT_TRUE(build()->ok());
+    ASSERT_EQ(store.made_of(name_of("munge")).value().size(), 1U);
+    EXPECT_EQ(store.made_of(name_of("munge")).value()[0].from, taken);
+    const auto cache = state.ccache() / x_plan.dag.at(model::NodeId{0}).toolchain / "munge";
+    const auto record = cache.native() + ".made-of.json";
+    EXPECT_TRUE(base::exists(record));
+    ASSERT_TRUE(base::write_file(cache / "object", "compiled with it"));
+
+    std::string believed = "A";
+    x_doubt = [&](const TakenPackage& each) -> base::Result<std::optional<std::string>> {
+        if (each.from.signer == believed) return std::nullopt;
+        return "nobody trusts it";
+    };
+    EXPECT_THAT(x_seen.take(), ::testing::Not(::testing::IsEmpty()));
+    ASSERT_TRUE(build()->ok());
+    EXPECT_THAT(x_seen.take(), ::testing::Each(::testing::StartsWith("reused")));
+    EXPECT_TRUE(base::exists(cache / "object"));
+
+    believed = "B";
+    const auto report = build();
+    ASSERT_TRUE(report && report->ok());
+    EXPECT_EQ(report->nodes[0].state, NodeState::built);
+    EXPECT_EQ(report->nodes[0].reason, "taken from /srv/cache, signed by A: nobody trusts it");
+    EXPECT_EQ(report->nodes[1].state, NodeState::built);
+    EXPECT_THAT(report->nodes[1].reason, HasSubstr("built with " + name_of("zlib")));
+    EXPECT_TRUE(store.made_of(name_of("munge")).value().empty());
+    EXPECT_FALSE(base::exists(cache / "object"));
+    EXPECT_FALSE(base::exists(record));
+}
+
 TEST_F(EngineTest, WhatWasTakenIsNotSaidToBeBuilt) {
     ASSERT_TRUE(build()->ok());
     const PackageStore store(StateDir{x_dir.path() / "state"});
@@ -161,15 +214,7 @@ TEST_F(EngineTest, WhatWasTakenIsNotSaidToBeBuilt) {
     EXPECT_EQ(store.taken(name).value(), std::nullopt);
     const Taken taken{"/srv/cache",         "bookworm/slurm/deps", std::string(32, 'a'), 7,
                       std::string(40, 'A'), 1'790'000'000};
-    const auto again = [&]() -> base::Status {
-        const auto there = store.find(name).value();
-        SF_TRY(const base::TempDir room, base::TempDir::create(x_dir.path(), "room-"));
-        std::filesystem::copy(store.folder(name), room.path() / "folder");
-        std::filesystem::copy(store.tree(name), room.path() / "tree",
-                              std::filesystem::copy_options::recursive);
-        return store.commit(*there, room.path() / "tree", room.path() / "folder", taken);
-    };
-    ASSERT_TRUE(again());
+    ASSERT_TRUE(as_taken(store, name, taken));
     EXPECT_EQ(store.taken(name).value(), taken);
     const auto report = build();
     ASSERT_TRUE(report && report->ok());

@@ -201,6 +201,21 @@ TEST_F(CacheTrust, ARootTakesBack) {
     expect(1, "has gone back", {"key", "revocations", file, "--publish-to", cache});
 }
 
+TEST_F(CacheTrust, TrustIsTakenBack) {
+    const std::string key = make_key("Publisher");
+    const std::string root = make_key("The root");
+    expect(1, "is not trusted here", {"key", "distrust", key});
+    expect(2, "fingerprint", {"key", "distrust", "DEADBEEF"});
+    expect(0, "trusted", {"key", "trust", key});
+    expect(0, "a root", {"key", "trust", "--root", root});
+    expect(0, "count no more", {"key", "distrust", key});
+    EXPECT_THAT(run_here({"key", "list", "--json"}).out, Not(HasSubstr(R"("trusted":true)")));
+    expect(0, "lists of revocations count no more", {"key", "distrust", root});
+    expect(1, "is not trusted here", {"key", "distrust", root});
+    // It is no verdict on the key: it may become the other kind.
+    expect(0, "a root", {"key", "trust", "--root", key});
+}
+
 TEST_F(CacheTrust, AnOwnerTakesBack) {
     const std::string key = make_key("Owner");
     expect(0, "trusted", {"key", "trust", key});

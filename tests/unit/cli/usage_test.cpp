@@ -34,6 +34,7 @@ TEST_F(Usage, HelpIsAsAgreed) {
                                             "key export",
                                             "key import",
                                             "key trust",
+                                            "key distrust",
                                             "key revoke",
                                             "key revocations",
                                             "cache",

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whom this machine believes of the packages that were taken from caches: judged anew by each
+// command, as whoever vouched for one may be trusted no more. What is in doubt is as if it were not
+// in the store, and is brought again. Any thread.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "build/package_store.hpp"
+#include "cli/session.hpp"
+#include "model/dag.hpp"
+#include "trust/revocation_list.hpp"
+#include "trust/trust_store.hpp"
+
+namespace sf::cli {
+
+class TakenTrust {
+public:
+    explicit TakenTrust(Session& session) : x_session(session) {}
+
+    // By the lists of trusted keys of this user and the site, read once, when something was taken;
+    // and by what was heeded.
+    [[nodiscard]] base::Result<std::optional<std::string>> doubt(
+        const build::TakenPackage& package);
+    // What the root of a cache has taken back counts for what came from there.
+    void heed(const std::string& place, trust::RevocationList list);
+
+private:
+    Session& x_session;
+    std::mutex x_mutex;
+    std::optional<trust::TrustedKeys> x_trusted;
+    std::map<std::string, trust::RevocationList> x_lists;
+};
+
+// This session's, made by the first call.
+[[nodiscard]] TakenTrust& taken_trust(Session& session);
+[[nodiscard]] build::Doubt doubt_of(Session& session);
+// The packages of this machine that count.
+[[nodiscard]] build::PackageStore store_of(Session& session);
+// Was it built here, with something that counts no more?
+[[nodiscard]] base::Result<bool> is_doubtful_build(const build::PackageStore& store,
+                                                   const std::string& store_name);
+// A word about those of a plan that do not count.
+[[nodiscard]] base::Status say_doubts(Session& session, const model::Dag& dag);
+
+}  // namespace sf::cli
