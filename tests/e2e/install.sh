@@ -523,7 +523,10 @@ units_run() {
     fi
 }
 another_slurmctld() { x_main=$(in_machine systemctl show -P MainPID slurmctld) && [ "$x_main" != 0 ] && [ "$x_main" != "$before" ]; }
-node_is_idle() { [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]; }
+node_is_idle() {
+    in_machine "$tree/current/bin/scontrol" show node
+    [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]
+}
 
 # The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
 case_modules() {

@@ -111,25 +111,31 @@ end_pid() {
 keep_cgroup() { x_kept_cgroups="$1 $x_kept_cgroups"; }
 keep_mount() { x_mounts="$1 $x_mounts"; }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; what it said last is shown if it never does.
 wait_for() {
     x_deadline=$(($(date +%s) + $1))
     x_what=$2
     shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$x_deadline" ] || fail "waited in vain for $x_what"
+    until "$@" >"$work/waited" 2>&1; do
+        if [ "$(date +%s)" -ge "$x_deadline" ]; then
+            sed 's/^/  said: /' "$work/waited" | tail -n 15
+            fail "waited in vain for $x_what"
+        fi
         sleep 0.1
     done
 }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
-x_log_folder=
-show_logs_of() { x_log_folder=$1; }
+# show_logs_of FOLDER...: of these, if the test fails.
+x_log_folders=
+show_logs_of() { x_log_folders=$*; }
 x_show_logs() {
-    for x_log in ${x_log_folder:+"$x_log_folder"/*.log}; do
-        [ -s "$x_log" ] || continue
-        printf -- '--- the end of %s\n' "$x_log"
-        tail -n 15 "$x_log"
+    for x_folder in $x_log_folders; do
+        for x_log in "$x_folder"/*.log; do
+            [ -s "$x_log" ] || continue
+            printf -- '--- the end of %s\n' "$x_log"
+            tail -n 15 "$x_log"
+        done
     done
 }
 

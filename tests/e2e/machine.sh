@@ -125,7 +125,7 @@ machine_boot() {
     wait_for 10 'the machine' x_machine_is_up
     machine=/proc/$x_inside/root
     wait_for 60 'systemd to have booted' x_has_booted
-    show_logs_of "$machine/var/log/slurm"
+    show_logs_of "$machine/var/log/slurm" "$machine/var/log/slurmd"
 }
 x_has_booted() { in_machine systemctl is-system-running | grep -qxE 'running|degraded'; }
 x_machine_is_up() {
