@@ -45,11 +45,11 @@ bool is_remote_type(std::string_view type) {
            type.starts_with("fuse.");
 }
 bool is_remote(const fs::path& path) {
-    static constexpr std::array<unsigned long, 6> types{0x6969,      // NFS
-                                                        0x0BD00BD0,  // Lustre
-                                                        0x47504653,  // GPFS
-                                                        0x19830326,  // BeeGFS
-                                                        0x00C36400,  // CephFS
+    static constexpr std::array<unsigned long, 6> types{0x6969,       // NFS
+                                                        0x0BD00BD0,   // Lustre
+                                                        0x47504653,   // GPFS
+                                                        0x19830326,   // BeeGFS
+                                                        0x00C36400,   // CephFS
                                                         0x65735546};  // FUSE
     struct statfs status {};
     if (::statfs(path.c_str(), &status) != 0) return false;
@@ -175,8 +175,9 @@ private:
         bool seen = false;
         for (const auto& [part, top] : x_parts) {
             const std::string& whole = top.native();
-            if (!path.starts_with(whole) || (path.size() != whole.size() &&
-                                             path[whole.size()] != '/' && path[whole.size()] != ' '))
+            if (!path.starts_with(whole) ||
+                (path.size() != whole.size() && path[whole.size()] != '/' &&
+                 path[whole.size()] != ' '))
                 continue;
             x_uses.insert(part);
             seen = true;
@@ -210,9 +211,9 @@ private:
         const Mount* found = nullptr;
         if (!x_same_root) return nullptr;
         for (const auto& [id, mount] : x_mounts) {
-            const bool above = mount.at == "/" || (path.starts_with(mount.at) &&
-                                                   (path.size() == mount.at.size() ||
-                                                    path[mount.at.size()] == '/'));
+            const bool above = mount.at == "/" ||
+                               (path.starts_with(mount.at) &&
+                                (path.size() == mount.at.size() || path[mount.at.size()] == '/'));
             if (above && path.starts_with('/') &&
                 (found == nullptr || mount.at.size() >= found->at.size()))
                 found = &mount;
@@ -275,7 +276,8 @@ private:
         if (!text) return nullptr;
         for (const std::string& line : base::split(*text, '\n')) {
             if (!line.starts_with("mnt_id:")) continue;
-            const auto id = number<int>(std::string(base::trim(line.substr(line.find(':') + 1))), 10);
+            const auto id =
+                number<int>(std::string(base::trim(line.substr(line.find(':') + 1))), 10);
             const auto found = id ? x_mounts.find(*id) : x_mounts.end();
             return found == x_mounts.end() ? nullptr : &found->second;
         }
@@ -284,8 +286,8 @@ private:
 
     const std::map<std::string, fs::path>& x_parts;
     const fs::path& x_proc;
-    std::set<dev_t> x_devices;  // of parts on remote file systems
-    bool x_anywhere = false;    // some are on others
+    std::set<dev_t> x_devices;      // of parts on remote file systems
+    bool x_anywhere = false;        // some are on others
     std::map<int, Mount> x_mounts;  // of the process that is looked at
     std::map<Inode, std::string> x_inodes;
     std::set<std::string> x_uses;

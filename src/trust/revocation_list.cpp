@@ -147,8 +147,7 @@ Result<SeenRevocations> seen_revocations_from_json(std::string_view text) {
     reader.number("serial", seen.serial);
     reader.digest("sha256", seen.sha256);
     SF_CHECK(reader.status());
-    if (seen.serial == 0)
-        return fail(Code::corrupt, "the record of a list of revocations is none");
+    if (seen.serial == 0) return fail(Code::corrupt, "the record of a list of revocations is none");
     return seen;
 }
 

@@ -199,6 +199,10 @@ protected:
             if (what != "rollback") {
                 ASSERT_EQ(again.exit, 0) << again.said;
             }
+            // Between what says that a version is there and its packages: what is left of them then
+            // is for gc, as the second one finds nothing to uninstall.
+            if (what == "uninstall" && content(run() / "prefix") != x_kept)
+                must(SmallCache(run()).collect());
             done(what);
             if (HasFatalFailure()) return;
         }

@@ -11,8 +11,8 @@
 #include "publish/bundle.hpp"
 #include "publish/mirror_push.hpp"
 #include "support/packages.hpp"
-#include "tree/rollback.hpp"
 #include "tree/collect.hpp"
+#include "tree/rollback.hpp"
 #include "tree/uninstall.hpp"
 #include "trust/gpg_signer.hpp"
 

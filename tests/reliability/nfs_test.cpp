@@ -430,7 +430,8 @@ TEST_F(Nfs, F5AnotherServerHangs) {
     command.argv = {"/bin/sh", "-c", "exec 9>file && touch it && exec /bin/sleep 600"};
     command.directory = other.at();
     const base::Child user = base::Child::spawn(command).value();
-    while (!fs::exists(other.at() / "it")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (!fs::exists(other.at() / "it"))
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     // Before its user ends, which closes the file.
     struct Answering {
         const NfsMount& server;

@@ -37,8 +37,7 @@ Status run_distrust(Session& session, const std::string& said) {
     const std::string site = fmt::format("its entry in {}/trust.json", trust::system_trust_folder);
     if (!removed && of_the_site)
         return base::fail_hint(
-            Code::refused,
-            fmt::format("{} is trusted by the site, not by you", fingerprint.text()),
+            Code::refused, fmt::format("{} is trusted by the site, not by you", fingerprint.text()),
             "whoever administers this machine deletes " + site);
     if (!removed)
         return base::fail_hint(Code::absent,
@@ -56,8 +55,8 @@ Status run_distrust(Session& session, const std::string& said) {
             "{}: its signatures count no more; what a build has taken from caches by them is "
             "brought again by the next one, what is installed stays",
             fingerprint.text());
-    session.voice.event("key_distrusted", {{"fingerprint", fingerprint.text()},
-                                           {"trusted_by_site", of_the_site}});
+    session.voice.event("key_distrusted",
+                        {{"fingerprint", fingerprint.text()}, {"trusted_by_site", of_the_site}});
     return {};
 }
 
@@ -71,7 +70,8 @@ void add_key_distrust(CLI::App& group, Session& session) {
     sub->fallthrough();
     sub->footer(
         "Takes it off your list, whether it stands there as a key or as a root; its public part\n"
-        "stays. For all users of a machine: delete its entry in /etc/slurm-factory/trust/trust.json.\n"
+        "stays. For all users of a machine: delete its entry in "
+        "/etc/slurm-factory/trust/trust.json.\n"
         "Examples:\n"
         "  slurm-factory key distrust FINGERPRINT");
     sub->callback([&session, fingerprint] {

@@ -44,8 +44,8 @@ protected:
     // One that believes everybody but this one.
     PackageStore without(const std::string& signer) {
         return PackageStore(
-            x_state, [signer](const TakenPackage& package)
-                         -> base::Result<std::optional<std::string>> {
+            x_state,
+            [signer](const TakenPackage& package) -> base::Result<std::optional<std::string>> {
                 if (package.from.signer == signer) return "nobody trusts it";
                 return std::nullopt;
             });
@@ -109,10 +109,10 @@ TEST_F(PackageStoreTest, ARecordThatCannotBeReadVouchesForNothing) {
     }
     // Whoever cannot tell says so.
     const std::string lz4 = add("lz4", {from("A"), {}}).store_name();
-    const PackageStore asking(
-        x_state, [](const TakenPackage&) -> base::Result<std::optional<std::string>> {
-            return base::fail(base::Code::failed, "no list");
-        });
+    const PackageStore asking(x_state,
+                              [](const TakenPackage&) -> base::Result<std::optional<std::string>> {
+                                  return base::fail(base::Code::failed, "no list");
+                              });
     EXPECT_FALSE(asking.find(lz4));
 }
 
