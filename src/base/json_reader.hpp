@@ -72,8 +72,9 @@ public:
     }
     // What was read of a member's value by somebody else.
     void check(const char* key, const Status& status) {
-        if (!status && x_trouble.empty())
-            x_trouble = fmt::format("in '{}': {}", key, status.error().text());
+        if (status || !x_trouble.empty()) return;
+        x_trouble = fmt::format("in '{}': {}", key, status.error().text());
+        x_hint = status.error().hint;
     }
     [[nodiscard]] bool has(const char* key) const {
         return x_object.is_object() && x_object.contains(key);

@@ -10,9 +10,11 @@
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <thread>
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "base/stop.hpp"
 #include "base/text.hpp"
 #include "build/evidence.hpp"
 #include "pack/gate.hpp"
@@ -200,14 +202,13 @@ private:
             plan.binds.push_back({store.tree(spec.store_name()), placeholder_prefix(spec), false});
         }
         if (x_context.options.ccache && x_version.build.ccache) {
-            const fs::path cache = x_context.state.ccache() / x_spec.toolchain / x_spec.name;
-            SF_CHECK(check_ccache(cache));
+            const fs::path cache = ccache_folder();
+            if (!x_ccache_used) SF_CHECK(note_in_ccache());
             SF_CHECK(base::make_dirs(cache));
             // The uid differs from lease to lease; what is inside follows it.
-            if (const auto owner = x_lease->identity(); owner && !x_ccache_given) {
+            if (const auto owner = x_lease->identity(); owner && !x_ccache_used)
                 SF_CHECK(give_tree(cache, *owner));
-                x_ccache_given = true;
-            }
+            x_ccache_used = true;
             plan.binds.push_back({cache, inside::ccache, true});
         }
         plan.environment = x_environment;
@@ -324,25 +325,42 @@ private:
     // What was taken of all that is at hand here, now. What is replaced while this is being built
     // counts both as it was and as it is.
     Status note_origins() {
-        const PackageStore store(x_context.state);
         for (const NodeId dependency : x_context.plan.dag.build_closure(x_id)) {
             SF_TRY(const MadeOf origins,
-                   store.made_of(x_context.plan.dag.at(dependency).store_name()));
+                   origins_of(x_context.plan.dag.at(dependency).store_name()));
             add(x_made_of, origins);
         }
         return {};
     }
+    // While another process replaces it, it is not there for a moment.
+    Result<MadeOf> origins_of(const std::string& name) const {
+        const PackageStore store(x_context.state);
+        constexpr int tries = 100;
+        for (int left = tries; left > 0; --left) {
+            SF_TRY(const MadeOf origins, store.made_of(name));
+            SF_TRY(const auto there, store.find(name));
+            if (there) return origins;
+            SF_CHECK(base::check_stop());
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+        return base::fail_hint(
+            Code::absent,
+            fmt::format("{}, which {} is built with, is not in the store", name, x_name),
+            "the same command once more brings it");
+    }
 
+    [[nodiscard]] fs::path ccache_folder() const {
+        return x_context.state.ccache() / x_spec.toolchain / x_spec.name;
+    }
     // A compiler cache is made of what was at hand whenever it was written to, as packages are.
-    // Where somebody of that is believed no more, it is begun anew. The record lies beside it,
-    // where no build can write.
-    Status check_ccache(const fs::path& cache) {
-        if (x_ccache_checked) return {};
-        x_ccache_checked = true;
+    // Where somebody of that is believed no more, or nobody knows, it is begun anew. The record
+    // lies beside it, where no build can write.
+    Status note_in_ccache() {
+        const fs::path cache = ccache_folder();
         const fs::path record = cache.native() + ".made-of.json";
         SF_TRY(const base::FileLock lock, base::FileLock::acquire(cache.native() + ".lock"));
         SF_TRY(const auto text, base::read_file_if_exists(record));
-        const Result<MadeOf> before = text ? made_of_from_json(*text) : Result<MadeOf>(MadeOf());
+        const Result<MadeOf> before = made_of_from_json(text.value_or(""));
         bool believed = before.has_value();
         if (believed && x_context.doubt)
             for (const TakenPackage& each : *before) {
@@ -352,13 +370,14 @@ private:
         if (!believed) SF_CHECK(base::remove_tree(cache));
         MadeOf all = x_made_of;
         if (believed) add(all, *before);
-        if (all.empty()) return base::remove_file(record);
+        if (believed && all == *before) return {};
         SF_TRY(const std::string json, to_json(all));
         return base::write_file(record, json);
     }
 
     Status commit(const model::Package& package) {
         SF_CHECK(note_origins());
+        if (x_ccache_used) SF_CHECK(note_in_ccache());
         return PackageStore(x_context.state)
             .commit(package, out(), x_work / "package", {}, x_made_of);
     }
@@ -413,8 +432,7 @@ private:
     MadeOf x_made_of;
     std::map<std::string, StepTime> x_steps;
     int x_step_number = 0;
-    bool x_ccache_given = false;
-    bool x_ccache_checked = false;
+    bool x_ccache_used = false;
 };
 
 }  // namespace

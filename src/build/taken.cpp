@@ -18,13 +18,10 @@ namespace {
 constexpr int schema = 1;
 
 base::Json json_of(const Taken& taken) {
-    return {{"schema", schema},
-            {"place", taken.place},
-            {"mirror", taken.mirror},
-            {"repository", taken.repository},
-            {"serial", taken.serial},
-            {"signer", taken.signer},
-            {"time", static_cast<std::uint64_t>(taken.time)}};
+    return {{"schema", schema},       {"place", taken.place},
+            {"mirror", taken.mirror}, {"repository", taken.repository},
+            {"serial", taken.serial}, {"signer", taken.signer},
+            {"key", taken.key},       {"time", static_cast<std::uint64_t>(taken.time)}};
 }
 
 Taken read_taken(base::JsonReader& reader) {
@@ -35,6 +32,7 @@ Taken read_taken(base::JsonReader& reader) {
     reader.text("repository", taken.repository);
     reader.number("serial", taken.serial);
     reader.text("signer", taken.signer);
+    reader.text("key", taken.key);
     reader.number("time", taken.time);
     return taken;
 }
@@ -58,8 +56,9 @@ base::Status read(const base::Json& json, TakenPackage& package) {
 }
 
 auto order(const TakenPackage& package) {
-    return std::tie(package.store_name, package.from.signer, package.from.place, package.from.time,
-                    package.from.serial, package.from.mirror, package.from.repository);
+    return std::tie(package.store_name, package.from.signer, package.from.key, package.from.place,
+                    package.from.time, package.from.serial, package.from.mirror,
+                    package.from.repository);
 }
 
 }  // namespace

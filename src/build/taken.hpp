@@ -25,6 +25,7 @@ struct Taken {
     std::string repository;    // the cache's own name of itself; empty likewise
     std::uint64_t serial = 0;  // of the snapshot that named it; 0 likewise
     std::string signer;        // fingerprint of a primary key
+    std::string key;           // of the one that signed: itself or a subkey
     std::int64_t time = 0;     // when, in seconds since 1970
     bool operator==(const Taken&) const = default;
 };

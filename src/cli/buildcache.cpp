@@ -145,7 +145,8 @@ Status Buildcache::open_one(const ChosenCache& chosen) {
     opened.chosen = chosen;
     const auto open = [&]() -> Status {
         SF_TRY(opened.trust, open_cache(x_session, chosen, {}, x_request.accept_expired));
-        taken_trust(x_session).heed(opened.trust.place->place(), opened.trust.revocations);
+        SF_CHECK(
+            taken_trust(x_session).heed(opened.trust.place->place(), opened.trust.revocations));
         opened.deps = std::make_unique<cache::SubBackend>(*opened.trust.place, x_deps_name);
         SF_TRY(opened.deps_reader, read_mirror(opened, *opened.deps, x_deps_name));
         if (x_request.what != "all" || x_main_name.empty()) return {};
@@ -298,6 +299,7 @@ Status Buildcache::take_one(NodeId id) {
     taken.repository = offer.what.repository;
     taken.serial = offer.what.serial;
     taken.signer = got.signer.primary.text();
+    taken.key = got.signer.key.text();
     taken.time = std::time(nullptr);
     SF_CHECK(x_store.commit(got.package, got.tree, got.archives, taken));
     x_session.voice.event("package_taken", {{"package", name},
@@ -309,6 +311,7 @@ Status Buildcache::take_one(NodeId id) {
 
 Result<std::vector<Decision>> Buildcache::take() {
     SF_CHECK(base::make_dirs(x_session.state().work()));
+    std::set<NodeId> taken;
     std::size_t count = 0;
     std::uint64_t bytes = 0;
     for (;;) {
@@ -316,6 +319,14 @@ Result<std::vector<Decision>> Buildcache::take() {
         std::vector<NodeId> ids;
         for (const NodeId id : x_plan.dag.nodes())
             if (decisions[model::index(id)].way == Way::take) ids.push_back(id);
+        // Or it would be taken for ever.
+        for (const NodeId id : ids)
+            if (taken.contains(id))
+                return base::fail_hint(
+                    Code::refused,
+                    x_plan.dag.at(id).store_name() +
+                        " was taken, and who vouches for it is believed no more since",
+                    "the same command once more goes by who is trusted now");
         if (ids.empty()) {
             const auto built = std::ranges::count(decisions, Way::build, &Decision::way);
             x_session.voice.info(
@@ -346,6 +357,7 @@ Result<std::vector<Decision>> Buildcache::take() {
         for (std::size_t i = 0; i < ids.size(); ++i) {
             const auto offer = x_offers.find(ids[i]);
             if (outcomes[i]) {
+                taken.insert(ids[i]);
                 ++count;
                 bytes += install::size_of(offer->second.what);
                 continue;

@@ -52,6 +52,7 @@ Result<bool> take_one(Session& session, const model::Spec& spec, const cache::Pa
     build::Taken taken;
     taken.place = folder.folder().native();
     taken.signer = (*cached)->signer.primary.text();
+    taken.key = (*cached)->signer.key.text();
     taken.time = std::time(nullptr);
     SF_CHECK(store.commit((*cached)->package, (*cached)->tree, (*cached)->archives, taken));
     session.voice.event("package_taken",

@@ -133,6 +133,8 @@ private:
         x_push.public_key = x_keys.front().armored;
         x_push.more_keys.assign(x_keys.begin() + 1, x_keys.end());
         SF_TRY(x_revocations, revocations_for(x_session, *x_place, x_signer.primaries()));
+        SF_CHECK(taken_trust(x_session).heed(x_place->place(), x_revocations));
+        SF_CHECK(check_doubts(store));
         SF_TRY(const trust::TrustedKeys all,
                believed_by_publisher(x_session, x_keys, x_revocations));
         SF_TRY(x_verifier, trust::Verifier::create(all));
@@ -178,6 +180,19 @@ private:
     // Taken from elsewhere, and signed there by others.
     [[nodiscard]] bool is_foreign(const build::NodeOutcome& node) const {
         return node.taken && !is_own(x_signer, node.taken->signer);
+    }
+
+    // By the list of the place itself, which nobody has asked until now.
+    Status check_doubts(const build::PackageStore& store) const {
+        for (const auto& each : x_push.closure) {
+            const std::string name = each.package->store_name();
+            SF_TRY(const auto doubt, store.doubt_about(name));
+            if (doubt)
+                return base::fail_hint(base::Code::refused,
+                                       fmt::format("{} is not published: {}", name, *doubt),
+                                       "build-slurm --no-cache builds all of it here");
+        }
+        return {};
     }
 
     // Before anything is sent. What this publisher has not built is in the place already, the same

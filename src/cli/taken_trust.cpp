@@ -7,6 +7,7 @@
 namespace sf::cli {
 
 using base::Result;
+using base::Status;
 
 namespace {
 
@@ -26,22 +27,26 @@ std::optional<std::string> taken_back(const trust::RevocationList& list,
 
 }  // namespace
 
+Status TakenTrust::load() {
+    if (x_trusted) return {};
+    SF_TRY(x_trusted, trust::load_trusted({trust_folder(x_session), trust::system_trust_folder}));
+    for (const std::string& warning : x_trusted->warnings) x_session.voice.warning("{}", warning);
+    return {};
+}
+
 Result<std::optional<std::string>> TakenTrust::doubt(const build::TakenPackage& package) {
     const std::lock_guard lock(x_mutex);
-    if (!x_trusted) {
-        SF_TRY(x_trusted,
-               trust::load_trusted({trust_folder(x_session), trust::system_trust_folder}));
-        for (const std::string& warning : x_trusted->warnings)
-            x_session.voice.warning("{}", warning);
-    }
-    if (auto why = x_trusted->doubt_of(package.from.signer)) return why;
+    SF_CHECK(load());
+    if (auto why = x_trusted->doubt_of(package.from.signer, package.from.key)) return why;
     const auto list = x_lists.find(package.from.place);
     return list == x_lists.end() ? std::nullopt : taken_back(list->second, package);
 }
 
-void TakenTrust::heed(const std::string& place, trust::RevocationList list) {
+Status TakenTrust::heed(const std::string& place, trust::RevocationList list) {
     const std::lock_guard lock(x_mutex);
+    SF_CHECK(load());
     x_lists.insert_or_assign(place, std::move(list));
+    return {};
 }
 
 TakenTrust& taken_trust(Session& session) {
@@ -66,7 +71,7 @@ Result<bool> is_doubtful_build(const build::PackageStore& store, const std::stri
     return taken && !*taken;
 }
 
-base::Status say_doubts(Session& session, const model::Dag& dag) {
+Status say_doubts(Session& session, const model::Dag& dag) {
     const build::PackageStore store = store_of(session);
     std::size_t count = 0;
     std::string first;

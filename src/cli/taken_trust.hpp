@@ -25,10 +25,12 @@ public:
     // and by what was heeded.
     [[nodiscard]] base::Result<std::optional<std::string>> doubt(
         const build::TakenPackage& package);
-    // What the root of a cache has taken back counts for what came from there.
-    void heed(const std::string& place, trust::RevocationList list);
+    // What the root of a cache has taken back counts for what came from there. Who is trusted is
+    // read by now: as it is when a command begins, so it is to its end.
+    [[nodiscard]] base::Status heed(const std::string& place, trust::RevocationList list);
 
 private:
+    [[nodiscard]] base::Status load();
     Session& x_session;
     std::mutex x_mutex;
     std::optional<trust::TrustedKeys> x_trusted;

@@ -177,13 +177,9 @@ private:
 
 base::Status check_is_prefix(const fs::path& folder) {
     // The first thing an installation makes is its stage. A bundle that was unpacked by hand has
-    // no generations.
-    constexpr std::array signs{generations_folder,
-                               model::bundle_store_folder,
-                               model::bundle_manifests_folder,
-                               stage_folder,
-                               leases_folder,
-                               shared_mark};
+    // no generations. A store is no sign: builds have one, and gc would find none of it needed.
+    constexpr std::array signs{generations_folder, model::bundle_manifests_folder, stage_folder,
+                               leases_folder, shared_mark};
     for (const std::string_view sign : signs) {
         SF_TRY(const bool there, base::is_there(folder / sign));
         if (there) return {};

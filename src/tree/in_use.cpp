@@ -200,25 +200,9 @@ private:
         // A socket, a pipe; but not "(unreachable)/…".
         if (!path.starts_with('/') && !path.starts_with('(')) return;
         const bool seen = see_path(path);
-        if (mount == nullptr) mount = mount_of(path);
         if (mount != nullptr && !may_hold_a_part(*mount)) return;
         // Where looking costs nothing, both ways count.
         if (!seen || x_anywhere) see_inode_of(link);
-    }
-    // By its path, the last of those mounted above it. Where the process has another root than we
-    // have, the two are not of one tree.
-    [[nodiscard]] const Mount* mount_of(std::string_view path) const {
-        const Mount* found = nullptr;
-        if (!x_same_root) return nullptr;
-        for (const auto& [id, mount] : x_mounts) {
-            const bool above = mount.at == "/" ||
-                               (path.starts_with(mount.at) &&
-                                (path.size() == mount.at.size() || path[mount.at.size()] == '/'));
-            if (above && path.starts_with('/') &&
-                (found == nullptr || mount.at.size() >= found->at.size()))
-                found = &mount;
-        }
-        return found;
     }
     // What the kernel knows of it already, without asking a server.
     void see_inode_of(const fs::path& link) {
@@ -227,11 +211,10 @@ private:
         if (::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
                     &known) == 0)
             see_inode({makedev(known.stx_dev_major, known.stx_dev_minor), known.stx_ino});
-        else if (errno == ENOENT)  // it has ended, or closed it
-            return;
-        else if (::stat(link.c_str(), &status) == 0)  // no statx, as in some containers
+        else if ((errno == ENOSYS || errno == EPERM || errno == EINVAL) &&
+                 ::stat(link.c_str(), &status) == 0)  // no statx, as in some containers
             see_inode({status.st_dev, status.st_ino});
-        else if (errno != ENOENT)
+        else if (errno != ENOENT && errno != ESRCH)  // it has ended, or closed it
             x_denied = true;
     }
 
@@ -261,8 +244,6 @@ private:
     // The program is mapped; what is mapped and where its file lies is said by one text.
     void look(const fs::path& process) {
         x_mounts = mounts_of(process);
-        std::error_code error;
-        x_same_root = fs::read_symlink(process / "root", error) == "/";
         for (const char* link : {"exe", "cwd", "root"}) see_link(process / link, nullptr);
         see_maps(process / "maps");
         const auto open = base::list_dir(process / "fd");
@@ -292,7 +273,6 @@ private:
     std::map<Inode, std::string> x_inodes;
     std::set<std::string> x_uses;
     std::set<Inode> x_unknown;
-    bool x_same_root = false;
     bool x_denied = false;
 };
 

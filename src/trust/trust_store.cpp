@@ -208,16 +208,23 @@ std::string TrustedKeys::label_of(const Fingerprint& primary) const {
     return found == entries.end() ? std::string() : found->label;
 }
 
-std::optional<std::string> TrustedKeys::doubt_of(std::string_view primary) const {
+std::optional<std::string> TrustedKeys::doubt_of(std::string_view primary,
+                                                 std::string_view key) const {
     const auto is_it = [&](const Fingerprint& each) { return each.text() == primary; };
     for (const auto& [fingerprint, reason] : withdrawn)
         if (is_it(fingerprint))
             return fmt::format("this key is withdrawn: {}", base::escape_untrusted(reason));
     if (std::ranges::none_of(entries, is_it, &TrustEntry::fingerprint))
         return "this key is not trusted here";
-    for (const Key& key : keys)
-        if (is_it(key.primary.fingerprint) && key.primary.revoked) return "this key is revoked";
-    return std::nullopt;
+    for (const Key& each : keys) {
+        if (!is_it(each.primary.fingerprint)) continue;
+        const KeyPart* const part = each.part(key);
+        if (each.primary.revoked || (part != nullptr && part->revoked))
+            return "this key is revoked";
+        if (part == nullptr) return "the key that signed is no part of it as it is known here";
+        return std::nullopt;
+    }
+    return "its public part is not here";
 }
 
 base::Result<TrustStore> TrustStore::open(fs::path folder) {

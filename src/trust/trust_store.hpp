@@ -46,9 +46,11 @@ struct TrustedKeys {
     std::map<Fingerprint, std::string> withdrawn;
 
     [[nodiscard]] std::string label_of(const Fingerprint& primary) const;
-    // Why what a key has signed in its time counts no more: it is not listed, revoked or withdrawn.
-    // nullopt: it counts; that a key has expired since takes nothing back.
-    [[nodiscard]] std::optional<std::string> doubt_of(std::string_view primary) const;
+    // Why what `key`, that primary or a subkey of it, has signed in its time counts no more: it is
+    // not listed, revoked or withdrawn, or we have no public part to tell by. nullopt: it counts;
+    // that a key has expired since takes nothing back.
+    [[nodiscard]] std::optional<std::string> doubt_of(std::string_view primary,
+                                                      std::string_view key) const;
 };
 
 class TrustStore {

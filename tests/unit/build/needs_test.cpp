@@ -67,7 +67,7 @@ TEST_F(Needs, WhatIsThereNeedsOnlyWhatItRunsWith) {
 
 TEST(TakenRecord, HasOneText) {
     Taken taken{"/srv/cache",         "bookworm/slurm/deps", std::string(32, 'a'), 7,
-                std::string(40, 'A'), 1'790'000'000};
+                std::string(40, 'A'), std::string(40, 'B'),  1'790'000'000};
     const std::string text = to_json(taken).value();
     EXPECT_EQ(taken_from_json(text).value(), taken);
     EXPECT_EQ(taken_text(taken), "taken from /srv/cache, signed by " + taken.signer);

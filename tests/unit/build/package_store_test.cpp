@@ -19,7 +19,9 @@ protected:
         std::optional<Taken> taken{};
         MadeOf made_of{};
     };
-    static Taken from(const std::string& signer) { return {"/srv/cache", "", "", 0, signer, 1}; }
+    static Taken from(const std::string& signer) {
+        return {"/srv/cache", "", "", 0, signer, signer, 1};
+    }
 
     // The package, as it is in the store then.
     model::Package add(const std::string& name, const Origin& origin) {

@@ -76,7 +76,7 @@ TEST_F(PrefixVerbs, AFolderOfOthersIsLeftAlone) {
 }
 
 TEST_F(PrefixVerbs, ABeginningIsOurs) {
-    for (const char* sign : {"generations", "store", "manifests", ".sf-stage"}) {
+    for (const char* sign : {"generations", "manifests", ".sf-stage"}) {
         ASSERT_TRUE(base::make_dirs(prefix() + '/' + sign));
         EXPECT_EQ(run_here({"verify", "--prefix", prefix()}).code, 0) << sign;
         EXPECT_EQ(run_here({"fsck", "--prefix", prefix()}).code, 0) << sign;
@@ -85,6 +85,22 @@ TEST_F(PrefixVerbs, ABeginningIsOurs) {
         EXPECT_EQ(back.code, 1) << sign;
         EXPECT_THAT(back.err, HasSubstr("nothing was installed to " + prefix())) << sign;
         ASSERT_TRUE(base::remove_tree(prefix()));
+    }
+}
+
+TEST_F(PrefixVerbs, AStateFolderIsNoPrefix) {
+    const base::fs::path package =
+        base::fs::path(prefix()) / "store/zlib-1.3.1-12345678/lib/libz.so";
+    ASSERT_TRUE(base::make_dirs(package.parent_path()));
+    ASSERT_TRUE(base::write_file(package, "built here"));
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"gc", "--keep-days", "0", "--no-other-hosts"}, {"uninstall", "--all"}, {"fsck"}}) {
+        std::vector<std::string> all = words;
+        all.insert(all.end(), {"--prefix", prefix()});
+        const Said said = run_here(all);
+        EXPECT_EQ(said.code, 1) << words[0] << said.out;
+        EXPECT_THAT(said.err, HasSubstr("nothing was installed to " + prefix())) << words[0];
+        EXPECT_TRUE(base::exists(package)) << words[0];
     }
 }
 

@@ -216,11 +216,19 @@ TEST_F(Keys, export_import_and_trust) {
     ASSERT_TRUE(trusted) << trusted.error().text();
     EXPECT_EQ(trusted->keys.size(), 1U);
     EXPECT_EQ(trusted->label_of(fingerprint), "release \"team\"");
-    EXPECT_EQ(trusted->doubt_of(fingerprint.text()), std::nullopt);
-    EXPECT_EQ(trusted->doubt_of(std::string(40, 'A')), "this key is not trusted here");
+    EXPECT_EQ(trusted->doubt_of(fingerprint.text(), fingerprint.text()), std::nullopt);
+    EXPECT_EQ(trusted->doubt_of(std::string(40, 'A'), std::string(40, 'A')),
+              "this key is not trusted here");
+    EXPECT_EQ(trusted->doubt_of(fingerprint.text(), std::string(40, 'A')),
+              "the key that signed is no part of it as it is known here");
+    TrustedKeys without_key = *trusted;
+    without_key.keys.clear();
+    EXPECT_EQ(without_key.doubt_of(fingerprint.text(), fingerprint.text()),
+              "its public part is not here");
     TrustedKeys taken_back = *trusted;
     taken_back.withdrawn.emplace(fingerprint, "stolen");
-    EXPECT_EQ(taken_back.doubt_of(fingerprint.text()), "this key is withdrawn: stolen");
+    EXPECT_EQ(taken_back.doubt_of(fingerprint.text(), fingerprint.text()),
+              "this key is withdrawn: stolen");
     EXPECT_TRUE(trusted->warnings.empty());
 
     // Somebody else's key file does not make them trusted.
@@ -241,7 +249,8 @@ TEST_F(Keys, export_import_and_trust) {
     EXPECT_TRUE(store->refresh(fingerprint, *revoked).value());
     EXPECT_FALSE(store->refresh(other.primary.fingerprint, *revoked).value());
     EXPECT_TRUE(load_trusted({folder}).value().keys[0].primary.revoked);
-    EXPECT_EQ(load_trusted({folder}).value().doubt_of(fingerprint.text()), "this key is revoked");
+    EXPECT_EQ(load_trusted({folder}).value().doubt_of(fingerprint.text(), fingerprint.text()),
+              "this key is revoked");
     EXPECT_FALSE(store->add({fingerprint, ""}, text));
     EXPECT_TRUE(store->remove(fingerprint).value());
     EXPECT_FALSE(store->remove(fingerprint).value());
