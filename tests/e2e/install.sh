@@ -134,7 +134,11 @@ daemons() {
         grep -E '^(munged|slurm|sackd|mariadbd)'
 }
 job_runs() { in_machine "$tree/current/bin/squeue" -h -o %T | grep -q RUNNING && in_machine sh -c 'grep -lzx "60[0]" /proc/[0-9]*/cmdline' | grep -q . ; }
-job_is_gone() { [ -z "$(in_machine "$tree/current/bin/squeue" -h)" ] && ! daemons | grep -qx slurmstepd; }
+job_is_gone() {
+    x_jobs=$(in_machine "$tree/current/bin/squeue" -h) && [ -z "$x_jobs" ] && ! daemons | grep -qx slurmstepd
+}
+# A slurmctld that has just begun may miss the word.
+job_is_cancelled() { in_machine "$tree/current/bin/scancel" --state=RUNNING && job_is_gone; }
 slurmd_is_back() { daemons | grep -qx slurmd && [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" != 'down' ]; }
 daemons_are_ours() {
     for daemon in munged slurmctld slurmd; do
@@ -475,8 +479,9 @@ case_systemd() {
     wait_for 60 'slurmctld to be started again' another_slurmctld
     units_run
     job_runs || fail 'the job ended with slurmctld'
-    in_machine "$tree/current/bin/scancel" --state=RUNNING
-    wait_for 180 'the job to end' job_is_gone
+    wait_for 180 'the job to end' job_is_cancelled
+    # What is completing still when the machine stops is waited for by the next slurmctld, for minutes.
+    wait_for 60 'the node to be idle' node_is_idle
 
     say '== a reboot'
     machine_stop
