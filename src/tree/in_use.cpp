@@ -60,7 +60,6 @@ bool is_remote(const fs::path& path) {
 // One line of mountinfo, as a process has it mounted.
 struct Mount {
     dev_t device = 0;
-    std::string at;  // spaces and the like as \040
     std::string type;
 };
 
@@ -79,7 +78,7 @@ std::map<int, Mount> mounts_of(const fs::path& process) {
         if (!id || colon == std::string::npos) continue;
         const auto major = number<unsigned>(words[2].substr(0, colon), 10);
         const auto minor = number<unsigned>(words[2].substr(colon + 1), 10);
-        if (major && minor) mounts[*id] = {makedev(*major, *minor), words[4], *(dash + 1)};
+        if (major && minor) mounts[*id] = {makedev(*major, *minor), *(dash + 1)};
     }
     return mounts;
 }
