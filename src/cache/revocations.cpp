@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/revocation_memory.hpp"
 
 namespace sf::cache {
 
@@ -19,10 +20,8 @@ namespace {
 
 constexpr std::int64_t day = 86'400;
 
-struct Read {
-    RevocationList list;
-    std::string text;
-    std::string root;  // fingerprint: who signed it
+struct Read : BelievedRevocations {
+    std::string root;  // that of its signers which counts
 };
 
 Result<Read> believed(const trust::Verifier& roots, const std::string& signed_text,
@@ -30,51 +29,9 @@ Result<Read> believed(const trust::Verifier& roots, const std::string& signed_te
     SF_TRY(trust::SignedText good, roots.verify_clearsigned(signed_text, place));
     SF_TRY(RevocationList list,
            base::during(trust::revocations_from_text(good.text), "reading " + place));
-    return Read{std::move(list), std::move(good.text), good.signature.primary.text()};
+    return Read{{std::move(list), std::move(good.text), std::move(good.signature.signers)},
+                good.signature.primary.text()};
 }
-
-class Memory {
-public:
-    Memory(const std::filesystem::path& folder, std::string_view place) {
-        if (!folder.empty())
-            x_file = folder / (base::sha256(place).short_hex(32) + ".revocations.json");
-    }
-
-    // To be held while a list is read and accepted.
-    [[nodiscard]] Result<std::optional<base::FileLock>> hold() const {
-        if (x_file.empty()) return std::optional<base::FileLock>();
-        SF_CHECK(base::make_dirs(x_file.parent_path()));
-        SF_TRY(base::FileLock lock, base::FileLock::acquire(x_file.native() + ".lock"));
-        return std::optional(std::move(lock));
-    }
-
-    [[nodiscard]] Result<std::optional<SeenRevocations>> read() const {
-        if (x_file.empty()) return std::optional<SeenRevocations>();
-        SF_TRY(const auto text, base::read_file_if_exists(x_file));
-        if (!text) return std::optional<SeenRevocations>();
-        SF_TRY(SeenRevocations seen,
-               base::during(trust::seen_revocations_from_json(*text), "reading " + name()));
-        return std::optional(seen);
-    }
-
-    [[nodiscard]] Status accept(const Read& read, std::int64_t now) const {
-        SF_TRY(const std::optional<SeenRevocations> seen, this->read());
-        auto next = trust::accept(read.list, read.text, seen, now);
-        if (!next) {
-            base::Error error = std::move(next).error();
-            if (seen) error.message += fmt::format(" (remembered in {})", name());
-            return tl::unexpected(std::move(error));
-        }
-        if (x_file.empty() || seen == *next) return {};
-        SF_TRY(const std::string record, trust::to_json(*next));
-        return base::write_file(x_file, record);
-    }
-
-    [[nodiscard]] std::string name() const { return base::escape_untrusted(x_file.native()); }
-
-private:
-    std::filesystem::path x_file;
-};
 
 // Expired, it says nothing of what was revoked since.
 Status check_age(const RevocationList& list, const RevocationOptions& options,
@@ -106,7 +63,7 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
     SF_TRY(const std::string key, key_of(FixedName::revocations));
     const std::string where = place.place() + '/' + key;
     // Of a file, which is carried under any name, the root is remembered that signed its list.
-    std::optional<Memory> memory;
+    std::optional<RevocationMemory> memory;
     std::optional<base::FileLock> lock;
     if (place.whole()) {
         memory.emplace(options.memory, place.place());
@@ -118,7 +75,7 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
     if (!there) {
         std::optional<SeenRevocations> seen;
         if (memory) {
-            SF_TRY(seen, memory->read());
+            SF_TRY(seen, memory->seen());
         }
         if (seen)
             return fail_hint(Code::refused,
@@ -128,8 +85,8 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
                              "any more on purpose, remove that file");
         for (const std::string& root : options.root_fingerprints) {
             if (place.whole()) break;
-            const Memory carried(options.memory, "offline:" + root);
-            SF_TRY(const auto before, carried.read());
+            const RevocationMemory carried = RevocationMemory::of_root(options.memory, root);
+            SF_TRY(const auto before, carried.seen());
             if (before)
                 return fail_hint(
                     Code::refused,
@@ -147,7 +104,7 @@ Result<RevocationList> read_revocations(Backend& place, const RevocationOptions&
     }
     SF_TRY(Read read, believed(*options.roots, there->text, where));
     if (!memory) {
-        memory.emplace(options.memory, "offline:" + read.root);
+        memory.emplace(RevocationMemory::of_root(options.memory, read.root));
         SF_TRY(lock, memory->hold());
     }
     // Before it is gone by: after a crash it cannot be taken back.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/taken_trust.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
+#include "cache/revocation_memory.hpp"
 #include "cli/signing_key.hpp"
 
 namespace sf::cli {
@@ -29,23 +32,51 @@ std::optional<std::string> taken_back(const trust::RevocationList& list,
 
 Status TakenTrust::load() {
     if (x_trusted) return {};
-    SF_TRY(x_trusted, trust::load_trusted({trust_folder(x_session), trust::system_trust_folder}));
+    const std::vector<std::filesystem::path> folders{trust_folder(x_session),
+                                                     trust::system_trust_folder};
+    SF_TRY(x_roots, trust::load_roots(folders));
+    SF_TRY(x_trusted, trust::load_trusted(folders));
     for (const std::string& warning : x_trusted->warnings) x_session.voice.warning("{}", warning);
     return {};
+}
+
+Result<std::vector<trust::RevocationList>> TakenTrust::remembered(const std::string& place) const {
+    const std::filesystem::path folder = x_session.state().caches();
+    std::vector<cache::RevocationMemory> memories;
+    for (const trust::TrustEntry& root : x_roots.entries)
+        memories.push_back(cache::RevocationMemory::of_root(folder, root.fingerprint.text()));
+    const cache::RevocationMemory own(folder, place);
+    SF_TRY(const auto of_place, own.last());
+    if (of_place) memories = {own};
+    std::vector<trust::RevocationList> lists;
+    for (const cache::RevocationMemory& memory : memories) {
+        SF_TRY(auto last, memory.last());
+        // A root that is trusted no more takes nothing back.
+        if (last && std::ranges::any_of(last->roots, [&](const std::string& root) {
+                return !x_roots.doubt_of(root, root);
+            }))
+            lists.push_back(std::move(last->list));
+    }
+    return lists;
 }
 
 Result<std::optional<std::string>> TakenTrust::doubt(const build::TakenPackage& package) {
     const std::lock_guard lock(x_mutex);
     SF_CHECK(load());
     if (auto why = x_trusted->doubt_of(package.from.signer, package.from.key)) return why;
-    const auto list = x_lists.find(package.from.place);
-    return list == x_lists.end() ? std::nullopt : taken_back(list->second, package);
+    const std::string& place = package.from.place;
+    if (!x_lists.contains(place)) {
+        SF_TRY(x_lists[place], remembered(place));
+    }
+    for (const trust::RevocationList& list : x_lists[place])
+        if (auto why = taken_back(list, package)) return why;
+    return std::optional<std::string>();
 }
 
 Status TakenTrust::heed(const std::string& place, trust::RevocationList list) {
     const std::lock_guard lock(x_mutex);
     SF_CHECK(load());
-    x_lists.insert_or_assign(place, std::move(list));
+    x_lists[place] = {std::move(list)};
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "build/package_store.hpp"
 #include "cli/session.hpp"
@@ -22,7 +23,8 @@ public:
     explicit TakenTrust(Session& session) : x_session(session) {}
 
     // By the lists of trusted keys of this user and the site, read once, when something was taken;
-    // and by what was heeded.
+    // and by the cache's list of revocations: that which was heeded, or else the last that any
+    // command of this machine went by.
     [[nodiscard]] base::Result<std::optional<std::string>> doubt(
         const build::TakenPackage& package);
     // What the root of a cache has taken back counts for what came from there. Who is trusted is
@@ -31,10 +33,14 @@ public:
 
 private:
     [[nodiscard]] base::Status load();
+    // Of a place, or of the roots' files where none of the place is remembered.
+    [[nodiscard]] base::Result<std::vector<trust::RevocationList>> remembered(
+        const std::string& place) const;
     Session& x_session;
     std::mutex x_mutex;
     std::optional<trust::TrustedKeys> x_trusted;
-    std::map<std::string, trust::RevocationList> x_lists;
+    trust::TrustedKeys x_roots;
+    std::map<std::string, std::vector<trust::RevocationList>> x_lists;
 };
 
 // This session's, made by the first call.

@@ -198,6 +198,13 @@ expect 0 "$program" --state-dir "$own" key revocations "$work/revocations.json" 
 expect 0 plan --buildcache deps --cache "$cache"
 [ -e "$other/packages/$zlib/taken.json" ] || fail 'who only asks has taken something away'
 reason_of zlib | grep -qE '^build: taken from .*this build is taken back: loses bytes' || fail "zlib: $(reason_of zlib)"
+# Known from now on to who does not ask that cache, as long as its root is trusted.
+expect 0 plan
+reason_of zlib | grep -qE '^build: taken from .*this build is taken back: loses bytes' || fail "zlib, unasked: $(reason_of zlib)"
+expect 0 "$program" --state-dir "$other" key distrust "$root"
+expect 0 plan
+reason_of zlib | grep -q '^have: $' || fail "zlib, whose root is trusted no more: $(reason_of zlib)"
+expect 0 "$program" --state-dir "$other" key trust --root "$root"
 expect 0 build --buildcache deps --cache "$cache" --offline --package zlib
 expect_said "1 packages in the store do not count any more.*$zlib, taken from $cache, signed by $key: this build is taken back: loses bytes" \
     'zlib-.*: building'

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/text.hpp"
+#include "cache/revocation_memory.hpp"
 #include "unit/install/cache_maker.hpp"
 
 namespace sf::install {
@@ -105,6 +106,38 @@ TEST_F(Revocations, AFileThatLeftItOutIsNoWayBack) {
     EXPECT_THAT(reads_of("another"), HasSubstr("and number 2 of " + x_root + " was seen"));
     x_options.root_fingerprints = {};
     EXPECT_EQ(reads_of("another"), "0");
+}
+
+// For commands that do not ask the place.
+TEST_F(Revocations, TheLastIsRemembered) {
+    const cache::RevocationMemory memory(x_options.memory,
+                                         cache::FileBackend(place("cache")).place());
+    EXPECT_FALSE(memory.last().value());
+    x_list.builds = {{base::sha256("a build"), "loses bytes", x_list.issued}};
+    serve(1);
+    EXPECT_EQ(reads(), "1");
+    const auto last = memory.last().value();
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->roots, std::vector{x_root});
+    ASSERT_NE(last->list.reason_of(base::sha256("a build")), nullptr);
+    // One that is not accepted is not remembered.
+    x_list.builds.clear();
+    serve(1);
+    EXPECT_THAT(reads(), HasSubstr("is not the one that was seen before"));
+    EXPECT_EQ(memory.last().value()->list.builds.size(), 1U);
+    serve(2);
+    EXPECT_EQ(reads(), "2");
+    EXPECT_TRUE(memory.last().value()->list.builds.empty());
+    // Gone by itself, it is written again; damaged, nobody knows what it took back.
+    const fs::path file = base::replace_all(memory.name(), ".json", ".list.json");
+    ASSERT_TRUE(base::remove_file(file));
+    EXPECT_FALSE(memory.last().value());
+    EXPECT_EQ(reads(), "2");
+    ASSERT_TRUE(memory.last().value());
+    std::ofstream(file, std::ios::app) << " ";
+    EXPECT_THAT(memory.last().error().text(), HasSubstr("list.json is damaged"));
+    EXPECT_EQ(reads(), "2");
+    EXPECT_TRUE(memory.last().value());
 }
 
 TEST_F(Revocations, OnlyARootSignsThem) {
