@@ -15,12 +15,12 @@
 #   --python FILE       the Python that runs Spack (/usr/bin/python3)
 #   --clingo DIR        where that Python finds the module clingo, which no distribution packs
 #   --misc-cache DIR    what this Spack has computed from these recipes before (config:misc_cache): saves minutes
-#   --program FILE      slurm-factory, for the case "environment"
+#   --program FILE      slurm-factory, for the cases "environment" and "repository"
 #   CASE                all of them, if none is named:
 #     listing           two mirrors, their keys, `spack install slurm@SERIES target=x86_64_v3`; from the folder; a job
 #     relocated         the same through nginx, to a tree of other names, without a word of --cache-only; a job
 #     hash              by hash: from the folder to a tree of other names, through nginx to one of the usual names
-#     repository        the first once more, after `spack repo add` of recipes that builtin lacks
+#     repository        the first once more, after `spack repo add` of what `slurm-factory spack-repo` writes; its package
 #     absent            a series that is not in the cache is an error
 #     environment       what `slurm-factory spack-env` writes, as it is, and solved by Spack again; a job
 #     refused           a blob, a manifest that was changed, unsigned or signed by another, keys that are not trusted
@@ -266,29 +266,27 @@ case_hash() {
     done
 }
 
-# A site's own recipes beside builtin's disturb nothing, as long as they do not redefine what builtin has.
+# Recipes of ours beside builtin's: they disturb nothing, and their package is Slurm from the cache or nothing.
 case_repository() {
     new_home repository
-    recipe=$home/spack_repo/slurm_factory/packages/sf_nothing
-    mkdir -p "$recipe"
-    printf 'repo:\n  namespace: slurm_factory\n  api: v2.2\n' >"$home/spack_repo/slurm_factory/repo.yaml"
-    cat >"$recipe/package.py" <<'PYTHON'
-from spack.package import *
-
-
-class SfNothing(Package):
-    """Needs Slurm, and has nothing of its own."""
-
-    homepage = "https://example.org"
-    has_code = False
-    version("1.0")
-    depends_on("slurm", type="run")
-PYTHON
-    expect 0 spack repo add "$home/spack_repo/slurm_factory"
+    expect 0 "$program" spack-repo "$home/recipes"
+    expect_said "spack repo add $home/recipes/spack_repo/slurm_factory"
+    expect 0 spack repo add "$home/recipes/spack_repo/slurm_factory"
     add_mirrors "file://$cache"
     trust_keys
     timed install "slurm@$series" target=x86_64_v3
     as_it_was_published
+    timed install "slurm-factory@$series" target=x86_64_v3
+    grep -qF "$(prefix_of slurm)" "$(prefix_of slurm-factory)/share/slurm-factory" ||
+        fail "slurm-factory@$series is of another Slurm: $(cat "$(prefix_of slurm-factory)/share/slurm-factory")"
+    # Of builtin's recipe Spack would build one; of this one it cannot, and says so.
+    for other in 24.11 23.11; do
+        [ "$series" != "$other" ] || continue
+        expect 1 spack install "slurm-factory@$other" target=x86_64_v3
+        say "slurm-factory@$other: $(grep -h '^==> Error' "$work/out" "$work/err" | head -n 1)"
+    done
+    expect 0 spack find --format '{name} {version}'
+    [ "$(grep -c '^slurm ' "$work/out")" = 1 ] || fail "there is another Slurm: $(cat "$work/out")"
     end_home
 }
 

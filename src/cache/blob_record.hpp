@@ -31,10 +31,8 @@ inline constexpr std::string_view sources = "application/vnd.slurm-factory.sourc
 // Of what is installed as a whole: the bundle's manifest, and its files of ours (bundle.md).
 inline constexpr std::string_view bundle = "application/vnd.slurm-factory.bundle.v1+json";
 inline constexpr std::string_view assets = "application/vnd.slurm-factory.assets.v1.tar+zstd";
-// Of nobody in particular.
+// Of the bundle's manifest.
 inline constexpr std::string_view signature = "application/pgp-signature";
-inline constexpr std::string_view provenance = "application/vnd.in-toto+json";
-inline constexpr std::string_view sbom = "application/spdx+json";
 }  // namespace media
 
 struct BlobRecord {

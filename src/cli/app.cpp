@@ -161,6 +161,7 @@ void add_commands(CLI::App& app, Session& session) {
     add_list(app, session);
     add_rollback(app, session);
     add_spack_env(app, session);
+    add_spack_repo(app, session);
     add_uninstall(app, session);
     add_verify(app, session);
     add_fsck(app, session);

@@ -26,6 +26,7 @@ void add_install(CLI::App& app, Session& session);
 void add_list(CLI::App& app, Session& session);
 void add_rollback(CLI::App& app, Session& session);
 void add_spack_env(CLI::App& app, Session& session);
+void add_spack_repo(CLI::App& app, Session& session);
 void add_uninstall(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);
 void add_fsck(CLI::App& app, Session& session);

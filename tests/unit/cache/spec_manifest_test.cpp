@@ -33,8 +33,8 @@ SpecManifest example() {
     manifest.package = {std::string(media::package), "none", 4711, base::sha256("p")};
     manifest.run = archive("run.tar.zst", 400'000);
     manifest.dbg = archive("dbg.tar.zst", 900'000);
-    manifest.others = {{std::string(media::sbom), "none", 17, base::sha256("b")},
-                       {std::string(media::provenance), "none", 18, base::sha256("v")}};
+    manifest.others = {{"application/spdx+json", "none", 17, base::sha256("b")},
+                       {"application/vnd.in-toto+json", "none", 18, base::sha256("v")}};
     return manifest;
 }
 
