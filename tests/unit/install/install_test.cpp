@@ -302,7 +302,7 @@ TEST_F(Refused, prefixes_that_others_could_change) {
 }
 
 TEST_F(Refused, prefixes_of_others) {
-    if (::geteuid() != 0) GTEST_SKIP() << "owners can be changed by root only";
+    if (::geteuid() != 0) GTEST_SKIP() << "NOT RUN: only root can give files to another user";
     const fs::path path = make();
     const fs::path parent = x_folder.path() / "parent";
     ASSERT_TRUE(base::make_dirs(parent / "in"));
@@ -552,6 +552,10 @@ protected:
         x_mounted = path;
         return true;
     }
+    static const char* no_tmpfs() {
+        return ::geteuid() == 0 ? "NOT RUN: this machine does not let root mount a tmpfs"
+                                : "NOT RUN: mounting a small file system needs root";
+    }
     void TearDown() override {
         if (!x_mounted.empty()) ::umount2(x_mounted.c_str(), MNT_DETACH);
     }
@@ -561,7 +565,7 @@ protected:
 TEST_F(Mounted, read_only_target) {
     const fs::path path = make();
     const fs::path where = prefix("ro");
-    if (!mount_tmpfs(where, "mode=755")) GTEST_SKIP() << "mounting is not allowed here";
+    if (!mount_tmpfs(where, "mode=755")) GTEST_SKIP() << no_tmpfs();
     ASSERT_EQ(::mount(nullptr, where.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
     const auto report = install(path, where);
     ASSERT_FALSE(report);
@@ -572,7 +576,7 @@ TEST_F(Mounted, read_only_target) {
 TEST_F(Mounted, full_target) {
     const fs::path path = make();
     const fs::path where = prefix("full");
-    if (!mount_tmpfs(where, "mode=755,size=100k")) GTEST_SKIP() << "mounting is not allowed here";
+    if (!mount_tmpfs(where, "mode=755,size=100k")) GTEST_SKIP() << no_tmpfs();
     const auto report = install(path, where);
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().code, base::Code::exhausted);
@@ -584,7 +588,7 @@ TEST_F(Mounted, out_of_inodes_midway) {
     const fs::path path = make();
     const fs::path where = prefix("inodes");
     if (!mount_tmpfs(where, "mode=755,nr_inodes=12")) {
-        GTEST_SKIP() << "mounting is not allowed here";
+        GTEST_SKIP() << no_tmpfs();
     }
     const auto report = install(path, where);
     ASSERT_FALSE(report);
