@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # make acceptance: a fresh clone of HEAD, a fresh home, both commands of the README as a new user types
 # them, then the end-to-end tests that take too long for every change. What came out is written to docs/evidence/:
-# first-light.json (the two commands, jobs from a moved tree, Slurm built twice) and production.json (all series and
-# distributions, installed on bare machines, upgraded). With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same
-# again goes on after a failure that was mended: what passed is not repeated, of the long tests either, and the evidence
-# names the commit of each command.
+# first-light.json (the two commands, jobs from a moved tree, Slurm built twice), production.json (all series and
+# distributions, installed on bare machines, upgraded) and cache.json (published and installed from folders, web servers
+# and S3, without a network, by Spack; kept healthy). A test that cannot run on this machine stands there as NOT RUN,
+# with its reason. With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same again goes on after a failure that was
+# mended: what passed is not repeated, of the long tests either, and the evidence names the commit of each command.
+# Spack is not fetched: the variables of tests/e2e/spack.sh say where it is, and are the only ones that are passed on.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$(pwd -P)
@@ -34,6 +36,17 @@ else
 fi
 commit=$(git rev-parse HEAD)
 
+# fresh_user COMMAND: with nothing of who calls this but the way to the commands, and to Spack.
+spack_variables='SF_SPACK_1_0 SF_SPACK_1_1 SF_SPACK_1_0_PACKAGES SF_SPACK_1_1_PACKAGES SF_SPACK_CLINGO SF_SPACK_PYTHON'
+fresh_user() {
+    set -- sh -c "$1"
+    for variable in $spack_variables; do
+        eval "value=\${$variable:-}"
+        if [ -n "$value" ]; then set -- "$variable=$value" "$@"; fi
+    done
+    env -i HOME="$fresh/home" PATH="$PATH" TERM=dumb LANG=C.UTF-8 "$@"
+}
+
 ended() { if [ -s "$fresh/$1.code" ]; then cat "$fresh/$1.code"; fi; }
 # as_typed NAME COMMAND: runs it as typed, its output on the terminal and in $fresh/NAME.log; until it has passed once.
 as_typed() {
@@ -45,7 +58,7 @@ as_typed() {
     begin=$(date +%s)
     {
         code=0
-        env -i HOME="$fresh/home" PATH="$PATH" TERM=dumb LANG=C.UTF-8 sh -c "$2" </dev/null 2>&1 || code=$?
+        fresh_user "$2" </dev/null 2>&1 || code=$?
         echo "$code" >"$fresh/$1.code"
     } | tee "$fresh/$1.log"
     echo $(($(date +%s) - begin)) >"$fresh/$1.seconds"
@@ -73,6 +86,14 @@ else
     as_typed long 'make long'
     : >"$fresh/tests"
 fi
+# Where Spack has come only after make test had passed.
+spack=
+if [ -n "${SF_SPACK_1_0:-}${SF_SPACK_1_1:-}" ] &&
+    grep -q '^NOT RUN: e2e.spack: no Spack to test with' "$fresh/test.tests"; then
+    spack="sh tools/test.sh --tests-regex '^e2e\.spack\$' --fixture-exclude-any '.*'"
+    as_typed spack "$spack"
+    cat "$fresh/spack.tests" >>"$fresh/tests"
+fi
 # The first that is said of a test counts: the last that was run.
 cat "$fresh/test.tests" "$fresh/long.tests" >>"$fresh/tests"
 
@@ -82,7 +103,12 @@ test_output() {
         on && /^<end of output>/ { exit } on && body { print } on && /^-----/ { body = 1 }' "$fresh/tests" |
         plain
 }
-plain() { sed -e "s,$fresh,.,g" -e 's,/var/tmp/sf-e2e\.[A-Za-z0-9]*,SCRATCH,g'; }
+plain() { sed -e "s,$fresh,.,g" -e 's,/var/tmp/sf-e2e\.[A-Za-z0-9]*,SCRATCH,g' -f "$fresh/spack.sed"; }
+# The longest name first: one folder may hold another.
+for variable in $spack_variables; do
+    eval "value=\${$variable:-}"
+    if [ -n "$value" ]; then printf 's,%s,%s,g\n' "$value" "$variable"; fi
+done | awk '{ print length($0), $0 }' | sort -rn | cut -d ' ' -f 2- >"$fresh/spack.sed"
 lines() { jq -R -s 'split("\n") | map(select(. != ""))'; }
 
 # command_json NAME COMMAND LINES: what was typed, how long it took, what it printed last.
@@ -98,10 +124,14 @@ bundle_json() {
         '{file: $file, sha256: $sha256, bytes: $bytes,
           packages: (.packages | map({name, version, identity, run_sha256: .run.sha256}))}' "$fresh/manifest.json"
 }
-# test_json NAME: what that test printed; it has to be there.
-test_json() {
-    test_output "$1" | lines |
-        jq --arg name "$1" 'if length > 0 then {($name): .} else error("nothing is known of " + $name) end'
+# tests_json NAME...: what those tests printed, each of which has to be there; and which could not run, wholly or in part.
+tests_json() {
+    for name; do
+        test_output "$name" | lines |
+            jq --arg name "$name" 'if length > 0 then {($name): .} else error("nothing is known of " + $name) end'
+    done >part
+    jq -s '{tests: add} | .not_run = (.tests | map_values(map(select(test("^NOT RUN: ")) | sub("^NOT RUN: "; ""))) |
+        map_values(select(length > 0)))' part
 }
 bundle_at() { readlink -f "$1/builds/slurm-$3-$2-software.tar.gz"; }
 
@@ -118,24 +148,29 @@ command_json build "$build" 40 >commands
 command_json test 'make test' 15 >>commands
 command_json long 'make long' 15 >>commands
 if [ -n "$again" ]; then command_json long_again "$again" 15 >>commands; fi
+if [ -n "$spack" ]; then command_json spack "$spack" 15 >>commands; fi
 bundle_json "$(bundle_at "$fresh/home/.slurm-factory" bookworm 25.11)" >bundle
-for name in e2e.first_light e2e.reproducible; do test_json "$name"; done >first-light.tests
+tests_json e2e.first_light e2e.reproducible >first-light.tests
 jq -s '{commands: .}' commands >first-light
 jq '{bundle: .}' bundle >>first-light
-jq -s '{tests: add}' first-light.tests >>first-light
-jq -s add opening first-light >"$fresh/first-light.json"
+jq -s add opening first-light first-light.tests >"$fresh/first-light.json"
 
 clone=$fresh/slurm-factory
 for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
 bundle_json "$(bundle_at "$clone/build/e2e/state-noble" noble 25.11)" >>bundles
-for name in e2e.production e2e.install.accounting e2e.install.systemd e2e.install.hosts e2e.install.upgrade e2e.install.modules e2e.verify.proof \
+tests_json e2e.production e2e.install.trust e2e.install.refused e2e.install.accounting e2e.install.systemd \
+    e2e.install.hosts e2e.install.upgrade e2e.install.modules e2e.host_modules e2e.docker e2e.verify.proof \
     e2e.vm.confined e2e.vm.confined.noble \
     e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.build.noble \
-    e2e.verify.proof.noble e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble; do
-    test_json "$name"
-done >production.tests
+    e2e.verify.proof.noble e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble \
+    >production.tests
 jq -s '{bundles: .}' bundles >production
-jq -s '{tests: add}' production.tests >>production
-jq -s add opening production >"$fresh/production.json"
-mv "$fresh/first-light.json" "$fresh/production.json" "$repository/docs/evidence/"
-echo 'acceptance: written to docs/evidence/first-light.json and docs/evidence/production.json'
+jq -s add opening production production.tests >"$fresh/production.json"
+
+tests_json e2e.cache e2e.http_cache e2e.s3 e2e.cache_s3 e2e.cache_trust e2e.local_cache e2e.buildcache e2e.bare \
+    e2e.bare.noble e2e.offline e2e.prefix.health e2e.prefix.versions e2e.spack >cache.tests
+jq -s add opening cache.tests >"$fresh/cache.json"
+mv "$fresh/first-light.json" "$fresh/production.json" "$fresh/cache.json" "$repository/docs/evidence/"
+echo 'acceptance: written to docs/evidence/: first-light.json, production.json, cache.json'
+jq -r '.not_run[] | .[] | "acceptance: NOT RUN: " + .' "$repository/docs/evidence/first-light.json" \
+    "$repository/docs/evidence/production.json" "$repository/docs/evidence/cache.json"
