@@ -8,6 +8,11 @@ results=$repository/bench/results
 from=${SF_BENCH_FROM:-$repository/build/e2e/state}
 [ -d "$from/roots" ] || { echo "$measure: no prepared root in $from (run: make test)" >&2; exit 1; }
 cores=$(nproc)
+# To try a script out: another program than the release build, the folder of the helpers of bench/ beside it, fewer runs.
+# What comes of it is marked as a trial, and is no figure.
+program=${SF_BENCH_PROGRAM:-$repository/build/release/slurm-factory}
+helpers=${SF_BENCH_HELPERS:-$repository/build/release/bench}
+runs=${SF_BENCH_RUNS:-7}
 series=25.11
 toolchain=bookworm
 
@@ -24,14 +29,19 @@ fresh_state() {
     mkdir "$SLURM_FACTORY_CACHE_DIR"
     cp -al "$from/sources" "$from/roots" "$SLURM_FACTORY_CACHE_DIR/"
 }
-sf() { "$repository/slurm-factory" "$@"; }
+sf() { if [ -n "${SF_BENCH_PROGRAM:-}" ]; then "$program" "$@"; else "$repository/slurm-factory" "$@"; fi; }
+# helper NAME: makes the program bench/NAME.cpp, $helpers/NAME.
+helper() {
+    [ -z "${SF_BENCH_HELPERS:-}" ] || return 0
+    cmake --build --preset release --target "$1" >"$work/log.build" || { tail -n 20 "$work/log.build" >&2; return 1; }
+}
+not_run() { echo "$measure: NOT RUN: $1" >&2; }
 # one_by_one: every package built alone, after those it needs, in a fresh state folder; events with times in
 # $events. P6 and P8 both look at it: what this program has built that way within the last
 # two hours is not built again.
 one_by_one() {
     fresh_state one_by_one
     events=$repository/build/one_by_one.events
-    program=$repository/build/release/slurm-factory
     if [ -e "$events" ] && [ -n "$(find "$events" -newer "$program" -mmin -120)" ]; then return; fi
     sf plan --slurm-version "$series" --toolchain "$toolchain" --allow-vulnerable --json >"$work/plan.json"
     jq -r 'select(.event == "planned") | .package' "$work/plan.json" | while IFS= read -r package; do
@@ -77,7 +87,8 @@ result() {
         --arg commit "$(git -C "$repository" rev-parse --short HEAD)" \
         --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
         --argjson cores "$cores" --arg kernel "$(uname -r)" --arg load "$load" --argjson figures "$1" \
-        '{measure: $measure, date: $date, commit: $commit,
+        --arg tried "${SF_BENCH_PROGRAM:-}${SF_BENCH_RUNS:-}" \
+        '(if $tried == "" then {} else {trial: true} end) + {measure: $measure, date: $date, commit: $commit,
           machine: {cpu: $cpu, cores: $cores, kernel: $kernel, load_before: $load}, figures: $figures}' |
         tee "$results/$measure.json"
 }
@@ -92,17 +103,19 @@ published_cache() {
     own=$work/publisher
     mkdir "$own" "$client"
     for x_folder in roots sources store packages keys; do ln -s "$from/$x_folder" "$own/$x_folder"; done
-    publish >"$work/published"
+    publish all >"$work/published"
     publisher key export "$key" --output "$work/public.asc"
     installer key import "$work/public.asc"
     installer key trust "$key"
 }
 publisher() { SLURM_FACTORY_CACHE_DIR=$own sf "$@" 2>>"$work/log" </dev/null; }
 installer() { SLURM_FACTORY_CACHE_DIR=$client sf "$@" 2>>"$work/log" </dev/null; }
-publish() {
+publish() {  # publish all|deps|slurm|spack: into $cache
     publisher --json build-slurm --slurm-version "$version" --toolchain "$toolchain" --allow-vulnerable \
-        --signing-key "$key" --publish all --publish-to "$cache" --allow-older --publish-vulnerable
+        --signing-key "$key" --publish "$1" --publish-to "$cache" --allow-older --publish-vulnerable
 }
+# listing FOLDER: "PATH SIZE AGE" of each file; replaced files are others. Two of them, compared by comm, say what came.
+listing() { find "$1" -type f -printf '%P %s %i.%T@\n' | LC_ALL=C sort; }
 # timed NAME COMMAND...: its time in milliseconds and its largest resident set in KiB, as JSON, in $work/NAME.times.
 timed() {
     x_times=$work/$1.times

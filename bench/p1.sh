@@ -6,8 +6,6 @@
 measure=p1
 . "$(dirname "$0")/lib.sh"
 quiet_machine
-runs=7
-program=$repository/build/release/slurm-factory
 published_cache
 
 install_to() {  # install_to PREFIX: the program itself, not the front that looks whether it is built

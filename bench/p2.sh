@@ -10,7 +10,6 @@ if [ -z "${SF_SPACK_1_1:-}" ]; then
     exit 0
 fi
 quiet_machine
-program=$repository/build/release/slurm-factory
 published_cache
 publisher key export "$key" --output "$work/public.asc"
 ours() {
