@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY: names COUNT more builds, numbered
-// from FIRST, in a mirror of a published cache, in our index and in Spack's, for p12.sh. They have
-// the names and dependencies of those that are there, with versions and identities of their own;
-// nothing of them lies in the cache but what names them, so they can be chosen and not installed.
-// One thread.
+// fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY [FROM]: names COUNT more builds,
+// numbered from FIRST, in a mirror of a published cache, in our index and in Spack's, for p12.sh
+// and p13.sh. They have the names and dependencies of those that are there, or in the same mirror
+// of the place FROM, with versions and identities of their own; nothing of them lies in the cache
+// but what names them, so they can be chosen and not installed. One thread.
 
 #include <cstdio>
 #include <cstdlib>
@@ -42,7 +42,7 @@ Result<cache::SpackIndex> spack_index(cache::Backend& mirror) {
 
 Status fill(const std::string& keys, const std::string& fingerprint, const std::string& place,
             const std::string& mirror_name, unsigned first, unsigned count,
-            const std::string& memory) {
+            const std::string& memory, const std::string& from) {
     const trust::Keyring keyring(keys);
     SF_TRY(const trust::Fingerprint print, trust::Fingerprint::from_person(fingerprint));
     SF_TRY(const trust::GpgSigner signer, trust::GpgSigner::create(keyring, print, {}));
@@ -51,8 +51,10 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
     SF_TRY(const trust::Verifier verifier, trust::Verifier::create(trusted));
     SF_TRY(const auto whole, cache::open_backend(place));
     cache::SubBackend mirror(*whole, mirror_name);
+    SF_TRY(const auto model, cache::open_backend(from));
+    cache::SubBackend model_mirror(*model, mirror_name);
 
-    SF_TRY(const cache::SpackIndex there, spack_index(mirror));
+    SF_TRY(const cache::SpackIndex there, spack_index(model_mirror));
     std::vector<cache::SpackNode> pool;
     std::vector<cache::SpackNode> roots;
     for (const auto& [hash, entry] : there.entries) {
@@ -92,14 +94,15 @@ Status fill(const std::string& keys, const std::string& fingerprint, const std::
 }  // namespace sf
 
 int main(int argc, char** argv) {
-    if (argc != 8) {
-        fmt::print(stderr, "usage: fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY\n");
+    if (argc != 8 && argc != 9) {
+        fmt::print(stderr,
+                   "usage: fill_mirror KEYS FINGERPRINT PLACE MIRROR FIRST COUNT MEMORY [FROM]\n");
         return 2;
     }
     const auto first = static_cast<unsigned>(std::strtoul(argv[5], nullptr, 10));
     const auto count = static_cast<unsigned>(std::strtoul(argv[6], nullptr, 10));
-    const sf::base::Status done =
-        sf::fill(argv[1], argv[2], argv[3], argv[4], first, count, argv[7]);
+    const sf::base::Status done = sf::fill(argv[1], argv[2], argv[3], argv[4], first, count,
+                                           argv[7], argv[argc == 9 ? 8 : 3]);
     if (done) return 0;
     fmt::print(stderr, "fill_mirror: {}\n", done.error().text());
     return 1;

@@ -1,18 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# P12 and P13: the mirrors of the published stack, then the same with ten thousand builds more in each: bytes fetched
-# and time to choose one and read what its installation needs (all but archives), over HTTP; what publishing one more
-# package sends. Beside it the size of the index that Spack fetches.
+# P12: the mirrors of the published stack, then the same with ten thousand builds more in each: bytes fetched and time to
+# choose one and read what its installation needs (all but archives), over HTTP; what naming one more writes (p13.sh has
+# all of publishing). Beside it the size of the index that Spack fetches.
 measure=p12
 . "$(dirname "$0")/lib.sh"
 quiet_machine
 count=10000
-program=$repository/build/release/slurm-factory
 published_cache
-cmake --build --preset release --target fill_mirror >"$work/log.build"
+helper fill_mirror
 
 # shellcheck source=tests/e2e/nginx.sh
-. tests/e2e/nginx.sh
+. "$repository/tests/e2e/nginx.sh"
 # shellcheck disable=SC2016  # nginx's own words
 nginx_configure "$(nginx_serving "$cache" 127.0.0.1:8080)" '$body_bytes_sent $uri'
 nginx_run nginx_apart
@@ -39,15 +38,15 @@ index_bytes() {  # that Spack fetches of both mirrors
 choose few
 few_index=$(index_bytes)
 for mirror in "$toolchain/slurm/deps" "$toolchain/slurm/$series"; do
-    "$repository/build/release/bench/fill_mirror" "$own/keys/gnupg" "$key" "$cache" "$mirror" 0 "$count" "$own/caches"
+    "$helpers/fill_mirror" "$own/keys/gnupg" "$key" "$cache" "$mirror" 0 "$count" "$own/caches"
 done
 choose many
 many_index=$(index_bytes)
-# P13: one package more: Slurm's own mirror loses the one, and it is published again into the ten thousand.
-find "$cache" -type f -printf '%P %s\n' | sort >"$work/before"
-"$repository/build/release/bench/fill_mirror" "$own/keys/gnupg" "$key" "$cache" "$toolchain/slurm/$series" "$count" 1 "$own/caches"
-find "$cache" -type f -printf '%P %s\n' | sort >"$work/after"
-comm -13 "$work/before" "$work/after" >"$work/new"
+# One more among the ten thousand: what names it.
+listing "$cache" >"$work/before"
+"$helpers/fill_mirror" "$own/keys/gnupg" "$key" "$cache" "$toolchain/slurm/$series" "$count" 1 "$own/caches"
+listing "$cache" >"$work/after"
+LC_ALL=C comm -13 "$work/before" "$work/after" >"$work/new"
 ours=$(awk '/ *_sf\// { all += $2 } END { print all + 0 }' "$work/new")
 spacks=$(awk '/blobs\/|v3\// { all += $2 } END { print all + 0 }' "$work/new")
 bytes() { awk '{ all += $1 } END { print all }' "$1"; }
