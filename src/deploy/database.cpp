@@ -190,17 +190,6 @@ Status with_server(const PlannedDatabase& database, Context& context, Work work)
     return done ? ended : done;
 }
 
-// Of slurmdbd.conf, whose names know no case; `key` with its '=', in lower case.
-std::string value_in(std::string_view conf, std::string_view key) {
-    for (const std::string& line : base::split(conf, '\n')) {
-        std::string lower;
-        for (const char c : line.substr(0, key.size()))
-            lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        if (lower == key) return std::string(base::trim(line.substr(key.size())));
-    }
-    return {};
-}
-
 // As slurmdbd comes in: what its configuration says, whoever wrote it.
 struct Access {
     std::string host;  // empty: this machine, over the socket
@@ -211,9 +200,9 @@ struct Access {
 };
 Result<Access> access_of(Host& host) {
     SF_TRY(const std::string conf, host.read(std::string(slurmdbd_conf_path)));
-    Access access{value_in(conf, "storagehost="), value_in(conf, "storageport="),
-                  value_in(conf, "storageuser="), value_in(conf, "storagepass="),
-                  value_in(conf, "storageloc=")};
+    Access access{conf_value(conf, "StorageHost"), conf_value(conf, "StoragePort"),
+                  conf_value(conf, "StorageUser"), conf_value(conf, "StoragePass"),
+                  conf_value(conf, "StorageLoc")};
     if (access.host == "localhost") access.host.clear();
     if (access.name.empty()) access.name = "slurm_acct_db";
     const auto good = check_password(access.password);
@@ -254,8 +243,25 @@ Status run_dump(const PlannedDatabase& database, const Access& access,
 
 }  // namespace
 
+std::string conf_name(std::string_view line) {
+    std::string name;
+    for (const char c : base::trim(line.substr(0, line.find('='))))
+        name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return name;
+}
+
+std::string conf_value(std::string_view conf, std::string_view name) {
+    const std::string wanted = conf_name(name);
+    for (const std::string& line : base::split(conf, '\n')) {
+        const std::size_t equals = line.find('=');
+        if (equals != std::string::npos && conf_name(line) == wanted)
+            return std::string(base::trim(std::string_view(line).substr(equals + 1)));
+    }
+    return {};
+}
+
 std::string password_in(std::string_view slurmdbd_conf) {
-    return value_in(slurmdbd_conf, "storagepass=");
+    return conf_value(slurmdbd_conf, "StoragePass");
 }
 
 Result<std::string> new_password(const PlannedDatabase& database, Host& host) {

@@ -55,6 +55,9 @@ struct Facts {
 inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";
 inline constexpr std::string_view jwt_key_path = "/etc/slurm/jwt_hs256.key";
 inline constexpr std::string_view slurmdbd_conf_path = "/etc/slurm/slurmdbd.conf";
+inline constexpr std::string_view slurm_conf_path = "/etc/slurm/slurm.conf";
+// By sackd, from slurmctld, for all commands of its host.
+inline constexpr std::string_view fetched_conf_path = "/run/slurm/conf/slurm.conf";
 inline constexpr std::string_view munge_socket_path = "/run/munge/munge.socket.2";
 inline constexpr std::string_view dbus_socket_path = "/run/dbus/system_bus_socket";
 

@@ -100,6 +100,8 @@ struct Plan {
     bool own_munge = false;  // munged is ours, not the distribution's
     bool runs_controller = false;
     bool runs_compute = false;
+    bool runs_dbd = false;
+    bool runs_sackd = false;  // which fetches the configuration for the commands here
     std::string rest_socket;  // of slurmrestd; empty: it does not run here
     bool accounting = false;
     bool leased = false;             // the tree is shared: this host says what it runs from it

@@ -59,6 +59,8 @@ public:
         x_plan.own_munge = runs_munge();
         x_plan.runs_controller = has(Role::controller);
         x_plan.runs_compute = has(Role::compute);
+        x_plan.runs_dbd = x_accounting_here;
+        x_plan.runs_sackd = x_sackd;
         if (has(Role::rest)) x_plan.rest_socket = rest_socket_path;
         x_plan.accounting = x_accounting;
         x_plan.node = x_facts.host;
@@ -348,7 +350,10 @@ private:
         if (has(Role::compute)) {
             service("slurmd", with_server({program("slurmd"), "-D"}), "root").ready_port = 6818;
         }
-        if (x_sackd) service("sackd", with_server({program("sackd"), "-D"}), "slurm");
+        // It listens, to be told of changes, once it has fetched what slurmrestd will read.
+        if (x_sackd) {
+            service("sackd", with_server({program("sackd"), "-D"}), "slurm").ready_port = 6818;
+        }
         if (has(Role::rest)) {
             Service& rest = service("slurmrestd",
                                     {program("slurmrestd"), "-a", "rest_auth/jwt",

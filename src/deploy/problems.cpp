@@ -332,6 +332,11 @@ private:
         };
         check(Role::controller, 6817, "slurmctld");
         check(Role::compute, 6818, "slurmd");
+        // Without it sackd would run all the same, and never hear of a change.
+        if (!has(Role::controller) && !has(Role::compute)) {
+            check(Role::login, 6818, "sackd");
+            if (!has(Role::login)) check(Role::rest, 6818, "sackd");
+        }
         if (x_answers.accounting.value_or(true) &&
             has_plugin(x_in.bundle, "accounting_storage_mysql.so")) {
             check(Role::dbd, 6819, "slurmdbd");

@@ -23,6 +23,7 @@
 #include "deploy/own_tree.hpp"
 #include "deploy/planner.hpp"
 #include "deploy/rehearsal.hpp"
+#include "deploy/remote_database.hpp"
 #include "deploy/services.hpp"
 #include "deploy/smoke.hpp"
 #include "deploy/supervisor.hpp"
@@ -123,6 +124,7 @@ public:
         SF_CHECK(open());
         SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));
         SF_TRY(const Planned planned, plan());
+        SF_CHECK(database_lets_us_in(planned.plan));
         if (x_options.dry_run) {
             if (!say(stdout, to_text(planned.plan)))
                 return base::fail_errno(errno, "print the plan");
@@ -247,6 +249,41 @@ private:
         return make_plan(inputs, answers);
     }
 
+    // A database elsewhere is asked before anything is changed here. Of one on this machine the
+    // rest is known, and it is made later.
+    Status database_lets_us_in(const Plan& plan) {
+        if (!plan.database) return {};
+        SF_TRY(const PathInfo kept, x_host.look(std::string(slurmdbd_conf_path)));
+        const bool is_there = kept.type == PathInfo::Type::file;
+        if (x_options.action != Action::start_services) {
+            SF_TRY(x_password, new_password(*plan.database, x_host));
+        } else if (!is_there) {
+            return {};  // what was configured is not what was planned; slurmdbd will say so
+        }
+        DatabaseQuestion question;
+        if (is_there) {
+            SF_TRY(question.conf, x_host.read(std::string(slurmdbd_conf_path)));
+            question.password_place = slurmdbd_conf_path;
+        } else {
+            for (const PlannedFile& file : plan.files) {
+                if (file.path == slurmdbd_conf_path)
+                    question.conf = base::replace_all(file.content, "@db_password@", x_password);
+            }
+            question.password_place = base::escape_untrusted(x_options.db_password_file);
+        }
+        if (!is_elsewhere(question.conf)) return {};
+        const std::string view = model::bundle_view_path(x_own.bundle.version);
+        question.slurmdbd = (x_own.top / view / "sbin/slurmdbd").native();
+        question.version = x_own.bundle.version;
+        question.only_login = x_options.dry_run;
+        const Status answered =
+            base::during(ask_database(question, x_host), "asking the database for accounting");
+        if (answered || !x_options.no_start) return answered;
+        // It need not run yet; --start-services asks it again.
+        x_reporter.warning("{}; next: {}", answered.error().text(), answered.error().hint);
+        return {};
+    }
+
     // What this node is, in Slurm's own eyes.
     Result<std::string> ask_slurmd() const {
         base::Command command;
@@ -283,22 +320,18 @@ private:
         } else {
             x_record.answers = planned.answers;
         }
-        std::string password;
-        if (plan.database && !only_start) {
-            SF_TRY(password, new_password(*plan.database, x_host));
-            if (!plan.database->password_file.empty() &&
-                x_facts.secrets.contains(std::string(slurmdbd_conf_path))) {
-                x_reporter.notice(
-                    "{} is there already and keeps its password: --db-password-file "
-                    "is not used",
-                    slurmdbd_conf_path);
-            }
+        if (plan.database && !only_start && !plan.database->password_file.empty() &&
+            x_facts.secrets.contains(std::string(slurmdbd_conf_path))) {
+            x_reporter.notice(
+                "{} is there already and keeps its password: --db-password-file "
+                "is not used",
+                slurmdbd_conf_path);
         }
         if (plan.backup) {
             SF_CHECK(base::during(back_up(plan, context),
                                   "saving what Slurm " + plan.backup->from + " left"));
         }
-        SF_CHECK(base::during(set_up(plan, context, password), "setting up"));
+        SF_CHECK(base::during(set_up(plan, context, x_password), "setting up"));
         const std::string helper =
             (x_tree / model::bundle_assets_path(x_own.bundle.version) / model::helper_name)
                 .native();
@@ -343,6 +376,7 @@ private:
     fs::path x_tree;
     bool x_copy = false;
     Facts x_facts;
+    std::string x_password;  // of a slurmdbd.conf that is made now
 };
 
 // slurm-setup supervise --ready-fd=N: started by ourselves only.

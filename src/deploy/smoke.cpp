@@ -5,6 +5,8 @@
 
 #include "base/text.hpp"
 #include "deploy/await.hpp"
+#include "deploy/database.hpp"
+#include "deploy/facts.hpp"
 #include "deploy/local_http.hpp"
 
 namespace sf::deploy {
@@ -28,6 +30,13 @@ public:
         SF_CHECK(step("munge", "testing MUNGE", [&] { return munge(); }));
         if (x_subject.controller)
             SF_CHECK(step("slurmctld", "testing slurmctld", [&] { return controller(); }));
+        if (x_subject.dbd && !x_subject.controller)
+            SF_CHECK(step("slurmdbd", "testing slurmdbd", [&] { return dbd(); }));
+        if (x_subject.controller && x_subject.accounting) {
+            SF_CHECK(step("sacctmgr", "testing slurmctld's way to slurmdbd",
+                          [&] { return registered(); }));
+        }
+        if (x_subject.sackd) SF_CHECK(step("sackd", "testing sackd", [&] { return sackd(); }));
         if (x_subject.compute) {
             SF_CHECK(step("node", "testing the node", [&] { return node(); }));
             if (x_full) {
@@ -70,6 +79,7 @@ private:
         command.environment = {
             {"PATH", view + "/bin:/usr/bin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/"}};
         for (const auto& [name, value] : x_subject.environment) command.environment[name] = value;
+        if (!x_conf.empty()) command.environment["SLURM_CONF"] = x_conf;
         command.directory = "/";
         command.deadline = deadline;
         command.limits.no_core = false;
@@ -148,6 +158,84 @@ private:
     Status controller() {
         SF_CHECK(await(30, {"scontrol", "ping"}, {"is UP"}).map([](const std::string&) {}));
         x_proved.emplace_back("slurmctld answers");
+        return {};
+    }
+
+    // A host of slurmdbd alone has no slurm.conf that leads the tools to it: it gets one for as
+    // long as this takes. Its own account of the user root is read from its database.
+    Status dbd() {
+        SF_TRY(const std::string nonce, make_password(x_host));
+        const std::string path = "/run/slurm-setup-" + nonce.substr(0, 16) + ".conf";
+        SF_TRY(const std::string conf, x_host.read(std::string(slurmdbd_conf_path)));
+        const std::string port = conf_value(conf, "DbdPort");
+        SF_CHECK(x_host.write_new(path,
+                                  "ClusterName=slurm-setup\nSlurmctldHost=localhost\n"
+                                  "SlurmUser=slurm\nAuthType=auth/munge\n"
+                                  "AccountingStorageType=accounting_storage/slurmdbd\n"
+                                  "AccountingStorageHost=localhost\nAccountingStoragePort=" +
+                                      (port.empty() ? "6819" : port) + '\n',
+                                  0600, {}));
+        x_conf = path;
+        const auto said = await(
+            30, {"sacctmgr", "-n", "-P", "show", "account", "root", "format=Account"}, {"root"});
+        x_conf.clear();
+        const Status removed = x_host.remove(path);
+        if (!said) return tl::unexpected(said.error());
+        SF_CHECK(removed);
+        x_proved.emplace_back("sacctmgr: slurmdbd answers, and reads its database");
+        return {};
+    }
+
+    // slurmctld, which tells slurmdbd where it is, came through.
+    Status registered() {
+        SF_TRY(const std::string config, must({"scontrol", "show", "config"}, false));
+        const std::string cluster = conf_value(config, "ClusterName");
+        const std::string server = conf_value(config, "AccountingStorageHost");
+        // It has no address there before.
+        std::vector<std::string> wanted;
+        for (char digit = '0'; digit <= '9'; ++digit) wanted.push_back(cluster + '|' + digit);
+        const std::vector<std::string> show{
+            "sacctmgr", "-n", "-P", "show", "cluster", cluster, "format=Cluster,ControlHost"};
+        SF_CHECK(await(30, show, wanted).map([](const std::string&) {}));
+        x_proved.push_back("sacctmgr: slurmdbd on " + base::escape_untrusted(server) +
+                           " knows slurmctld of cluster " + base::escape_untrusted(cluster));
+        return {};
+    }
+
+    // As users have it: no slurm.conf is here but what sackd has fetched. Where an administrator
+    // has put one it goes before, and that of sackd is named.
+    Status sackd() {
+        SF_TRY(const bool fetched,
+               deploy::await(x_host, std::chrono::seconds(30),
+                             [&](std::chrono::milliseconds) -> Result<bool> {
+                                 SF_TRY(const PathInfo info,
+                                        x_host.look(std::string(fetched_conf_path)));
+                                 return info.type == PathInfo::Type::file;
+                             }));
+        if (!fetched) {
+            return base::fail_hint(
+                Code::exhausted,
+                fmt::format("after 30 s sackd has fetched no {} from slurmctld", fetched_conf_path),
+                "see that slurmctld runs and that its port, 6817, is reached from here; what sackd "
+                "says: " +
+                    x_subject.logs + ", or journalctl -u sackd.service");
+        }
+        SF_TRY(const PathInfo own, x_host.look(std::string(slurm_conf_path)));
+        if (own.type != PathInfo::Type::absent) x_conf = fetched_conf_path;
+        const auto up = await(30, {"scontrol", "ping"}, {"is UP"});
+        const auto nodes = up ? must({"sinfo", "-h", "-N", "-o", "%N"}, true) : up;
+        x_conf.clear();
+        if (!nodes) return tl::unexpected(nodes.error());
+        std::vector<std::string> names = base::split(*nodes, '\n');
+        std::erase(names, "");
+        std::ranges::sort(names);
+        names.erase(std::unique(names.begin(), names.end()), names.end());
+        x_proved.push_back(
+            fmt::format("scontrol ping, by {} that sackd has fetched: slurmctld "
+                        "answers",
+                        fetched_conf_path));
+        x_proved.push_back(fmt::format("sinfo, as {}: {} node{}", x_subject.user_name, names.size(),
+                                       names.size() == 1 ? "" : "s"));
         return {};
     }
 
@@ -251,6 +339,7 @@ private:
     const SmokeSubject& x_subject;
     Host& x_host;
     base::Reporter& x_reporter;
+    std::string x_conf;   // SLURM_CONF, where the tools need to be told
     bool x_full = false;  // no job fits on the node now
     std::string x_folder;
     std::string x_job;
@@ -271,6 +360,8 @@ Result<std::vector<std::string>> smoke_test(const Plan& plan, Context& context) 
     subject.node = plan.node;
     subject.controller = plan.runs_controller;
     subject.compute = plan.runs_compute;
+    subject.dbd = plan.runs_dbd;
+    subject.sackd = plan.runs_sackd;
     subject.accounting = plan.accounting;
     subject.rest_socket = plan.rest_socket;
     if (const User* nobody = context.accounts.user("nobody"))

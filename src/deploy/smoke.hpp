@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does what was started work? A credential goes through munged and back, slurmctld answers, the
-// node is idle, jobs of an ordinary user run, accounting knows them. Says what was proved, and only
-// that. One thread.
+// Does what was started work? A credential goes through munged and back; slurmctld answers, also
+// by what sackd has fetched of it; slurmdbd reads its database; the node is idle, jobs of an
+// ordinary user run, accounting knows them. Says what was proved, and only that. One thread.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,8 @@ struct SmokeSubject {
     std::string node;
     bool controller = false;
     bool compute = false;
+    bool dbd = false;
+    bool sackd = false;  // the commands have their configuration by it
     bool accounting = false;
     base::Identity user{65534, 65534};  // whose jobs
     std::string user_name = "nobody";

@@ -344,6 +344,61 @@ TEST_F(PlanTest, ServicesAreReadBackStrictly) {
         EXPECT_FALSE(services_from_json(bad)) << bad;
 }
 
+// Each role asks for its own port and no other; who is connected from one does not hold it.
+TEST_F(PlanTest, APortInUseIsNamedByTheRoleThatNeedsIt) {
+    with_accounting_plugin();
+    with_mariadb();
+    host.put("/etc/munge/munge.key", "k", 0400);
+    const std::vector<std::tuple<std::string, std::string, std::string, std::vector<std::string>>>
+        ports{{"1AA1", "6817", "slurmctld", {"--role", "controller", "--nodes", "n1"}},
+              {"1AA2", "6818", "slurmd", {"--role", "compute", "--controller", "head1"}},
+              {"1AA2", "6818", "sackd", {"--role", "login", "--controller", "head1"}},
+              {"1AA3", "6819", "slurmdbd", {"--role", "dbd"}}};
+    for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+        for (const auto& [hex, port, daemon, role] : ports) {
+            SCOPED_TRACE(table + daemon);
+            host.put(table, "   0: 00000000:" + hex + " 00000000:0000 0A 00000000:00000000\n");
+            for (const auto& [other_hex, other_port, other, words] : ports) {
+                std::vector<std::string> call{"--full-init"};
+                call.insert(call.end(), words.begin(), words.end());
+                if (other_port != port) {
+                    EXPECT_EQ(text_of(plan(call).problems), "") << other;
+                    continue;
+                }
+                expect_problem(call, "port " + port + ", which " + other + " needs, is in use",
+                               "ss -ltnp 'sport = :" + port + "'");
+            }
+            host.put(table, "   0: 00000000:" + hex + " 0100007F:1F90 01 00000000:00000000\n");
+            std::vector<std::string> call{"--full-init"};
+            call.insert(call.end(), role.begin(), role.end());
+            EXPECT_EQ(text_of(plan(call).problems), "") << "it is connected, and does not listen";
+        }
+        host.put(table, "");
+    }
+    // slurmdbd's own place is free where there is none.
+    host.put("/proc/self/net/tcp", "   0: 00000000:1AA3 00000000:0000 0A 00000000:00000000\n");
+    expect_problem({"--full-init"}, "port 6819, which slurmdbd needs", "6819");
+    EXPECT_EQ(text_of(plan({"--full-init", "--without-accounting"}).problems), "");
+    // Ours is no stranger.
+    host.put_folder("/proc/77");
+    host.put("/proc/77/comm", "slurmdbd\n");
+    host.put_link("/proc/77/exe", "/opt/slurm/store/slurm-25.11.2-12345678/sbin/slurmdbd");
+    EXPECT_EQ(text_of(plan({"--full-init"}).problems), "");
+}
+
+// slurmrestd ends where it finds no configuration: it is started once sackd has fetched it.
+TEST_F(PlanTest, WhatNeedsAConfigurationWaitsForSackd) {
+    host.put("/etc/munge/munge.key", "k", 0400);
+    const Plan made = plan({"--full-init", "--role", "rest", "--controller", "head1"}).planned.plan;
+    EXPECT_TRUE(made.runs_sackd);
+    const std::vector<Service>& services = made.services;
+    const auto sackd = std::ranges::find(services, "sackd", &Service::name);
+    const auto rest = std::ranges::find(services, "slurmrestd", &Service::name);
+    ASSERT_LT(sackd, rest);
+    ASSERT_NE(rest, services.end());
+    EXPECT_EQ(sackd->ready_port, 6818U);
+}
+
 TEST_F(PlanTest, SlurmdTellsTheNode) {
     EXPECT_EQ(node_parameters_of("NodeName=n CPUs=2 Boards=1 RealMemory=10000\nUpTime=1\n").value(),
               "CPUs=2 Boards=1 RealMemory=9800");
