@@ -352,7 +352,10 @@ private:
         }
         // It listens, to be told of changes, once it has fetched what slurmrestd will read.
         if (x_sackd) {
-            service("sackd", with_server({program("sackd"), "-D"}), "slurm").ready_port = 6818;
+            Service& sackd = service("sackd", with_server({program("sackd"), "-D"}), "slurm");
+            sackd.ready_port = 6818;
+            // It asks slurmctld every ten seconds, and does not end by being asked meanwhile.
+            sackd.patience = std::chrono::seconds(30);
         }
         if (has(Role::rest)) {
             Service& rest = service("slurmrestd",
