@@ -68,11 +68,14 @@ private:
             const std::string key = conf_name(line);
             const bool ours = key == "slurmuser" || key == "pidfile" || key == "logfile" ||
                               key == "debuglevel" || key == "debuglevelsyslog" ||
-                              key.starts_with("authalt") || (key == "storageloc" && x_only_login);
+                              key.starts_with("auth") || (key == "storageloc" && x_only_login);
             if (!ours) text += line + '\n';
         }
-        text += "SlurmUser=root\nDebugLevel=info\nDebugLevelSyslog=quiet\nPidFile=" + x_folder +
-                "/slurmdbd.pid\n";
+        // Nobody comes to this one, and munged does not run yet.
+        text +=
+            "SlurmUser=root\nAuthType=auth/"
+            "none\nDebugLevel=info\nDebugLevelSyslog=quiet\nPidFile=" +
+            x_folder + "/slurmdbd.pid\n";
         if (x_only_login) text += std::string("StorageLoc=") + nobodys_database + '\n';
         return text;
     }

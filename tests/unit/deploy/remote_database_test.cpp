@@ -26,7 +26,9 @@ protected:
         question.version = "25.11.2";
         question.password_place = "/root/password";
         question.conf =
-            "# slurmdbd.conf\nSlurmUser=slurm\nLogFile=/var/log/slurm/slurmdbd.log\n"
+            "# slurmdbd.conf\nSlurmUser=slurm\nAuthType=auth/munge\nAuthAltTypes=auth/jwt\n"
+            "AuthAltParameters=jwt_key=/etc/slurm/jwt_hs256.key\nLogFile=/var/log/slurm/"
+            "slurmdbd.log\n"
             "PidFile=/run/slurm/slurmdbd.pid\nStorageHost=db1\nStoragePort=3307\n"
             "StorageUser=acct\nStorageLoc=slurm_acct_db\nStoragePass=secretword\n";
         host.answer = [this](const base::Command& command, std::string_view) {
@@ -72,7 +74,8 @@ TEST_F(RemoteDatabaseTest, WhoIsLetInIsTold) {
     EXPECT_THAT(conf, HasSubstr("\nStorageHost=db1\nStoragePort=3307\n"));
     EXPECT_THAT(conf, HasSubstr("\nStorageLoc=slurm_acct_db\n"));
     // Of the daemon that may run here nothing is touched.
-    EXPECT_THAT(conf, HasSubstr("\nSlurmUser=root\n"));
+    EXPECT_THAT(conf, HasSubstr("\nSlurmUser=root\nAuthType=auth/none\n"));
+    EXPECT_THAT(conf, Not(HasSubstr("jwt")));
     EXPECT_THAT(conf, Not(HasSubstr("/run/slurm/slurmdbd.pid")));
     EXPECT_THAT(conf, Not(HasSubstr("/var/log")));
     out = "Slurm Database current version is '16' needs to be at '17'. Conversion needed.\n";
