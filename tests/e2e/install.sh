@@ -510,6 +510,44 @@ node_is_idle() {
     [ "$(in_machine "$tree/current/bin/sinfo" -h -o %T)" = idle ]
 }
 
+# slurmdbd alone under systemd: with MariaDB beside it, then with one that is reached by its address.
+case_dbd() {
+    systemd_machine
+    in_machine install -d -m 700 /etc/munge
+    (umask 077 && head -c 1024 /dev/urandom >"$machine/etc/munge/munge.key" && echo wrong4word >"$machine/root/password")
+    expect 0 in_machine "$installer" --full-init --role dbd
+    expect_said 'made database slurm_acct_db' 'proved: sacctmgr: slurmdbd answers, and reads its database'
+    [ ! -e "$machine/etc/slurm/slurm.conf" ] || fail 'a host of slurmdbd alone has a slurm.conf'
+    if find "$machine/run" -name 'slurm-setup-*' | grep .; then fail 'what slurmdbd was asked by is left'; fi
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+    expect 0 in_machine "$installer" --uninstall
+    rm "$machine/etc/slurm/slurmdbd.conf"
+
+    say '== by its address, without rights, with them'
+    printf '[mariadbd]\nbind-address=0.0.0.0\n' >"$machine/etc/mysql/mariadb.conf.d/99-all.cnf"
+    in_machine systemctl restart mariadb
+    in_machine mariadb -e "DROP DATABASE slurm_acct_db; CREATE USER 'acct'@'%' IDENTIFIED BY 'right4word'"
+    words="--full-init --role dbd --db-host $machine_name --db-user acct --db-password-file /root/password"
+    printf '%s %s\n' "$machine_address" "$machine_name" >>"$machine/etc/hosts"
+    # shellcheck disable=SC2086  # words
+    expect 1 in_machine "$installer" $words
+    expect_said "database server on $machine_name, port 3306, does not let user acct in: 1045"
+    (umask 077 && echo right4word >"$machine/root/password")
+    # shellcheck disable=SC2086  # words
+    expect 1 in_machine "$installer" $words
+    expect_said 'denied' 'GRANT ALL ON slurm_acct_db'
+    if in_machine systemctl is-active slurmdbd >"$work/out"; then fail 'slurmdbd was started'; fi
+    [ ! -e "$machine/etc/slurm/slurmdbd.conf" ] || fail 'a refused installation has written slurmdbd.conf'
+    in_machine mariadb -e "GRANT ALL ON slurm_acct_db.* TO 'acct'@'%'"
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$installer" $words
+    expect_said 'proved: sacctmgr: slurmdbd answers, and reads its database'
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
+    wait_for 30 'slurmdbd.service to be active' in_machine systemctl is-active slurmdbd
+}
+
 # The modulefile under the Lmod of the distribution: it finds the tree from its own place, moved or not.
 case_modules() {
     machine_root "$toolchain-lmod" lmod
