@@ -101,13 +101,14 @@ public:
             x_lease.reset();  // with it goes whatever still ran
             SF_CHECK(keep_evidence());
         }
-        const bool keep = !built && x_context.options.keep_failed;
-        if (!keep) {
+        if (!built && x_context.options.keep_failed && built.error().code != Code::interrupted) {
+            std::string& hint = built.error().hint;
+            hint += fmt::format("{}the build folder was kept: {} (slurm-factory clean deletes it)",
+                                hint.empty() ? "" : "; ", base::escape_untrusted(x_work.native()));
+        } else {
             // Litter is not a failure of the build: the next one of this package deletes it.
             const Status cleaned = base::remove_tree(x_work);
             if (!cleaned && built) return tl::unexpected(cleaned.error());
-        } else if (built.error().hint.empty()) {
-            built.error().hint = "the build folder was kept: " + x_work.string();
         }
         return built;
     }

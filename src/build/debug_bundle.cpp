@@ -25,8 +25,8 @@ Result<fs::path> write_debug_bundle(const StateDir& state, const std::string& ru
     SF_TRY(pack::ArchiveWriter archive, pack::ArchiveWriter::create(file, options));
     for (const auto& [name, text] : texts)
         SF_CHECK(archive.add_memory(fmt::format("{}/{}", run_id, name), text));
-    // The packages' folders, and not the file that is being written.
-    SF_CHECK(archive.add_tree(logs, run_id + "/packages", [&](std::string_view name) {
+    // The folders of packages and proofs, and not the file that is being written.
+    SF_CHECK(archive.add_tree(logs, run_id + "/logs", [&](std::string_view name) {
         return name.find('/') != std::string_view::npos || base::is_dir(logs / name);
     }));
     SF_TRY([[maybe_unused]] const model::ArchiveRecord record,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One file to send to whoever can help after a failed build: what was planned, on what machine, and
-// the logs of every step of that run. It holds what this program and the sandboxes wrote, nothing
-// of the person's environment, keys or configuration. One thread for each run.
+// One file to send to whoever can help after a failed run: what was planned, on what machine, and
+// the logs of every step and proof of that run. It holds what this program and the sandboxes wrote,
+// nothing of the person's environment, keys or configuration. One thread for each run.
 #pragma once
 
 #include <filesystem>

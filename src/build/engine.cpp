@@ -34,8 +34,13 @@ Status BuildReport::status() const {
     }
     if (errors.size() == 1) return tl::unexpected(*errors.front());
     std::string message = fmt::format("{} packages failed:", errors.size());
-    for (const base::Error* error : errors) message += "\n" + error->text();
-    return base::fail_hint(errors.front()->code, message, errors.front()->hint);
+    std::vector<std::string> hints;
+    for (const base::Error* error : errors) {
+        message += "\n" + error->text();
+        if (!error->hint.empty() && std::ranges::find(hints, error->hint) == hints.end())
+            hints.push_back(error->hint);
+    }
+    return base::fail_hint(errors.front()->code, message, base::join(hints, "; "));
 }
 
 Result<std::string> reason_to_build(const PackageStore& store, const model::Spec& spec,

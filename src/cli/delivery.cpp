@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/delivery.hpp"
 
+#include "base/stop.hpp"
 #include "cli/bundle_proof.hpp"
+#include "cli/failure_report.hpp"
 #include "cli/publication_memory.hpp"
 #include "cli/runtime_choice.hpp"
 
@@ -25,8 +27,15 @@ Status deliver(Session& session, const Delivery& delivery, const trust::Signer& 
     }
     if (delivery.verify || publish) {
         const std::unique_ptr<sandbox::Runner> runner = make_runner(delivery.runtime);
-        SF_CHECK(prove_bundle(
-            session, {made, delivery.root.tree, delivery.run_id, delivery.wishes.gpu}, *runner));
+        Status proven = prove_bundle(
+            session, {made, delivery.root.tree, delivery.run_id, delivery.wishes.gpu}, *runner);
+        if (!proven) {
+            // A person who stopped it knows why.
+            if (!base::stop_requested())
+                report_failure(session, {delivery.plan, delivery.report, delivery.root,
+                                         delivery.run_id, 0, &proven.error()});
+            return proven;
+        }
     }
     say_bundle(session, made);
     if (!publish) return {};

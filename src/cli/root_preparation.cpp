@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/archive_places.hpp"
+#include "cli/failure_report.hpp"
 #include "net/url.hpp"
 #include "sandbox/rootfs.hpp"
 
@@ -153,7 +154,13 @@ base::Result<sandbox::PreparedRoot> prepare_root(Session& session,
                        *reason);
     session.voice.event("root_preparing", {{"toolchain", toolchain.name}, {"reason", *reason}});
     const auto start = std::chrono::steady_clock::now();
-    SF_TRY(sandbox::PreparedRoot root, store.prepare(request, options.update));
+    const LogWatch watch(session.state().roots() / toolchain.name / sandbox::root_names::log);
+    base::Result<sandbox::PreparedRoot> made = store.prepare(request, options.update);
+    if (!made) {
+        report_failed_root(session, toolchain.name, watch, made.error());
+        return made;
+    }
+    sandbox::PreparedRoot root = std::move(*made);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     session.voice.info("the root of {} is ready: {} packages, {} packed, {} unpacked, in {}",
                        toolchain.title, root.record.packages.size(),

@@ -77,6 +77,13 @@ bool says_unsigned(std::string_view log) {
     return false;
 }
 
+// The log is for others to read; a proxy's address may hold a password.
+base::Command without_secrets(base::Command command) {
+    for (auto& [name, value] : command.environment)
+        if (const auto at = value.rfind('@'); at != std::string::npos) value.replace(0, at, "***");
+    return command;
+}
+
 }  // namespace
 
 std::string last_lines(std::string_view log, std::size_t count) {
@@ -151,7 +158,7 @@ Result<base::Fd> RootMaking::make_tar() {
 Status RootMaking::run(const base::Command& prepared, const base::fs::path& tar) {
     SF_TRY(const auto out, base::open_file(tar, O_WRONLY | O_CREAT | O_TRUNC, 0600));
     SF_TRY(const auto log, base::open_file(x_log, O_WRONLY | O_CREAT | O_TRUNC));
-    const std::string heading = to_text(prepared) + "\n";
+    const std::string heading = to_text(without_secrets(prepared)) + "\n";
     SF_CHECK(base::write_all(log.get(), base::as_bytes(heading), x_log));
     auto command = prepared;
     command.stdout_fd = out.get();

@@ -91,6 +91,30 @@ case_missing_tools() {
     expect 1 without_gpg doctor
     expect_said 'gpg|gnupg'
 }
+
+# What is installed takes libraries from the distribution; doctor says which are not there, and what brings them.
+case_missing_libraries() {
+    is_root || not_run 'taking a library away needs root'
+    target=$work/target
+    mkdir "$target" "$work/upper" "$work/layer"
+    expect 0 sf bundle install "$bundle" --prefix "$target"
+    sf doctor --prefix "$target" >"$work/out" 2>"$work/err" || x_code=$?  # this machine may lack something else
+    expect_said "^OK +installed +slurm $version in $target: the [0-9]+ libraries" '^(OK|NOTE) +perl' \
+        '^OK +built packages +the [0-9]+ built here for '
+    expect 1 without_pam doctor --prefix "$target"
+    expect_said "^MISSING +installed +slurm $version in $target does not run here: libpam\.so\.0" \
+        '-> (sudo )?apt-get install libpam0g$' '^NOTE +built packages .* does not run here: libpam\.so\.0'
+    expect 1 sf doctor --prefix "$work/upper"
+    expect_said "^MISSING +installed +nothing was installed to $work/upper"
+}
+# shellcheck disable=SC2016  # for the inner shell
+without_pam() {
+    unshare --mount sh -c '
+        libraries=/usr/lib/x86_64-linux-gnu
+        mount -t overlay -o "lowerdir=$libraries,upperdir=$0/upper,workdir=$0/layer" none "$libraries" &&
+            rm "$libraries"/libpam.so.0* && exec "$@"' "$work" \
+        env SLURM_FACTORY_CACHE_DIR="$state" "$program" "$@"
+}
 # shellcheck disable=SC2016  # for the inner shell
 without_gpg() {
     unshare --mount sh -c '
@@ -195,6 +219,108 @@ flip() {  # flip FILE OFFSET: one bit
     # shellcheck disable=SC2059  # the octal escape is the format
     printf "\\$(printf %03o $((x_byte ^ (1 << ($2 % 8)))))" |
         dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# What a person keeps secret, each part of it with the word of this run in it.
+plant_secrets() {
+    canary=CANARY$(od -An -v -N8 -tx1 /dev/urandom | tr -d ' \n')
+    proxy=http://user:$canary-proxy@127.0.0.1:9/
+    (umask 077 && printf '%s' "$canary-passphrase" >"$work/$canary-file")
+}
+with_secrets() {
+    env "AWS_ACCESS_KEY_ID=$canary-id" "AWS_SECRET_ACCESS_KEY=$canary-aws" "AWS_SESSION_TOKEN=$canary-session" \
+        "http_proxy=$proxy" "https_proxy=$proxy" no_proxy= "CI_JOB_TOKEN=$canary-token" \
+        SLURM_FACTORY_DATA_DIR="${data:-$repository}" SLURM_FACTORY_CACHE_DIR="$own" "$program" "$@"
+}
+# no_secrets PATH...: none of it is in these, nor in what the last expect said.
+no_secrets() {
+    printf '%s\n' "$canary" >"$work/patterns"
+    if [ -s "$work/key" ]; then cat "$work/key" >>"$work/patterns"; fi
+    for x_path in "$work/out" "$work/err" "$@"; do
+        [ -e "$x_path" ] || continue
+        x_code=0
+        grep -rlaFf "$work/patterns" "$x_path" || x_code=$?
+        [ "$x_code" = 1 ] || fail "a secret is in these, or $x_path cannot be read"
+    done
+}
+# Unpacks what the last expect named into $work/debug.
+debug_bundle() {
+    x_file=$(cat "$work/out" "$work/err" | sed -n 's/.*debug bundle: \([^ ]*\) .*/\1/p')
+    [ -s "$x_file" ] || fail 'no debug bundle is named'
+    rm -rf "$work/debug"
+    mkdir "$work/debug"
+    zstd -qdc "$x_file" | tar -x -C "$work/debug" --strip-components 1
+}
+
+# A step fails that shows all it was given: where to look is said, and nothing that the person keeps secret is in
+# what is there to be looked at, or to be sent to others.
+case_failed_step() {
+    own_state packages
+    own_data
+    plant_secrets
+    # shellcheck disable=SC2016  # for the step's shell
+    sed -i 's#^  install: .*#&\n  after_install: ["env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline || echo some are hidden; echo seen by the step; exit 3"]#' \
+        "$data/recipes/libyaml/recipe.yaml"
+    source=$(find "$own/sources/sha256" -name 'libyaml-*.tar.gz')
+    mkdir "$work/mirror"
+    cp "$source" "$work/mirror/"
+    expect 0 with_secrets key create --name Nobody --email nobody@example.org --passphrase-file "$work/$canary-file"
+    no_secrets
+    key=$(grep -oE '\b[0-9A-F]{40}\b' "$work/out" | head -n 1)
+    expect 0 with_secrets key trust "$key"
+    # As gpg keeps it: lines of the protected key, in hexadecimal.
+    grep -hoE '[0-9A-F]{32,}' "$own"/keys/gnupg/private-keys-v1.d/* >"$work/key" || fail 'the secret key is kept otherwise'
+    printf '# %s-comment\nsource-mirror: ["http://user:%s-config@127.0.0.1:9/", "%s"]\npassphrase-file: "%s"\n' \
+        "$canary" "$canary" "$work/mirror" "$work/$canary-file" >"$work/config.yaml"
+
+    rm "$source"
+    expect 1 with_secrets --config "$work/config.yaml" -v \
+        build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable --signing-key "$key"
+    expect_said 'from http://\*\*\*@127\.0\.0\.1:9/' 'of libyaml-.* failed: exit status 3' 'seen by the step' \
+        'next: the whole log is .*/libyaml-.*\.log$' 'debug bundle: .*/debug\.tar\.zst '
+    if grep -q 'was kept' "$work/out" "$work/err"; then fail 'a folder is said to be kept that nobody asked for'; fi
+    nothing_in "$own/work"
+    debug_bundle
+    jq -e '[.packages[] | select(.state == "failed")] | length == 1 and (.[0].error | test("exit status 3"))' \
+        "$work/debug/plan.json" >/dev/null || fail "the plan does not say what failed: $(cat "$work/debug/plan.json")"
+    jq -e '.program and .kernel and .root_digest' "$work/debug/machine.json" >/dev/null || fail 'the machine is not told'
+    for name in environment.txt found/obj_config.log; do
+        [ -s "$(echo "$work"/debug/logs/libyaml-*/$name)" ] || fail "not in the debug bundle: $name"
+    done
+    # The step did see an environment and processes, and shows them.
+    grep -qa 'SF_PREFIX=' "$work"/debug/logs/libyaml-*/[0-9]*-*.log || fail 'the log does not show what the step saw'
+    grep -qa 'seen by the step' "$work"/debug/logs/libyaml-*/[0-9]*-*.log || fail 'the log of the step is not whole'
+    no_secrets "$work/debug" "$own/logs" "$own/work" "$own/locks" "$own/sources/partial"
+
+    say '== --keep-failed'
+    rm "$source"
+    expect 1 with_secrets --json build-slurm --slurm-version "$version" --toolchain bookworm $vulnerable --signing-key "$key" \
+        --passphrase-file "$work/$canary-file" --keep-failed \
+        --source-mirror "http://user:$canary-flag@127.0.0.1:9/?token=$canary-query" --source-mirror "$work/mirror"
+    expect_said 'from http://\*\*\*@127\.0\.0\.1:9/' \
+        'next: the whole log is .*; the build folder was kept: .* \(slurm-factory clean deletes it\)$'
+    folder=$(sed -n 's/^ *next: .*the build folder was kept: \([^ ]*\) (.*/\1/p' "$work/err")
+    case $folder in "$own"/work/libyaml-*) ;; *) fail "an odd place for a build folder: $folder" ;; esac
+    [ -s "$folder/build/obj/config.log" ] || fail "the build folder is not there: $folder"
+    no_secrets "$own/logs" "$own/work" "$own/locks" "$own/sources/partial"
+    expect 0 own_sf clean
+    expect_said 'unfinished builds +1 '
+    [ ! -e "$folder" ] || fail 'clean leaves the build folder'
+}
+
+# Nobody answers: the log of the root's making is in the debug bundle, and the way out stays secret.
+case_failed_root() {
+    own=$work/state
+    plant_secrets
+    expect 1 with_secrets toolchain prepare bookworm --mirror http://127.0.0.1:9/debian
+    [ -e "$own/roots/bookworm/prepare.log" ] || not_run 'the keyring of Debian is not on this machine'
+    expect_said 'does not answer' 'the whole log is .*/prepare\.log' 'debug bundle: .*/debug\.tar\.zst '
+    debug_bundle
+    [ "$(ls "$work/debug")" = "$(printf 'failure.json\nmachine.json\nprepare.log')" ] ||
+        fail "the debug bundle holds: $(ls "$work/debug")"
+    cmp "$work/debug/prepare.log" "$own/roots/bookworm/prepare.log"
+    grep -q 'http_proxy=.*\*\*\*@127\.0\.0\.1:9' "$work/debug/prepare.log" || fail 'no proxy was asked'
+    no_secrets "$work/debug" "$own"
 }
 
 case_read_only() {

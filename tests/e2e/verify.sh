@@ -129,6 +129,10 @@ case_broken() {
         'last lines of .*/verify-1/slurmd.log' 'the moon is in the wrong quarter' \
         'the logs of all daemons are kept in .*/verify-1' 'is signed, but not proven: do not publish it'
     [ -s "$(echo "$own"/logs/*/verify-1/slurmctld.log)" ] || fail 'the other logs were not kept'
+    zstd -qdc "$(sed -n 's/.*debug bundle: \([^ ]*\) .*/\1/p' "$work/err")" | tar -t >"$work/list" || fail 'there is no debug bundle'
+    for x_name in failure.json plan.json machine.json logs/verify-1/slurmd.log logs/verify-1/rehearsal.log; do
+        grep -q "^[^/]*/$x_name\$" "$work/list" || fail "not in the debug bundle: $x_name"
+    done
     nothing_left
 }
 

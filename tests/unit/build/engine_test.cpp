@@ -87,6 +87,7 @@ protected:
         BuilderOptions builder;
         builder.run_id = "test";
         builder.jobs = 2;
+        builder.keep_failed = x_keep_failed;
         const BuildContext context{x_plan,
                                    {x_dir.path() / "state"},
                                    "/",
@@ -113,6 +114,7 @@ protected:
     support::RecordingRunner x_runner;
     Quiet x_seen;
     std::string x_fail;
+    bool x_keep_failed = false;
     std::function<void(const sandbox::SandboxPlan&)> x_before_failing;
 };
 
@@ -285,6 +287,42 @@ TEST_F(EngineTest, AFailureIsNamedLeavesNothingVisibleAndTheNextRunGoesOn) {
                 ElementsAre("reused zlib", "started never built here", "built munge"));
 }
 
+TEST_F(EngineTest, AKeptBuildFolderIsSaid) {
+    const StateDir state{x_dir.path() / "state"};
+    x_fail = "munge";
+    x_keep_failed = true;
+    const auto failed = build();
+    ASSERT_TRUE(failed);
+    const auto kept = state.work() / package("munge").filename();
+    const base::Error error = failed->status().error();
+    EXPECT_THAT(error.hint, HasSubstr("01-configure.log; the build folder was kept: " +
+                                      kept.string() + " (slurm-factory clean deletes it)"));
+    EXPECT_TRUE(base::is_dir(kept / "build" / "src"));
+    EXPECT_THAT(*base::list_dir(state.work()), ElementsAre(kept.filename().string()));
+    // What was stopped did not fail.
+    x_before_failing = [](const sandbox::SandboxPlan&) { base::request_stop(SIGTERM); };
+    const auto stopped = build();
+    base::clear_stop();
+    ASSERT_TRUE(stopped && !stopped->ok());
+    EXPECT_TRUE(base::list_dir(state.work())->empty());
+    // And what is built leaves nothing.
+    x_fail.clear();
+    ASSERT_TRUE(build()->ok());
+    EXPECT_TRUE(base::list_dir(state.work())->empty());
+}
+
+TEST_F(EngineTest, OfSeveralFailuresEachHintIsSaid) {
+    BuildReport report;
+    report.nodes.resize(3);
+    for (NodeOutcome& node : report.nodes) node.state = NodeState::failed;
+    report.nodes[0].error = {base::Code::failed, "a failed", {}, "the whole log is a"};
+    report.nodes[1].error = {base::Code::failed, "b failed", {}, "the whole log is b"};
+    report.nodes[2].error = {base::Code::failed, "c failed", {}, "the whole log is a"};
+    const base::Status status = report.status();
+    EXPECT_EQ(status.error().text(), "3 packages failed:\na failed\nb failed\nc failed");
+    EXPECT_EQ(status.error().hint, "the whole log is a; the whole log is b");
+}
+
 TEST_F(EngineTest, AFailureLeavesEvidenceInTheLogs) {
     x_fail = "munge";
     x_before_failing = [](const sandbox::SandboxPlan& plan) {
@@ -308,6 +346,7 @@ TEST_F(EngineTest, AFailureLeavesEvidenceInTheLogs) {
     tar.argv = {"tar", "--zstd", "-tf", *bundle};
     const std::string listed = base::run(tar)->out;
     EXPECT_THAT(listed, HasSubstr("test/plan.json\n"));
+    EXPECT_THAT(listed, HasSubstr("test/logs/munge-0.5-"));
     EXPECT_THAT(listed, HasSubstr("/found/obj_config.log\n"));
     EXPECT_THAT(listed, HasSubstr("/01-configure.log\n"));
     EXPECT_THAT(listed, ::testing::Not(HasSubstr("debug.tar")));
