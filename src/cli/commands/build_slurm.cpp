@@ -40,6 +40,7 @@ struct Options {
     bool keep_going = false;
     bool keep_failed = false;
     bool no_cache = false;
+    bool ccache = false;  // even where it is not used by default
     bool no_ccache = false;
     bool explain = false;
     bool verify = false;
@@ -47,6 +48,13 @@ struct Options {
     std::string runtime = "bwrap";
     std::string local_cache;
 };
+
+// What others run is compiled, not taken from what some earlier build of that package left behind;
+// where somebody wants it all the same, the provenance says so.
+bool uses_ccache(const Options& options) {
+    if (options.no_ccache) return false;
+    return options.ccache || !(options.no_cache || options.publish.wanted());
+}
 
 unsigned processors() {
     cpu_set_t set;
@@ -101,7 +109,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     HandingOver observer(progress, store, signer);
     build::BuilderOptions builder;
     builder.jobs = jobs;
-    builder.ccache = !options.no_ccache && !options.no_cache;
+    builder.ccache = uses_ccache(options);
     builder.keep_failed = options.keep_failed;
     builder.run_id = run;
     const build::BuildContext context{plan,
@@ -120,7 +128,7 @@ Result<build::BuildReport> build_all(Session& session, const Options& options,
     if (report.ok()) SF_CHECK(observer.status());
     // A person who stopped it knows why.
     if (!report.ok() && !base::stop_requested())
-        report_failure(session, {plan, report, root, run, jobs});
+        report_failure(session, {plan, report, root, run, jobs, nullptr});
     return report;
 }
 
@@ -263,7 +271,13 @@ void add_build_slurm(CLI::App& app, Session& session) {
                       "Leave the build folder of a failed package for a look");
     command->add_flag("--no-cache", options->no_cache,
                       "Ignore stored packages and the compiler cache; build everything");
-    command->add_flag("--no-ccache", options->no_ccache, "Do not use the compiler cache");
+    CLI::Option* ccache = command->add_flag(
+        "--ccache", options->ccache,
+        "Use the compiler cache also with --no-cache and --publish, which do not; "
+        "the provenance names what it took part in");
+    CLI::Option* no_ccache =
+        command->add_flag("--no-ccache", options->no_ccache, "Do not use the compiler cache");
+    no_ccache->excludes(ccache);
     command
         ->add_option("--local-cache", options->local_cache,
                      "A folder of signed packages: those of trusted keys are taken from it before "
@@ -286,7 +300,10 @@ void add_build_slurm(CLI::App& app, Session& session) {
         "  slurm-factory build-slurm --verify --gpu --enable-hierarchy\n"
         "  slurm-factory build-slurm --package munge --offline\n"
         "  slurm-factory build-slurm --buildcache deps --cache https://cache.example.org");
-    command->callback([&session, options] {
+    command->callback([&session, options, ccache, no_ccache] {
+        // What is said here is stronger than what a configuration file says of the other.
+        if (ccache->count() > 0) options->no_ccache = false;
+        if (no_ccache->count() > 0) options->ccache = false;
         options->request.publishing = options->publish.wanted();
         options->request.publish_older = options->publish.older;
         options->request.publish_vulnerable = options->publish.vulnerable;
