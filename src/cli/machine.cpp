@@ -10,6 +10,7 @@
 #include "base/process.hpp"
 #include "base/text.hpp"
 #include "cli/archive_places.hpp"
+#include "cli/machine_libraries.hpp"
 #include "net/http.hpp"
 #include "sandbox/bwrap_runner.hpp"
 #include "sandbox/root_record.hpp"
@@ -39,7 +40,7 @@ public:
           x_as_root(::geteuid() == 0),
           x_manager(package_manager(text_of("/etc/os-release"))) {}
 
-    std::vector<Check> examine() {
+    std::vector<Check> examine(const std::string& prefix) {
         sandbox();
         root_tools();
         subordinate_ids();
@@ -50,6 +51,10 @@ public:
         processor();
         limits();
         clock();
+        tree::OwnLibraryFiles files;
+        for (Check& check :
+             check_libraries(x_session, x_catalog, prefix, files, x_manager, x_as_root))
+            x_checks.push_back(std::move(check));
         return std::move(x_checks);
     }
 
@@ -269,8 +274,9 @@ private:
 
 }  // namespace
 
-std::vector<Check> check_machine(Session& session, const recipe::Catalog& catalog) {
-    return Doctor(session, catalog).examine();
+std::vector<Check> check_machine(Session& session, const recipe::Catalog& catalog,
+                                 const std::string& prefix) {
+    return Doctor(session, catalog).examine(prefix);
 }
 
 }  // namespace sf::cli

@@ -14,8 +14,8 @@ namespace sf::cli {
 
 enum class Health {
     ok,
-    worth_knowing,  // building works all the same
-    missing,        // building does not work
+    worth_knowing,  // building works all the same, and what is installed runs
+    missing,        // one of these does not
 };
 
 struct Check {
@@ -25,7 +25,9 @@ struct Check {
     std::string mend;  // a command, or what to do; empty if there is nothing to mend
 };
 
-[[nodiscard]] std::vector<Check> check_machine(Session& session, const recipe::Catalog& catalog);
+// `prefix`: whose libraries are asked for (machine_libraries.hpp).
+[[nodiscard]] std::vector<Check> check_machine(Session& session, const recipe::Catalog& catalog,
+                                               const std::string& prefix);
 
 using model::cpu_level;
 
@@ -37,5 +39,8 @@ enum class PackageManager { apt, dnf, unknown };
 // "apt-get install bubblewrap": what brings `tool` ("bwrap", "mmdebstrap", …).
 [[nodiscard]] std::string install_command(PackageManager manager, std::string_view tool,
                                           bool as_root);
+
+// What brings a library that stays the distribution's: "libpam0g"; its soname where nobody knows.
+[[nodiscard]] std::string library_package(PackageManager manager, std::string_view soname);
 
 }  // namespace sf::cli

@@ -72,4 +72,29 @@ std::string install_command(PackageManager manager, std::string_view tool, bool 
     return fmt::format("install what is called {} on Debian, {} on Enterprise Linux", debian, el);
 }
 
+std::string library_package(PackageManager manager, std::string_view soname) {
+    struct Names {
+        const char* soname;  // or how its name begins
+        const char* debian;
+        const char* el;
+    };
+    static constexpr Names libraries[] = {
+        {"libpam.so.", "libpam0g", "pam"},       {"libpam_misc.so.", "libpam0g", "pam"},
+        {"libgcc_s.so.", "libgcc-s1", "libgcc"}, {"libstdc++.so.", "libstdc++6", "libstdc++"},
+        {"ld-linux", "libc6", "glibc"},          {"libc.so.", "libc6", "glibc"},
+        {"libdl.so.", "libc6", "glibc"},         {"libm.so.", "libc6", "glibc"},
+        {"libpthread.so.", "libc6", "glibc"},    {"libresolv.so.", "libc6", "glibc"},
+        {"librt.so.", "libc6", "glibc"},
+    };
+    for (const Names& each : libraries) {
+        if (!soname.starts_with(each.soname)) continue;
+        switch (manager) {
+            case PackageManager::apt: return each.debian;
+            case PackageManager::dnf: return each.el;
+            case PackageManager::unknown: break;
+        }
+    }
+    return std::string(soname);
+}
+
 }  // namespace sf::cli

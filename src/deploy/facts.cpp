@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "model/cpu_level.hpp"
+#include "tree/host_libraries.hpp"
 
 namespace sf::deploy {
 
@@ -17,12 +18,6 @@ namespace {
 
 constexpr std::uint64_t cgroup2_magic = 0x63677270;
 constexpr std::array daemon_names{"slurmctld", "slurmd", "slurmdbd", "slurmrestd", "sackd"};
-constexpr std::array library_folders{"/lib/x86_64-linux-gnu",
-                                     "/usr/lib/x86_64-linux-gnu",
-                                     "/lib64",
-                                     "/usr/lib64",
-                                     "/lib",
-                                     "/usr/lib"};
 
 bool is_file(Host& host, const fs::path& path) {
     const auto info = host.look(path);
@@ -41,58 +36,43 @@ std::string unquoted(std::string text) {
     return text;
 }
 
-// The library's own file: names in the folders of libraries are links to it.
-std::optional<fs::path> find_library(Host& host, const std::string& soname) {
-    for (const char* folder : library_folders) {
-        fs::path at = fs::path(folder) / soname;
-        for (int links = 0; links < 8; ++links) {
-            const auto info = host.look(at);
-            if (!info || info->type == PathInfo::Type::absent) break;
-            if (info->type == PathInfo::Type::file) return at;
-            if (info->type != PathInfo::Type::symlink) break;
-            const auto target = host.read_link(at);
-            if (!target) break;
-            at = (at.parent_path() / *target).lexically_normal();
-        }
+// What the installer asks of libraries goes through its own seam.
+class HostLibraryFiles : public tree::LibraryFiles {
+public:
+    explicit HostLibraryFiles(Host& host) : x_host(host) {}
+    Kind kind(const fs::path& path) override {
+        const auto info = x_host.look(path);
+        if (!info || info->type == PathInfo::Type::absent) return Kind::absent;
+        if (info->type == PathInfo::Type::file) return Kind::file;
+        return info->type == PathInfo::Type::symlink ? Kind::symlink : Kind::other;
     }
-    return std::nullopt;
-}
+    Result<std::string> read_link(const fs::path& path) override { return x_host.read_link(path); }
+    Result<std::string> read(const fs::path& file) override { return x_host.read(file); }
 
-// A version a library defines stands in its table of strings, between zeros.
-void check_library(Host& host, const model::HostRequirement& wanted,
-                   std::vector<std::string>& missing) {
-    const auto path = find_library(host, wanted.soname);
-    if (!path) {
-        missing.push_back(wanted.soname);
-        return;
-    }
-    const auto content = host.read(*path);
-    if (!content) {
-        missing.push_back(wanted.soname + " (cannot be read)");
-        return;
-    }
-    for (const std::string& version : wanted.versions) {
-        const std::string entry = '\0' + version + '\0';
-        if (content->find(entry) == std::string::npos)
-            missing.push_back(fmt::format("{} ({})", wanted.soname, version));
-    }
-}
+private:
+    Host& x_host;
+};
 
 std::vector<std::string> missing_libraries(Host& host, const model::Bundle& bundle) {
-    std::map<std::string, model::HostRequirement> wanted;
-    for (const model::Package& package : bundle.packages) {
-        for (const model::HostRequirement& requirement : package.host_requirements) {
-            model::HostRequirement& all = wanted[requirement.soname];
-            all.soname = requirement.soname;
-            for (const std::string& version : requirement.versions) {
-                if (std::ranges::find(all.versions, version) == all.versions.end())
-                    all.versions.push_back(version);
-            }
-        }
-    }
+    tree::LibraryNeeds needs;
+    for (const model::Package& package : bundle.packages) tree::add_needs(needs, package);
+    HostLibraryFiles files(host);
     std::vector<std::string> missing;
-    for (const auto& [soname, requirement] : wanted) check_library(host, requirement, missing);
+    for (const tree::MissingLibrary& each : tree::missing_libraries(files, needs))
+        missing.push_back(each.text());
     return missing;
+}
+
+// perl-base of Debian, which is everywhere, has not all that the scripts use: FindBin tells it from
+// the whole. Asked for by its file, since looking runs nothing.
+bool whole_perl(Host& host) {
+    if (!exists(host, "/usr/bin/perl")) return false;
+    std::vector<fs::path> folders{"/usr/share/perl5", "/usr/share/perl5/vendor_perl"};
+    const fs::path debian = "/usr/share/perl";
+    for (const std::string& version : host.list(debian).value_or(std::vector<std::string>()))
+        folders.push_back(debian / version);
+    return std::ranges::any_of(
+        folders, [&](const fs::path& folder) { return exists(host, folder / "FindBin.pm"); });
 }
 
 bool usable_cgroups(Host& host) {
@@ -193,6 +173,7 @@ Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::
         if (info.type != PathInfo::Type::absent) facts.secrets[std::string(path)] = info;
     }
     facts.missing_host_libraries = missing_libraries(host, bundle);
+    facts.perl = whole_perl(host);
     return facts;
 }
 

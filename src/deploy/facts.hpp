@@ -50,6 +50,7 @@ struct Facts {
     std::string mariadb_socket;                       // where the server listens or would
     std::map<std::string, PathInfo> secrets;          // of those that exist or are planted
     std::vector<std::string> missing_host_libraries;  // "libpam.so.0", "libc.so.6 (GLIBC_2.36)"
+    bool perl = false;  // the host's, with the modules that Slurm's contributed scripts use
 };
 
 inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";

@@ -391,11 +391,25 @@ private:
                 "host says there, every {} hours, what it runs from it",
                 x_in.tree, x_in.shared, renewal_hours));
         }
+        if (!x_facts.perl && has_perl_scripts()) {
+            x_plan.notes.push_back(fmt::format(
+                "the contributed scripts (qsub, qstat, sjstat, seff and others) do not run: they "
+                "need Perl with its modules: {} install perl",
+                x_in.target.family == "el" ? "dnf" : "apt-get"));
+        }
         if (!x_plan.systemd) {
             x_plan.notes.emplace_back(
                 "there is no systemd: the daemons run under slurm-setup supervise, and "
                 "--start-services starts them again after a boot");
         }
+    }
+
+    [[nodiscard]] bool has_perl_scripts() const {
+        return std::ranges::any_of(x_in.bundle.packages, [](const model::Package& package) {
+            return std::ranges::any_of(package.files, [](const model::FileEntry& file) {
+                return file.path == "lib/perl/Slurm.pm";
+            });
+        });
     }
 
     const PlanInputs& x_in;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// doctor: what this machine lacks for building, each with the command that mends it.
+// doctor: what this machine lacks for building, and for running what is installed, each with the
+// command that mends it.
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/machine.hpp"
+#include "cli/prefix_choice.hpp"
 
 namespace sf::cli {
 
@@ -25,7 +27,7 @@ std::string colored(const Voice& voice, Health health) {
     return fmt::format("\033[{}m{}\033[0m", color, word);
 }
 
-base::Status run_doctor(Session& session) {
+base::Status run_doctor(Session& session, const std::string& prefix) {
     std::vector<Check> checks;
     const base::Result<recipe::Catalog> catalog = session.catalog();
     if (!catalog) {  // the machine may be fine all the same
@@ -33,7 +35,7 @@ base::Status run_doctor(Session& session) {
             {"recipes", Health::missing, catalog.error().text(), "slurm-factory recipe lint"});
     }
     const recipe::Catalog nothing;
-    for (Check& check : check_machine(session, catalog ? *catalog : nothing))
+    for (Check& check : check_machine(session, catalog ? *catalog : nothing, prefix))
         checks.push_back(std::move(check));
 
     std::size_t missing = 0;
@@ -54,10 +56,12 @@ base::Status run_doctor(Session& session) {
         session.voice.info("this machine is ready to build");
         return {};
     }
-    return base::fail_hint(base::Code::failed,
-                           fmt::format("{} thing{} needed for building {} missing", missing,
-                                       missing == 1 ? "" : "s", missing == 1 ? "is" : "are"),
-                           "the commands shown behind ->, then slurm-factory doctor");
+    return base::fail_hint(
+        base::Code::failed,
+        fmt::format("{} thing{} needed for building, or for what is installed, "
+                    "{} missing",
+                    missing, missing == 1 ? "" : "s", missing == 1 ? "is" : "are"),
+        "the commands shown behind ->, then slurm-factory doctor");
 }
 
 }  // namespace
@@ -65,13 +69,21 @@ base::Status run_doctor(Session& session) {
 void add_doctor(CLI::App& app, Session& session) {
     CLI::App* sub =
         app.add_subcommand("doctor", "What this machine lacks for building, and how to mend it");
+    const auto prefix = std::make_shared<std::string>();
+    add_prefix_option(*sub, *prefix);
     sub->fallthrough();
     sub->footer(
-        "Exits 1 if something that building needs is missing.\n"
+        "Of what is installed in the prefix, and of the packages built here for this "
+        "distribution,\n"
+        "the libraries that stay the distribution's are looked for, with their symbol versions.\n"
+        "Exits 1 if something is missing that building needs, or what is installed.\n"
         "Examples:\n"
         "  slurm-factory doctor\n"
+        "  slurm-factory doctor --prefix /opt/slurm\n"
         "  slurm-factory doctor --json");
-    sub->callback([&session] { session.action = [&session] { return run_doctor(session); }; });
+    sub->callback([&session, prefix] {
+        session.action = [&session, prefix] { return run_doctor(session, *prefix); };
+    });
 }
 
 }  // namespace sf::cli

@@ -152,6 +152,31 @@ TEST_F(PlanTest, MissingHostLibrariesAreNamed) {
     expect_problem({"--full-init"}, "libc.so.6 (GLIBC_2.99), libpam.so.0", "install the packages");
 }
 
+// No daemon needs it: a note, no refusal.
+TEST_F(PlanTest, APerlThatIsNotWholeIsNoted) {
+    const auto noted = [&] {
+        const Outcome outcome = plan({"--full-init"});
+        EXPECT_TRUE(outcome.problems.empty()) << text_of(outcome.problems);
+        return std::ranges::any_of(outcome.planned.plan.notes, [](const std::string& note) {
+            return note.find("apt-get install perl") != std::string::npos;
+        });
+    };
+    EXPECT_FALSE(noted()) << "nothing of this bundle is Perl";
+    model::FileEntry module;
+    module.path = "lib/perl/Slurm.pm";
+    bundle.packages[0].files.push_back(module);
+    EXPECT_TRUE(noted());
+    host.put("/usr/bin/perl", "");
+    host.put_folder("/usr/share/perl");
+    host.put_folder("/usr/share/perl/5.36.0");
+    EXPECT_TRUE(noted()) << "that is perl-base";
+    host.put("/usr/share/perl/5.36.0/FindBin.pm", "");
+    EXPECT_FALSE(noted());
+    host.nodes.erase("/usr/share/perl/5.36.0/FindBin.pm");
+    host.put("/usr/share/perl5/FindBin.pm", "");
+    EXPECT_FALSE(noted()) << "Enterprise Linux";
+}
+
 TEST_F(PlanTest, AnotherSlurmIsNotClobbered) {
     host.put("/usr/sbin/slurmctld", "");
     expect_problem({"--full-init"}, "another Slurm is installed here: /usr/sbin/slurmctld",

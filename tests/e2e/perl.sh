@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The contributed scripts on bare machines: one whose Perl is Debian's smallest, where the installer says what they
+# lack, and one with Perl, where they ask the running slurmctld, from wherever they are called.
+test_name=e2e.perl
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/machine.sh"
+is_root || not_run 'a machine in namespaces of its own needs root'
+bundle='' version=''
+# shellcheck source=/dev/null
+. "$facts"
+tree=/opt/site/slurm
+
+# machine_with ROOT: with the bundle unpacked, and Slurm running.
+machine_with() {
+    machine_start "$1" "$work/$1"
+    mkdir -p "$machine$tree"
+    tar -xzf "$bundle" -C "$machine$tree"
+    expect 0 in_machine "$tree/data/slurm_assets/slurm_install.sh" --full-init --without-accounting
+}
+
+say '== the smallest Perl'
+machine_root "$toolchain-bare"
+machine_with "$toolchain-bare"
+expect_said 'note: the contributed scripts .* do not run: .*apt-get install perl$'
+expect 2 in_machine "$tree/current/bin/qstat"
+expect_said "Can't locate FindBin\.pm"
+machine_stop
+
+say '== with Perl'
+machine_root "$toolchain-perl" perl
+machine_with "$toolchain-perl"
+if grep -q 'contributed scripts' "$work/out" "$work/err"; then fail 'what is there is said to be missing'; fi
+expect 0 in_machine "$tree/current/bin/qstat" -Q
+expect_said '^all '
+expect 0 in_machine sh -c "cd /tmp && ln -s $tree/current/bin/pbsnodes . && ./pbsnodes -a"
+expect_said "^$machine_name" 'state = free'
+expect 0 in_machine "$tree/views/$version/bin/sjstat"
+expect_said 'Scheduling pool data' '^all'
+expect 0 in_machine setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \
+    "cd /tmp && printf '#!/bin/sh\nsleep 60\n' | $tree/current/bin/qsub -l nodes=1"
+job=$(grep -oE '^[0-9]+' "$work/out")
+expect 0 in_machine "$tree/current/bin/qstat"
+expect_said "^$job"
+expect 0 in_machine "$tree/current/bin/qdel" "$job"
+say "qstat, pbsnodes, sjstat, qsub and qdel run by the machine's Perl"
