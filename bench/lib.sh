@@ -8,7 +8,8 @@ results=$repository/bench/results
 from=${SF_BENCH_FROM:-$repository/build/e2e/state}
 [ -d "$from/roots" ] || { echo "$measure: no prepared root in $from (run: make test)" >&2; exit 1; }
 cores=$(nproc)
-# To try a script out: another program than the release build, the folder of the helpers of bench/ beside it, fewer runs.
+# To try a script out: another program than the release build, the folder of the helpers of bench/ beside it, fewer runs,
+# fewer builds in a large cache (SF_BENCH_BUILDS).
 # What comes of it is marked as a trial, and is no figure.
 program=${SF_BENCH_PROGRAM:-$repository/build/release/slurm-factory}
 helpers=${SF_BENCH_HELPERS:-$repository/build/release/bench}
@@ -87,7 +88,7 @@ result() {
         --arg commit "$(git -C "$repository" rev-parse --short HEAD)" \
         --arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
         --argjson cores "$cores" --arg kernel "$(uname -r)" --arg load "$load" --argjson figures "$1" \
-        --arg tried "${SF_BENCH_PROGRAM:-}${SF_BENCH_RUNS:-}" \
+        --arg tried "${SF_BENCH_PROGRAM:-}${SF_BENCH_RUNS:-}${SF_BENCH_BUILDS:-}" \
         '(if $tried == "" then {} else {trial: true} end) + {measure: $measure, date: $date, commit: $commit,
           machine: {cpu: $cpu, cores: $cores, kernel: $kernel, load_before: $load}, figures: $figures}' |
         tee "$results/$measure.json"

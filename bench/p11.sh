@@ -32,7 +32,7 @@ result "$(jq -n --slurpfile once "$work/once.times" --slurpfile bare "$work/bare
      untar_s: ($once | seconds(.untar)), goal_s: 10,
      bare_machine: {runs: ($bare | length), bundle_to_job_s: ($bare | seconds(.job)),
         until_all_is_proved_s: ($bare | seconds(.proved)), phases_s: {
-        signature: ($bare | seconds(.signature)), untar: ($bare | seconds(.untar)), relocated: 0,
+        signature: ($bare | seconds(.signature)), untar: ($bare | seconds(.untar)), relocated: "no such step (p4)",
         installer_reads_every_file: ($bare | seconds(.verified)), configured: ($bare | seconds(.configured)),
         daemons_up: ($bare | seconds(.up)), first_job_returned: ($bare | seconds(.first_job)),
         other_jobs_and_proofs: ($bare | seconds(.others))}}}')"

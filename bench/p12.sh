@@ -6,7 +6,7 @@
 measure=p12
 . "$(dirname "$0")/lib.sh"
 quiet_machine
-count=10000
+count=${SF_BENCH_BUILDS:-10000}
 published_cache
 helper fill_mirror
 

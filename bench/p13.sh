@@ -6,7 +6,7 @@
 measure=p13
 . "$(dirname "$0")/lib.sh"
 quiet_machine
-count=10000
+count=${SF_BENCH_BUILDS:-10000}
 helper fill_mirror
 published_cache
 whole=$cache
