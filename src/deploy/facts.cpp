@@ -144,6 +144,10 @@ OsFacts parse_os_release(std::string_view text) {
 Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::Bundle& bundle) {
     Facts facts;
     SF_TRY(facts.accounts, parse_accounts(looked_up));
+    // Looked up before we waited for another installer, which has made users since.
+    const auto passwd = host.read("/etc/passwd");
+    const auto groups = host.read("/etc/group");
+    if (passwd && groups) add_local(facts.accounts, *passwd, *groups);
     facts.host = host.host_name();
     facts.addresses = host.interface_addresses();
     for (const char* path : {"/usr/lib/os-release", "/etc/os-release"}) {

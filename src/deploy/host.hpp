@@ -68,6 +68,8 @@ public:
     virtual bool is_root() = 0;
     virtual bool lzcnt_works() = 0;  // the instruction, whatever the processor says of it
     virtual bool on_file_system(const fs::path& path, std::uint64_t magic) = 0;  // of statfs(2)
+    // Where it lies, or would: mounted so that no program there can be run.
+    virtual bool mounted_noexec(const fs::path& path) = 0;
     virtual bool alive(pid_t pid) = 0;
     virtual base::Status signal(pid_t pid, int number) = 0;
     virtual std::chrono::steady_clock::time_point now() = 0;

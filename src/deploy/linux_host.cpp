@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -328,6 +329,14 @@ bool LinuxHost::on_file_system(const fs::path& path, std::uint64_t magic) {
     struct statfs status {};
     return ::statfs((x_root / path.relative_path()).c_str(), &status) == 0 &&
            static_cast<std::uint64_t>(status.f_type) == magic;
+}
+
+bool LinuxHost::mounted_noexec(const fs::path& path) {
+    for (fs::path at = x_root / path.relative_path();; at = at.parent_path()) {
+        struct statvfs status {};
+        if (::statvfs(at.c_str(), &status) == 0) return (status.f_flag & ST_NOEXEC) != 0;
+        if (at == at.parent_path()) return false;
+    }
 }
 
 bool LinuxHost::alive(pid_t pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }

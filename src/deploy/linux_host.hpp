@@ -31,6 +31,7 @@ public:
     bool is_root() override;
     bool lzcnt_works() override;
     bool on_file_system(const fs::path& path, std::uint64_t magic) override;
+    bool mounted_noexec(const fs::path& path) override;
     bool alive(pid_t pid) override;
     base::Status signal(pid_t pid, int number) override;
     std::chrono::steady_clock::time_point now() override;

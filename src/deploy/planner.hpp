@@ -38,6 +38,7 @@ struct PlanInputs {
     bool copy = false;
     std::string node_parameters;  // as slurmd finds them; empty: not asked
     std::string shared;           // why other hosts may run from `tree`; empty: none is known of
+    bool noexec = false;          // `tree` is on a file system that runs no programs
 };
 
 struct Planned {

@@ -77,6 +77,12 @@ private:
                 std::string(el ? "dnf" : "apt-get") +
                     " install dbus; if it is installed: systemctl start dbus.socket");
         }
+        if (x_in.noexec) {
+            add(fmt::format("{} is on a file system that is mounted noexec: nothing there can be "
+                            "run",
+                            base::escape_untrusted(x_in.tree)),
+                "choose another folder with --prefix, or mount -o remount,exec it");
+        }
         if (const auto plain = check_plain_path(x_in.tree); !plain) {
             add(plain.error().text(), "choose another folder: --prefix /opt/slurm", Code::usage);
         }

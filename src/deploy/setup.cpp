@@ -235,6 +235,7 @@ private:
                           {},
                           {}};
         SF_TRY(inputs.shared, why_tree_is_shared(x_tree));
+        inputs.noexec = x_host.mounted_noexec(x_tree);
         const Answers answers = effective_answers(x_options, x_record, x_facts);
         std::vector<base::Error> problems = find_problems(inputs, answers);
         // The last one decides the exit code: wrong words are told at the end.

@@ -11,8 +11,13 @@ unset ENV BASH_ENV CDPATH IFS
 
 self=$(readlink -f -- "$0") || { echo "slurm_install.sh: cannot find myself ($0)" >&2; exit 1; }
 helper=${self%/*}/slurm-setup
-if [ ! -x "$helper" ]; then
+if [ ! -e "$helper" ]; then
     echo "slurm_install.sh: $helper is missing: unpack the whole bundle, not this file alone" >&2
+    exit 1
+fi
+if ! said=$("$helper" --help 2>&1); then
+    echo "slurm_install.sh: $helper cannot be run: ${said##*: }" >&2
+    echo "  next: see whether its file system is mounted noexec: findmnt -T '$helper'; unpack the bundle on one that is not" >&2
     exit 1
 fi
 

@@ -133,6 +133,7 @@ public:
     bool is_root() override { return root; }
     bool lzcnt_works() override { return lzcnt; }
     bool on_file_system(const deploy::fs::path&, std::uint64_t) override { return cgroups; }
+    bool mounted_noexec(const deploy::fs::path&) override { return false; }
     bool alive(pid_t) override { return false; }
     base::Status signal(pid_t, int) override { return {}; }
     std::chrono::steady_clock::time_point now() override { return clock; }

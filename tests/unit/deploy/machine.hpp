@@ -89,7 +89,7 @@ protected:
         const PlanInputs inputs{options,      outcome.facts, record,
                                 bundle,       target,        templates,
                                 "/opt/slurm", false,         "CPUs=2 RealMemory=23000",
-                                shared};
+                                shared,       noexec};
         const Answers answers = effective_answers(options, record, outcome.facts);
         outcome.problems = find_problems(inputs, answers);
         if (outcome.problems.empty()) outcome.planned = make_plan(inputs, answers).value();
@@ -123,6 +123,7 @@ protected:
     Record record;
     std::string more_names;
     std::string shared;  // why other hosts may run from the tree
+    bool noexec = false;
 };
 
 }  // namespace sf::deploy
