@@ -23,6 +23,8 @@ namespace {
 constexpr std::array copied{"config/slurm.conf",
                             "config/cgroup.conf",
                             "config/slurmdbd.conf",
+                            "logrotate.d/supervisor",
+                            "logrotate.d/systemd",
                             "systemd/munge.service",
                             "systemd/sackd.service",
                             "systemd/slurm-factory-lease.service",

@@ -30,7 +30,14 @@ public:
         SF_CHECK(x.save());
         for (const PlannedSecret& secret : x_plan.secrets) SF_CHECK(make_secret(secret));
         for (const PlannedFile& file : x_plan.files) {
-            SF_CHECK(file.has_password ? make_password_file(file) : make_file(file));
+            if (file.has_password) {
+                SF_CHECK(make_password_file(file));
+            } else if (file.has_ids) {
+                SF_TRY(const PlannedFile filled, with_ids(file));
+                SF_CHECK(make_file(filled));
+            } else {
+                SF_CHECK(make_file(file));
+            }
         }
         SF_CHECK(switch_current());
         return x.save();
@@ -137,6 +144,34 @@ private:
         return {};
     }
 
+    // Of users that this machine's own files name; those of a directory service are made there.
+    Result<PlannedFile> with_ids(const PlannedFile& file) {
+        SF_TRY(const std::string passwd, x.host.read("/etc/passwd"));
+        SF_TRY(const std::string groups, x.host.read("/etc/group"));
+        Accounts local;
+        add_local(local, passwd, groups);
+        std::vector<std::string> lines = base::split(file.content, '\n');
+        for (const PlannedUser& planned : x_plan.users) {
+            const User* user = local.user(planned.name);
+            const Group* group = local.group(planned.name);
+            const std::string uid = '@' + planned.name + "_uid@";
+            const std::string gid = '@' + planned.name + "_gid@";
+            if (user == nullptr || group == nullptr) {
+                std::erase_if(lines, [&](const std::string& line) {
+                    return line.find(uid) != line.npos || line.find(gid) != line.npos;
+                });
+                continue;
+            }
+            for (std::string& line : lines) {
+                line = base::replace_all(line, uid, std::to_string(user->uid));
+                line = base::replace_all(line, gid, std::to_string(group->gid));
+            }
+        }
+        PlannedFile filled = file;
+        filled.content = base::join(lines, "\n");
+        return filled;
+    }
+
     Status make_file(const PlannedFile& file) {
         SF_TRY(const Ids owner, x.ids_of(file.owner));
         SF_TRY(const PathInfo info, x.host.look(file.path));
@@ -158,7 +193,9 @@ private:
     Status put(const PlannedFile& file, Ids owner, const base::Digest& digest) {
         x.record.add(file.path, digest);
         // Recorded as well: should we be interrupted before they are started again.
-        const bool of_a_daemon = !file.path.ends_with(".new") && !is_of_the_lease(file.path);
+        const bool of_a_daemon = !file.path.ends_with(".new") && !is_of_the_lease(file.path) &&
+                                 !file.path.starts_with("/etc/sysusers.d/") &&
+                                 !file.path.starts_with("/etc/logrotate.d/");
         x.record.restart_due = x.record.restart_due || of_a_daemon;
         SF_CHECK(x.save());
         SF_CHECK(x.host.write_file(file.path, file.content, file.mode, owner));

@@ -103,9 +103,11 @@ std::string to_text(const Plan& plan) {
         line("secret",
              fmt::format("{} {} ({})", owned(secret.owner, secret.mode), secret.path, how));
     }
-    for (const PlannedFile& file : plan.files)
-        line("file", fmt::format("{} {} ({} bytes)", owned(file.owner, file.mode), file.path,
-                                 file.content.size()));
+    for (const PlannedFile& file : plan.files) {
+        const std::string what =
+            file.has_ids ? "the users' numbers" : fmt::format("{} bytes", file.content.size());
+        line("file", fmt::format("{} {} ({})", owned(file.owner, file.mode), file.path, what));
+    }
     if (plan.database && plan.database->local) {
         line("database", fmt::format("slurm_acct_db and user {}@localhost in MariaDB at {}, if "
                                      "they are absent",

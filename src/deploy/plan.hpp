@@ -48,6 +48,7 @@ struct PlannedFile {
     unsigned mode = 0644;
     std::string content;
     bool has_password = false;  // "@db_password@" in it; made once, never written again
+    bool has_ids = false;       // "@slurm_uid@" and the like: known once the users are there
 };
 
 // A daemon, for the supervisor of machines without systemd.

@@ -115,11 +115,20 @@ private:
         return has(Role::controller) || x_accounting_here || x_sackd ? "slurm" : "root";
     }
 
+    [[nodiscard]] bool has_slurm_logs() const { return has(Role::controller) || x_accounting_here; }
+    // Under the supervisor there is what daemons print, too.
+    [[nodiscard]] bool has_logs() const {
+        return has_slurm_logs() || has(Role::compute) || !x_plan.systemd;
+    }
+
     void folder(const char* path, const char* owner, unsigned mode) {
         x_plan.folders.push_back({path, {owner, owner}, mode});
     }
     void folders() {
         folder("/etc/slurm", "root", 0755);
+        // Read by logrotate, should it be installed one day.
+        if (has_logs()) folder("/etc/logrotate.d", "root", 0755);
+        if (x_plan.systemd) folder("/etc/sysusers.d", "root", 0755);
         if (runs_munge()) {
             folder("/etc/munge", "munge", 0700);
             folder("/var/lib/munge", "munge", 0711);
@@ -127,7 +136,7 @@ private:
             folder("/run/munge", "munge", 0755);
         }
         folder("/run/slurm", run_owner(), 0755);
-        if (has(Role::controller) || x_accounting_here) folder("/var/log/slurm", "slurm", 0750);
+        if (has_slurm_logs()) folder("/var/log/slurm", "slurm", 0750);
         if (has(Role::controller)) {
             folder("/var/lib/slurm", "root", 0755);
             folder(controller_state_folder, "slurm", 0700);
@@ -171,6 +180,16 @@ private:
                 {"lease_command", base::replace_all(base::shell_join(lease_command()), "$", "$$")},
                 {"own_munge", runs_munge() ? yes : ""},
                 {"run_owner", run_owner()},
+                {"rest", has(Role::rest) ? yes : ""},
+                // Stay: filled in when the users are there.
+                {"munge_uid", "@munge_uid@"},
+                {"munge_gid", "@munge_gid@"},
+                {"slurm_uid", "@slurm_uid@"},
+                {"slurm_gid", "@slurm_gid@"},
+                {"slurmrestd_uid", "@slurmrestd_uid@"},
+                {"slurmrestd_gid", "@slurmrestd_gid@"},
+                {"slurm_logs", has_slurm_logs() ? yes : ""},
+                {"slurmd_logs", has(Role::compute) ? yes : ""},
                 {"cluster", *x_answers.cluster},
                 {"controller", controller},
                 {"controller_address", address.empty() ? "" : '(' + address + ')'},
@@ -250,7 +269,9 @@ private:
             SF_CHECK(file(std::string(slurmdbd_conf_path), "config/slurmdbd.conf",
                           {"slurm", "slurm"}, 0600));
         }
-        return {};
+        if (!has_logs()) return {};
+        const char* rotation = x_plan.systemd ? "logrotate.d/systemd" : "logrotate.d/supervisor";
+        return file("/etc/logrotate.d/slurm-factory", rotation, {}, 0644);
     }
 
     void database() {
@@ -288,6 +309,9 @@ private:
     Status units() {
         SF_CHECK(
             file("/etc/tmpfiles.d/slurm-factory.conf", "tmpfiles.d/slurm-factory.conf", {}, 0644));
+        SF_CHECK(
+            file("/etc/sysusers.d/slurm-factory.conf", "sysusers.d/slurm-factory.conf", {}, 0644));
+        x_plan.files.back().has_ids = true;
         if (x_own_munge) {
             SF_CHECK(unit("munge.service"));
         } else {

@@ -88,6 +88,47 @@ TEST_F(EngineTest, ExistingUsersAreKept) {
     EXPECT_TRUE(was_done(host, "folder /var/log/slurm 0750 64030:64030"));
 }
 
+TEST_F(EngineTest, WhatAnotherInstallerMadeMeanwhileIsKnown) {
+    const std::string before = looked_up();
+    ASSERT_TRUE(set_up({"--full-init"}));
+    const Facts facts = gather_facts(host, before, bundle).value();
+    ASSERT_NE(facts.accounts.user("munge"), nullptr);
+    EXPECT_EQ(facts.accounts.user("munge")->uid, 990U);
+    ASSERT_NE(facts.accounts.group("slurm"), nullptr);
+}
+
+TEST_F(EngineTest, TheUsersOfThisMachineAreMadeAgainWithTheirNumbers) {
+    const std::string path = "/etc/sysusers.d/slurm-factory.conf";
+    host.put_folder("/run/systemd/system");
+    // One is there already, one comes from a directory service, one is made.
+    host.put("/etc/passwd", host.text("/etc/passwd") + "slurm:x:64030:64031::/:/x\n");
+    host.put("/etc/group", host.text("/etc/group") + "slurm:x:64031:\n");
+    more_names = "passwd munge:x:700:700::/:/x\ngroup munge:x:700:\n";
+    ASSERT_TRUE(set_up({"--full-init", "--role", "all,rest", "--jwt", "--without-accounting"}));
+    const std::string text = host.text(path);
+    EXPECT_NE(text.find("\ng slurm 64031\nu slurm 64030:64031 \"Slurm workload manager\" "
+                        "/nonexistent /usr/sbin/nologin\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("\ng slurmrestd 990\nu slurmrestd 990:990 "), std::string::npos) << text;
+    EXPECT_EQ(text.find("munge"), std::string::npos) << text;
+    EXPECT_EQ(text.find('@'), std::string::npos) << text;
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    // No daemon reads it.
+    record = load_record(host).value();
+    record.restart_due = false;
+    host.put(std::string(record_path), to_json(record).value());
+    host.nodes.erase(path);
+    EXPECT_EQ(set_up({"--full-init"}).value(), 1);
+    EXPECT_EQ(host.text(path), text);
+    EXPECT_FALSE(load_record(host).value().restart_due);
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    ASSERT_TRUE(uninstall(context, false));
+    EXPECT_EQ(host.text(path), "<absent>");
+    EXPECT_FALSE(host.nodes.contains("/etc/sysusers.d"));  // ours, and empty
+}
+
 TEST_F(EngineTest, WhatAnAdministratorChangedStays) {
     ASSERT_TRUE(set_up({"--full-init"}));
     const std::string ours = host.text("/etc/slurm/slurm.conf");

@@ -138,6 +138,13 @@ TEST_F(PlanTest, AnotherMachineThanTheBundlesIsRefused) {
     expect_problem({"--full-init"}, "level x86_64_v3, this one has x86_64", "older level");
 }
 
+TEST_F(PlanTest, WhereNothingCanBeRunNothingIsInstalled) {
+    EXPECT_TRUE(plan({"--full-init"}).problems.empty());
+    noexec = true;
+    expect_problem({"--full-init"}, "/opt/slurm is on a file system that is mounted noexec",
+                   "--prefix");
+}
+
 TEST_F(PlanTest, AHiddenLzcntDoesNotCount) {
     std::string flags = host.text("/proc/cpuinfo");
     host.put("/proc/cpuinfo", base::replace_all(flags, " abm", ""));
@@ -308,6 +315,33 @@ TEST_F(PlanTest, OnComputeHostsRunSlurmIsRoots) {
     EXPECT_NE(file(login, "/etc/tmpfiles.d/slurm-factory.conf").find("/run/slurm 0755 slurm slurm"),
               std::string::npos);
     EXPECT_NE(file(login, "/etc/systemd/system/sackd.service"), "<not planned>");
+}
+
+// A rule for each log that is written here, and none of another role's.
+TEST_F(PlanTest, LogsAreRotatedWhereTheyAre) {
+    const std::string path = "/etc/logrotate.d/slurm-factory";
+    const auto rotated = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"--full-init", "--without-accounting"});
+        const Plan made = plan(words).planned.plan;
+        std::set<std::string> logs;
+        for (const std::string& line : base::split(file(made, path), '\n'))
+            if (line.starts_with('/')) logs.insert(line);
+        return logs;
+    };
+    const std::string ctld = "/var/log/slurm/*.log {";
+    const std::string node = "/var/log/slurmd/slurmd.log {";
+    const std::string consoles = "/var/log/slurmd/*.console.log {";
+    host.put("/etc/munge/munge.key", "k", 0400);
+    EXPECT_EQ(rotated({}), (std::set{ctld, node, consoles}));
+    EXPECT_EQ(rotated({"--role", "login", "--controller", "h"}), (std::set{consoles}));
+    host.put_folder("/run/systemd/system");
+    EXPECT_EQ(rotated({}), (std::set{ctld, node}));
+    EXPECT_EQ(rotated({"--role", "controller", "--nodes", "n1"}), (std::set{ctld}));
+    EXPECT_EQ(rotated({"--role", "compute", "--controller", "h"}), (std::set{node}));
+    EXPECT_EQ(rotated({"--role", "login", "--controller", "h"}), (std::set<std::string>{}));
+    EXPECT_EQ(
+        file(plan({"--full-init", "--role", "login", "--controller", "h"}).planned.plan, path),
+        "<not planned>");
 }
 
 TEST_F(PlanTest, OurMungeStaysOursOnceItListens) {
