@@ -9,6 +9,8 @@ test_name=e2e.install.$case_name
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/install_lib.sh"
+. "$(dirname "$0")/install_papers.sh"
+. "$(dirname "$0")/install_odd.sh"
 
 case_first() {
     bare
@@ -207,6 +209,7 @@ case_trust() {
     cp "$machine/root/key.asc" "$machine/etc/slurm-factory/trust/$key.asc"
     expect 0 in_machine "$installer" --full-init --dry-run --without-accounting
     expect_said "signed by $key \(site\)"
+    wrong_papers
 }
 
 # Each reason not to install is said before anything is touched, with the next step.
@@ -382,13 +385,20 @@ BARS
     for wanted in Delegate=yes KillMode=process Type=notify; do
         grep -qx "$wanted" "$slurmd" || fail "slurmd.service lacks $wanted"
     done
+    users_come_again munge slurm slurmrestd
+    expect 0 in_machine "$installer" --full-init --no-start
+    expect_said ': 0 changes'
     expect 0 in_machine "$installer" --uninstall
+    for gone in sysusers.d/slurm-factory.conf tmpfiles.d/slurm-factory.conf logrotate.d/slurm-factory; do
+        [ ! -e "$machine/etc/$gone" ] || fail "uninstall left /etc/$gone"
+    done
     rm "$machine$tree/.sf-shared"
     expect 0 in_machine "$installer" --full-init --no-start --role login --controller head
     units_are_sound <<BARS
 munge.service 3.0
 sackd.service 3.0
 BARS
+    users_come_again munge slurm
 }
 # Lines of standard input: a unit, and how exposed it may be at most.
 units_are_sound() {
@@ -426,7 +436,10 @@ units_are_sound() {
 # A machine with systemd as its first process, and the bundle in a folder of the site's.
 systemd_machine() {
     machine_root "$toolchain-systemd" systemd-sysv dbus mariadb-server
-    machine_boot "$toolchain-systemd" "$work/machine"
+    boot_with "$toolchain-systemd"
+}
+boot_with() {
+    machine_boot "$1" "$work/machine"
     tree=/opt/site/slurm
     mkdir -p "$machine$tree"
     tar -xzf "$bundle" -C "$machine$tree"
@@ -603,29 +616,6 @@ case_hierarchy() {
     expect_said "^slurm/$version-$toolchain"
     if grep -E 'Core|gcc' "$work/out"; then fail 'the plain modules show the hierarchy'; fi
     expect 0 in_machine "/srv/elsewhere/$assets/slurm_install.sh" --full-init --dry-run --without-accounting
-}
-
-# Two versions in one folder leave each other's files alone, by tar and by `bundle install`; only the links
-# of the version installed last change hands.
-case_two_versions() {
-    bare
-    expect 0 in_machine "$installer" --full-init --without-accounting
-    # A second version: the first under another number.
-    other=25.11.999
-    mkdir "$work/other"
-    tar -xzf "$bundle" -C "$work/other"
-    (cd "$work/other" && mv "views/$version" "views/$other" && mv "data/slurm_assets/$version" "data/slurm_assets/$other" &&
-        mv "modules/slurm/$version-bookworm.lua" "modules/slurm/$other-bookworm.lua" &&
-        mv "manifests/$version.json" "manifests/$other.json" && rm "manifests/$version.json.asc" &&
-        ln -sfn "views/$other" view && ln -sfn "$other/slurm_install.sh" data/slurm_assets/slurm_install.sh &&
-        ln -sfn "../../data/slurm_assets/$other/modulerc.lua" modules/slurm/.modulerc.lua && tar -cf "$work/other.tar" .)
-    (cd "$machine$tree" && find . -type f -exec sha256sum {} + | sort) >"$work/before"
-    tar -xf "$work/other.tar" -C "$machine$tree"
-    (cd "$machine$tree" && sha256sum --quiet -c "$work/before") || fail 'the second version has changed the first'
-    # What runs is the first one still, and its own installer still vouches for it.
-    [ "$(readlink "$machine$tree/current")" = "views/$version" ] || fail 'unpacking has switched what runs'
-    expect 0 in_machine "$tree/$assets/$version/slurm_install.sh" --full-init --without-accounting
-    expect_said ': 0 changes$'
 }
 
 # From the series before to this one, with a running job and a full database; back by what was saved.
