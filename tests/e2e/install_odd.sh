@@ -194,6 +194,78 @@ case_distribution() {
     [ "$(daemons)" = munged ] || fail "uninstall has left, or ended, too much: $(daemons)"
 }
 
+# Slurm's own authentication, set up by hand on what was installed, as docs/install.md says.
+case_auth_by_hand() {
+    head -c 1024 /dev/urandom >"$work/slurm.key"
+    say '== with systemd: slurmctld and slurmdbd'
+    systemd_machine
+    expect 0 in_machine "$installer" --full-init --no-start --role controller,dbd --nodes node9 --node-parameters CPUs=1
+    slurm_authenticates
+    for daemon in slurmctld slurmdbd; do
+        mkdir "$machine/etc/systemd/system/$daemon.service.d"
+        printf '[Service]\nRuntimeDirectory=%s\n' "$daemon" >"$machine/etc/systemd/system/$daemon.service.d/auth.conf"
+    done
+    in_machine systemctl daemon-reload
+    expect 0 in_machine "$installer" --start-services
+    expect_said 'proved: slurmctld answers'
+    in_machine systemctl stop munge
+    expect 0 in_machine "$tree/current/bin/sacctmgr" -n -P show cluster format=cluster
+    expect_said '^cluster$'
+    expect 0 in_machine "$tree/current/bin/scontrol" ping
+    expect_said 'is UP'
+    machine_stop
+
+    say '== two hosts without systemd'
+    machine_network
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_root "$toolchain-bare"
+    for host in head node1; do
+        root=$toolchain-bare address=10.9.9.2
+        [ "$host" != head ] || root=$toolchain-mariadb address=10.9.9.1
+        machine_start "$root" "$work/$host" "$host" "$address"
+        printf '127.0.0.1 localhost\n10.9.9.1 head\n10.9.9.2 node1\n' >"$machine/etc/hosts"
+        mkdir -p "$machine$tree"
+        tar -xzf "$bundle" -C "$machine$tree"
+        set -- --role controller,dbd --cluster-name alpha --nodes node1 --node-parameters "CPUs=$(nproc)"
+        if [ "$host" = node1 ]; then
+            in_machine install -d -m 700 /etc/munge
+            (umask 077 && cat "$work/munge.key" >"$machine/etc/munge/munge.key")
+            set -- --role compute --controller head
+        fi
+        expect 0 in_machine "$installer" --full-init --no-start --slurm-uid 64030 --munge-uid 64031 "$@"
+        slurm_authenticates
+        if [ "$host" = head ]; then
+            cp "$machine/etc/munge/munge.key" "$work/munge.key"
+            in_machine install -d -o slurm -g slurm -m 755 /run/slurmctld /run/slurmdbd
+        fi
+        expect 0 in_machine "$installer" --start-services
+        cat "$work/out"
+    done
+    wait_for 60 'the node' node_is_idle
+    in_machine "$tree/current/bin/scontrol" show config >"$work/config"
+    for wanted in AuthType.*auth/slurm CredType.*cred/slurm; do
+        grep -q "$wanted" "$work/config" || fail "not so: $wanted"
+    done
+    say '== without munged, on both hosts'
+    for host in head node1; do
+        machine_use "$host"
+        in_machine sh -c 'for p in /proc/[0-9]*; do if read -r n <$p/comm && [ "$n" = munged ]; then kill -STOP "${p##*/}"; fi; done'
+    done
+    [ "$(as_user timeout 60 srun hostname)" = node1 ] || fail 'srun needs MUNGE'
+    as_user timeout 60 sbatch --wait --output=/dev/null --chdir=/ --wrap 'srun sleep 1' >"$work/out" || fail 'sbatch needs MUNGE'
+    machine_use head
+    wait_for 60 'the job in the database' job_is_there
+}
+slurm_authenticates() {
+    in_machine install -m 600 -o slurm -g slurm /dev/null /etc/slurm/slurm.key
+    cat "$work/slurm.key" >"$machine/etc/slurm/slurm.key"
+    for conf in slurm slurmdbd; do
+        [ -e "$machine/etc/slurm/$conf.conf" ] || continue
+        sed -i 's#^\(AuthType\|CredType\)=\(.*\)/munge#\1=\2/slurm#' "$machine/etc/slurm/$conf.conf"
+    done
+}
+job_is_there() { in_machine "$tree/current/bin/sacct" -a -n -P -X -o State,NodeList | grep -qx 'COMPLETED|node1'; }
+
 # Logs are rotated by the distribution's logrotate: daemons go on, in a new file, and jobs are left alone.
 case_logs() {
     machine_root "$toolchain-logs" systemd-sysv dbus mariadb-server logrotate
