@@ -140,7 +140,9 @@ const std::vector<Word>& words_known() {
          text_into(&Answers::dbd_host, check_controller)},
         {"--without-accounting", nullptr, "no slurmdbd and no database",
          answer(&Answers::accounting, false)},
-        {"--db-host", "HOST", "of MariaDB or MySQL (default: localhost, over its socket)",
+        {"--db-host", "HOST",
+         "of MariaDB or MySQL, asked before anything is changed (default: localhost, over its "
+         "socket)",
          text_into(&Answers::db_host, check_controller)},
         {"--db-port", "PORT", "(default: 3306)",
          [](Options& options, const std::string& value) -> Status {

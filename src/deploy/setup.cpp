@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/await.hpp"
 #include "deploy/backup.hpp"
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
@@ -41,6 +42,7 @@ using base::Status;
 namespace {
 
 constexpr int names_fd = 3;
+constexpr std::chrono::seconds boot_patience{60};
 constexpr std::string_view lock_file = "/run/slurm-setup.lock";
 
 // Whether it could be written; fmt::print would throw, and end an installation half way.
@@ -250,13 +252,19 @@ private:
         return make_plan(inputs, answers);
     }
 
+    // It was not reached; else it has answered, and will not answer otherwise.
+    static bool may_come(const Status& answered) {
+        return answered.error().code == Code::absent || answered.error().code == Code::exhausted;
+    }
+
     // A database elsewhere is asked before anything is changed here. Of one on this machine the
     // rest is known, and it is made later.
     Status database_lets_us_in(const Plan& plan) {
         if (!plan.database) return {};
         SF_TRY(const PathInfo kept, x_host.look(std::string(slurmdbd_conf_path)));
         const bool is_there = kept.type == PathInfo::Type::file;
-        if (x_options.action != Action::start_services) {
+        const bool only_start = x_options.action == Action::start_services;
+        if (!only_start) {
             SF_TRY(x_password, new_password(*plan.database, x_host));
         } else if (!is_there) {
             return {};  // what was configured is not what was planned; slurmdbd will say so
@@ -277,8 +285,17 @@ private:
         question.slurmdbd = (x_own.top / view / "sbin/slurmdbd").native();
         question.version = x_own.bundle.version;
         question.only_login = x_options.dry_run;
-        const Status answered =
-            base::during(ask_database(question, x_host), "asking the database for accounting");
+        Status answered = ask_database(question, x_host);
+        if (!answered && only_start && may_come(answered)) {
+            // After a boot: the other machine may have been started with this one.
+            x_reporter.notice("{}; it is asked again for {} s", answered.error().text(),
+                              boot_patience.count());
+            SF_CHECK(await(x_host, boot_patience, [&](std::chrono::milliseconds) -> Result<bool> {
+                         answered = ask_database(question, x_host);
+                         return answered || !may_come(answered);
+                     }).map([](bool) {}));
+        }
+        answered = base::during(answered, "asking the database for accounting");
         if (answered || !x_options.no_start) return answered;
         // It need not run yet; --start-services asks it again.
         x_reporter.warning("{}; next: {}", answered.error().text(), answered.error().hint);

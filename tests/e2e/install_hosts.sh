@@ -180,6 +180,14 @@ case_roles() {
     expect_said 'does not let user other in: [0-9]+ Access denied'
     refused_soon --db-port 3306
     expect_said 'on sql, port 3306, cannot be reached'
+    machine_use sql
+    port_is_taken 3308  # by one that says nothing
+    machine_use db
+    refused_soon --db-port 3308
+    expect_said 'on sql, port 3308, does not answer within 15 s' 'firewall'
+    machine_use sql
+    port_is_free
+    machine_use db
     refused_soon
     expect_said 'denied' "GRANT ALL ON slurm_acct_db"
     chmod 644 "$machine/root/password"
@@ -282,8 +290,19 @@ case_roles() {
     daemons | grep -qx slurmdbd || fail 'slurmdbd was stopped'
     expect 0 in_machine "$installer" --full-init --no-start
     expect_said 'warning: .*cannot be reached' ': 0 changes'
+
+    say '== a boot, and the database comes up later'
+    in_machine sh -c 'kill "$(cat /run/slurm-supervisor.pid)"'
+    wait_for 60 'the daemons to end' no_daemon_runs
+    in_machine "$installer" --start-services >"$work/started" 2>&1 </dev/null &
+    starting=$!
+    keep_pid "$starting"
+    sleep 6
     machine_use sql
     start_database
+    wait "$starting" || { cat "$work/started"; fail '--start-services does not wait for the database'; }
+    grep 'cannot be reached.*it is asked again' "$work/started" || fail 'the database was there already'
+    grep 'proved: sacctmgr: slurmdbd answers' "$work/started" || fail 'slurmdbd was not proved'
     machine_use db
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
@@ -294,6 +313,7 @@ case_roles() {
     done
     expect_said 'stays: /etc/slurm/slurmdbd.conf'
 }
+no_daemon_runs() { ! daemons; }
 start_database() {
     in_machine install -d -o mysql -m 755 /run/mysqld
     named_in_machine mariadbd mariadbd --user=mysql --bind-address=0.0.0.0 --port=3307 >"$work/mariadbd" 2>&1 </dev/null &
