@@ -88,7 +88,11 @@ Status make_dirs(const fs::path& path, unsigned mode) {
     if (path.empty() || ::mkdir(path.c_str(), mode) == 0) return {};
     if (errno == EEXIST) {
         struct stat info {};
-        if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+        const bool seen = ::stat(path.c_str(), &info) == 0;
+        if (seen && S_ISDIR(info.st_mode)) return {};
+        // A link that leads nowhere is in the way as well.
+        if (!seen && errno != ENOENT && errno != ELOOP)
+            return fail_errno(errno, "look at " + quoted(path));
         return fail(Code::failed, "{} is in the way: it is not a folder", quoted(path));
     }
     const int error = errno;
@@ -172,11 +176,14 @@ Status remove_at(int parent, const char* name, const fs::path& path) {
     DIR* entries = ::fdopendir(::dup(folder.get()));
     if (entries == nullptr) return fail_errno(errno, "delete " + quoted(path));
     std::vector<std::string> names;
+    errno = 0;
     while (const dirent* entry = ::readdir(entries)) {
         const std::string_view child = entry->d_name;
         if (child != "." && child != "..") names.emplace_back(child);
     }
+    const int unread = errno;
     ::closedir(entries);
+    if (unread != 0) return fail_errno(unread, "list folder " + quoted(path));
     for (const std::string& child : names)
         SF_CHECK(remove_at(folder.get(), child.c_str(), path / child));
     folder.reset();
