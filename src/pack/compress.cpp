@@ -248,6 +248,7 @@ private:
                         source.x_offset);
         } while (n < 0 && errno == EINTR);
         if (n < 0) {
+            source.x_unread = errno;
             archive_set_error(to, errno, "%s", std::strerror(errno));
             return -1;
         }
@@ -257,6 +258,9 @@ private:
     }
 
     Status trouble() {
+        // libarchive may say something else of it: that this is no archive.
+        if (x_unread != 0)
+            return base::fail_errno(x_unread, "read " + base::escape_untrusted(x_input.name));
         const char* text = archive_error_string(x_archive);
         return fail(Code::corrupt, "{}: cannot be decompressed: {}",
                     base::escape_untrusted(x_input.name),
@@ -269,6 +273,7 @@ private:
     archive* x_archive;
     std::vector<std::byte> x_room;
     off_t x_offset = 0;
+    int x_unread = 0;  // errno of a read that failed
     Bytes x_block;
     std::uint64_t x_unpacked = 0;
     bool x_done = false;
