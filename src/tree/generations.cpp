@@ -69,7 +69,8 @@ Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& as
     SF_TRY(const base::Fd source, base::open_file(from, O_RDONLY | O_NOFOLLOW));
     SF_TRY(auto target, base::AtomicFile::create(to, asset.mode));
     SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, asset.size + 1));
-    SF_TRY(const base::Digest digest, base::sha256_fd(target.fd()));
+    SF_TRY(const base::Digest digest,
+           base::during(base::sha256_fd(target.fd()), "reading " + shown(to)));
     if (digest == asset.sha256) return target.commit();
     return fail(Code::refused, "{} was changed meanwhile", shown(from));
 }

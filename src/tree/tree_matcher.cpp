@@ -125,7 +125,8 @@ Result<model::FileEntry> read_entry(const fs::path& top, const std::string& path
         entry.size = static_cast<std::uint64_t>(status.st_size);
         if (!content) return entry;
         SF_TRY(const base::Fd fd, base::open_file(disk, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-        SF_TRY(entry.sha256, base::sha256_fd(fd.get()));
+        SF_TRY(entry.sha256, base::during(base::sha256_fd(fd.get()),
+                                          "reading " + base::escape_untrusted(disk.native())));
     } else {
         return fail(Code::refused, "{} is no file, folder or symlink",
                     base::escape_untrusted(disk.native()));
@@ -142,7 +143,8 @@ Status match_entry(const fs::path& top, const model::FileEntry& expected) {
 }
 
 Status match_folder(const fs::path& folder, const std::vector<model::FileEntry>& expected) {
-    if (!base::is_dir(folder)) {
+    SF_TRY(const fs::file_type type, base::type_of(folder));
+    if (type != fs::file_type::directory) {
         return fail(Code::refused, "{} is not a folder", base::escape_untrusted(folder.native()));
     }
     TreeMatcher matcher(expected);
