@@ -8,8 +8,10 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <map>
 
 #include "base/text.hpp"
+#include "made_key.hpp"
 #include "support/gnupg.hpp"
 #include "trust/armor.hpp"
 
@@ -405,11 +407,92 @@ TEST_F(Verdicts, corrupt_and_empty_key_files) {
     EXPECT_NE(verdict(spoilt, signature), "");
 }
 
+// A keyring of a thousand keys, one of which has signed.
 TEST_F(Verdicts, many_keys) {
-    const std::string key = x_gpg.make_key("Good <good@example.org>");
-    std::vector<std::string> all{key};
-    for (int i = 0; i < 40; ++i) all.push_back(x_gpg.make_key(fmt::format("K{} <k@e.org>", i)));
-    EXPECT_EQ(verdict(trust(all), x_gpg.sign(data, {key})), "");
+    const auto now = static_cast<std::uint32_t>(std::time(nullptr));
+    constexpr int count = 1000;
+    std::vector<test::MadeKey> keys;
+    std::vector<TrustEntry> entries;
+    std::string packets;
+    for (int i = 0; i < count; ++i) {
+        keys.emplace_back(now - 86'400);
+        entries.push_back(
+            {Fingerprint::parse(keys.back().fingerprint()).value(), fmt::format("the {}.", i)});
+        packets += keys.back().packets(fmt::format("K{} <k{}@example.org>", i, i));
+    }
+    const auto all = trusted_from(entries, {test::armor_public_key(packets)});
+    ASSERT_TRUE(all) << all.error().text();
+    EXPECT_EQ(all->warnings.size(), 0U);
+    ASSERT_EQ(all->keys.size(), std::size_t{count});
+    const auto verifier = Verifier::create(*all);
+    ASSERT_TRUE(verifier) << verifier.error().text();
+    for (const std::size_t i : {std::size_t{0}, std::size_t{567}, std::size_t{count} - 1}) {
+        const auto good =
+            verifier->verify_bytes(data, armor_signature(keys[i].sign(data, now)), "x");
+        ASSERT_TRUE(good) << i << ": " << good.error().text();
+        EXPECT_EQ(good->primary.text(), keys[i].fingerprint());
+        EXPECT_EQ(good->label, fmt::format("the {}.", i));
+        EXPECT_FALSE(
+            verifier->verify_bytes("other bytes", armor_signature(keys[i].sign(data, now)), "x"));
+    }
+    const std::string stranger = x_gpg.make_key("Other <o@example.org>");
+    const auto refused = verifier->verify_bytes(data, x_gpg.sign(data, {stranger}), "x");
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("not trusted"));
+}
+
+// Two keys with the same 32-bit key id, which take some hundred thousand tries. With the same 64
+// bits they would take 2^33, and one like a given key 2^64: not made here. What is compared is the
+// whole fingerprint, of which neither is a part.
+TEST_F(Verdicts, same_key_id_other_key) {
+    const auto now = static_cast<std::uint32_t>(std::time(nullptr));
+    test::MadeKey listed(now);
+    test::MadeKey other(now);
+    constexpr std::size_t front = 40 - 8;
+    std::map<std::string, std::uint32_t> ours_by_id, theirs_by_id;
+    bool found = false;
+    for (std::uint32_t time = now - 1000; !found && time > now - 1'000'000; --time) {
+        listed.set_created(time);
+        other.set_created(time);
+        const std::string our_id = listed.fingerprint().substr(front);
+        const std::string their_id = other.fingerprint().substr(front);
+        ours_by_id.emplace(our_id, time);
+        theirs_by_id.emplace(their_id, time);
+        if (const auto same = ours_by_id.find(their_id); same != ours_by_id.end()) {
+            listed.set_created(same->second);
+            found = true;
+        } else if (const auto again = theirs_by_id.find(our_id); again != theirs_by_id.end()) {
+            other.set_created(again->second);
+            found = true;
+        }
+    }
+    ASSERT_TRUE(found);
+    ASSERT_EQ(listed.fingerprint().substr(front), other.fingerprint().substr(front));
+    ASSERT_NE(listed.fingerprint(), other.fingerprint());
+    const std::string good = armor_signature(listed.sign(data, now));
+    const std::string bad = armor_signature(other.sign(data, now));
+    const std::vector<TrustEntry> entries{{Fingerprint::parse(listed.fingerprint()).value(), "us"}};
+    const std::string ours = listed.packets("Us <us@example.org>");
+    const std::string theirs = other.packets("Us <us@example.org>");
+    // Its key in the same file, in either order, or alone.
+    for (const std::string& packets : {ours, ours + theirs, theirs + ours}) {
+        const auto trusted = trusted_from(entries, {test::armor_public_key(packets)});
+        ASSERT_TRUE(trusted) << trusted.error().text();
+        ASSERT_EQ(trusted->keys.size(), 1U);
+        EXPECT_EQ(verdict(*trusted, good), "");
+        EXPECT_THAT(verdict(*trusted, bad), HasSubstr("not trusted"));
+        EXPECT_THAT(verdict(*trusted, bad), HasSubstr(other.fingerprint()));
+    }
+    const auto swapped = trusted_from(entries, {test::armor_public_key(theirs)});
+    ASSERT_TRUE(swapped) << swapped.error().text();
+    EXPECT_EQ(swapped->keys.size(), 0U);
+    EXPECT_THAT(verdict(*swapped, bad), HasSubstr("no usable public part"));
+    // And no key id is taken for a fingerprint.
+    for (const std::size_t digits : {8U, 16U, 32U}) {
+        const std::string id = listed.fingerprint().substr(40 - digits);
+        EXPECT_FALSE(parse_trust_file(R"({"trust":1,"keys":[{"fingerprint":")" + id + R"("}]})"));
+        EXPECT_FALSE(Fingerprint::from_person("0x" + id));
+    }
 }
 
 TEST_F(Verdicts, user_id_that_looks_like_a_status_line) {
