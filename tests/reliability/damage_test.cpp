@@ -239,7 +239,7 @@ TEST_F(Damage, A2CutShortAndMadeLonger) {
 
 TEST_F(Damage, A1ChangedBits) {
     const std::uint64_t blob_flips = rounds(300, 10'000);
-    const std::uint64_t by_program = rounds(10, 300);
+    const std::uint64_t by_program = rounds(10, 10'000);
     find_what_is_read();
     Random random =
         begin_suite("A1",
@@ -293,6 +293,30 @@ TEST_F(Damage, A1ChangedBits) {
     EXPECT_EQ(install(), "installed");
     say("A1", fmt::format("{} bits of archives and {} of named objects changed: all refused",
                           blob_flips, bits));
+}
+
+// What is judged by its signature alone, every bit of it: each costs a gpgv. (What a snapshot names
+// by its digest, signed manifests among it, is above; a sample is the unit test SignedSwaps.A1.)
+TEST_F(Damage, A1ChangedBitsOfSignedTexts) {
+    const std::uint64_t step = is_nightly() ? 1 : 997;
+    static_cast<void>(begin_suite(
+        "A1 signed texts", fmt::format("every {}. bit of both snapshots", step), x_site.folder()));
+    std::uint64_t bits = 0;
+    const auto begin = steady_clock::now();
+    for (const char* folder : {deps_folder, main_folder}) {
+        const fs::path file = x_site.cache() / folder / "_sf/snapshot.json";
+        const std::string good = base::read_file(file).value();
+        ASSERT_TRUE(x_verifier->verify_clearsigned(good, "it"));
+        for (std::uint64_t bit = 0; bit < good.size() * 8; bit += step) {
+            std::string changed = good;
+            changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+            ASSERT_FALSE(x_verifier->verify_clearsigned(changed, "it")) << folder << ' ' << bit;
+            ++bits;
+        }
+    }
+    say("A1 signed texts", fmt::format("{} bits changed: all refused; {:.2f} ms each", bits,
+                                       duration<double>(steady_clock::now() - begin).count() *
+                                           1000 / static_cast<double>(bits)));
 }
 
 // Names of signed manifests, and of blobs: each in the place of each other.

@@ -43,7 +43,7 @@ private:
     void read_on() {
         while (!x_stop && !reads()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         while (!x_stop) {
-            for (int i = 0; i < 200; ++i) {
+            for (int i = 0; i < at_once; ++i) {
                 ++polls;
                 if (reads()) continue;
                 ++misses;
@@ -52,6 +52,7 @@ private:
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
     }
+    const int at_once = is_nightly() ? 1000 : 200;  // then a pause
     fs::path x_file;
     std::atomic<bool> x_stop = false;
     std::thread x_thread;
@@ -198,6 +199,10 @@ protected:
         for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
             SCOPED_TRACE(fmt::format("round {}", i + 1));
             run_round(random, mix, count, serial);
+        }
+        // A million in the twenty rounds of them all.
+        if (is_nightly() && !HasFailure()) {
+            EXPECT_GE(x_polls, turns * 50'000);
         }
         say(mix.name,
             fmt::format(
