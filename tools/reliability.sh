@@ -38,7 +38,7 @@ suite() {
     fi
     {
         echo "$name: $what, $took s"
-        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^(install|rollback|uninstall|gc|publish): [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
+        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^[a-z]+ makes [0-9]+ |^[a-z]+: [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
             sed 's/^/  /'
     } >>"$out/summary"
 }
@@ -50,6 +50,7 @@ export SF_RELIABILITY
 suite A1 $suites --gtest_filter='*.A1*'
 suite A2 $suites --gtest_filter='*.A2*'
 suite A3 $suites --gtest_filter='*.A3*'
+suite B1 $suites --gtest_filter='*.B1*'
 suite C2 $suites --gtest_filter='*.C2*'
 suite D2 $suites --gtest_filter='*.D2*'
 suite D3 $suites --gtest_filter='*.D3*'
@@ -62,8 +63,33 @@ suite F3 $suites --gtest_filter='*.F3An*'
 suite F4 $suites --gtest_filter='*.F4*'
 suite F5 $suites --gtest_filter='*.F5*'
 suite G2 $suites --gtest_filter='*.G2*'
-# Every system call of an installation, a rollback, an uninstallation and a publication: killed there, failing there.
-suite D1-E1 env SF_ROUNDS=all build/dev/tests/faults/cache_faults
+suite G3 $suites --gtest_filter='*.G3*'
+# at_every_call FILTER: each operation at every system call, shared out among as many processes as there are CPUs.
+# shellcheck disable=SC2317  # suite calls it
+at_every_call() {
+    count=$(nproc)
+    processes=
+    i=1
+    while [ "$i" -le "$count" ]; do
+        SF_ROUNDS=all SF_SHARD=$i/$count build/dev/tests/faults/cache_faults --gtest_filter="$1" >"$out/$name.$i" 2>&1 &
+        processes="$processes $!"
+        i=$((i + 1))
+    done
+    worst=0
+    for process in $processes; do
+        ended=0
+        wait "$process" || ended=$?
+        if [ "$ended" != 0 ]; then worst=$ended; fi
+    done
+    i=1
+    while [ "$i" -le "$count" ]; do
+        cat "$out/$name.$i"
+        i=$((i + 1))
+    done
+    return "$worst"
+}
+suite D1 at_every_call '*KilledAtAnyCall'
+suite E1 at_every_call '*WithAnyCallFailing'
 
 echo
 cat "$out/summary"

@@ -2,7 +2,10 @@
 // What publishes, installs, goes back and takes away, killed at every system call it makes, and
 // with every call that touches files failing once: the cache and the prefix are as before or as
 // after, nothing is ever between, and the same command once more brings them to what it should be.
-// Quick: a sample; SF_ROUNDS=all takes every call.
+// So is what a client, or a publisher, remembers of a cache: it never goes back. Quick: it is
+// killed at every tenth call or so, every twentieth or so fails with one of nine errors in turn;
+// SF_ROUNDS=all: every call, with each of the nine. SF_SHARD=2/4: the second of four processes that
+// share them.
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
 
@@ -10,11 +13,15 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
+#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "cache/snapshot.hpp"
 #include "small_cache.hpp"
 #include "syscall_tracer.hpp"
+#include "trust/revocation_list.hpp"
 
 namespace sf::test {
 namespace {
@@ -59,7 +66,9 @@ std::map<std::string, std::string> below(const std::map<std::string, std::string
 class CacheFaults : public ::testing::Test {
 protected:
     static void SetUpTestSuite() {
-        x_home = new base::TempDir(base::TempDir::create("/tmp", "sff-").value());
+        x_home = new base::TempDir(
+            base::TempDir::create(::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "sff-")
+                .value());
         const SmallCache cache(run());
         must(cache.make());
         must(cache.publish(old_version));
@@ -82,6 +91,12 @@ protected:
         must(cache.collect());
         x_collected = content(cache.prefix());
         ASSERT_LT(x_collected.size(), x_three.size());
+        // A list of revocations was heeded, and there is a newer one.
+        take("published");
+        must(cache.take_back(1));
+        must(cache.heed());
+        must(cache.take_back(2));
+        keep("taken back");
     }
     static void TearDownTestSuite() {
         delete x_home;
@@ -97,22 +112,30 @@ protected:
     static void copy(const fs::path& from, const fs::path& to) {
         fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     }
-    static Traced trace_one(const std::string& what, const Fault& fault) {
-        return trace({fs::read_symlink("/proc/self/exe").native(), "--do", what, run().native()},
-                     fault, x_home->path() / "output");
+    static std::vector<std::string> words(const std::string& what) {
+        return {fs::read_symlink("/proc/self/exe").native(), "--do", what, run().native()};
     }
-    // Which of `count` calls: all of them, or some.
-    static std::vector<std::uint64_t> calls(std::uint64_t count, std::uint64_t some) {
-        std::vector<std::uint64_t> chosen;
+    // Who looks at every process of the machine sees few: it does the same to each.
+    static Sight sight(const std::string& what) {
+        return what == "uninstall" || what == "gc" ? Sight::few : Sight::all;
+    }
+    static Traced trace_one(const std::string& what, const Fault& fault) {
+        return trace(words(what), fault, x_home->path() / "output", sight(what));
+    }
+    static bool all() {
         const char* rounds = std::getenv("SF_ROUNDS");
-        const bool all = rounds != nullptr && std::string(rounds) == "all";
-        // Most of many calls look at one process of this machine after the other.
-        constexpr std::uint64_t most = 1500;
-        const std::uint64_t step =
-            all ? count / most + 1 : std::max<std::uint64_t>(1, count / some);
-        const std::uint64_t begin = all ? 1 : (step + 1) / 2;
-        for (std::uint64_t call = begin; call <= count; call += step) chosen.push_back(call);
-        return chosen;
+        return rounds != nullptr && std::string(rounds) == "all";
+    }
+    // Of `faults` those that are this process's.
+    static std::vector<Fault> share(const std::vector<Fault>& faults) {
+        const char* const shard = std::getenv("SF_SHARD");
+        std::size_t mine = 1, shards = 1;
+        if (shard != nullptr &&
+            (std::sscanf(shard, "%zu/%zu", &mine, &shards) != 2 || mine < 1 || shards < mine))
+            throw std::runtime_error("SF_SHARD is not like 1/4");
+        std::vector<Fault> some;
+        for (std::size_t i = mine - 1; i < faults.size(); i += shards) some.push_back(faults[i]);
+        return some;
     }
 
     // The view shows the old or the new version, whole; what it shows is what it was.
@@ -160,12 +183,78 @@ protected:
                     AnyOf("srun 25.11.11", "srun 25.11.21"));
     }
 
-    enum class About { prefix, cache, rest, collected };
+    // What is remembered of caches and lists, by the file's name: its number. All of it is whole.
+    using Memory = std::map<std::string, std::uint64_t>;
+    static Memory memory(const std::string& what) {
+        Memory found;
+        const fs::path folder = run() / (what == "publish" ? "publisher" : "client");
+        if (!base::exists(folder)) return found;
+        const auto names = base::list_dir(folder).value();
+        for (const std::string& name : names) {
+            if (!name.ends_with(".json")) continue;
+            const std::string text = base::read_file(folder / name).value();
+            if (name.ends_with(".revocations.json")) {
+                const auto seen = trust::seen_revocations_from_json(text);
+                EXPECT_TRUE(seen) << name << ": " << text;
+                found[name] = seen ? seen->serial : 0;
+            } else {
+                const auto seen = cache::seen_from_json(text);
+                EXPECT_TRUE(seen) << name << ": " << text;
+                found[name] = seen ? seen->serial : 0;
+            }
+        }
+        return found;
+    }
+    // Nothing of it is gone or older than before, nothing newer than what there is to be seen.
+    static void memory_is_sound(const Memory& now, const Memory& before, const Memory& after) {
+        for (const auto& [name, serial] : before) {
+            ASSERT_TRUE(now.contains(name)) << "forgotten: " << name;
+            ASSERT_GE(now.at(name), serial) << name;
+        }
+        for (const auto& [name, serial] : now) {
+            ASSERT_TRUE(after.contains(name)) << name;
+            ASSERT_LE(serial, after.at(name)) << name;
+        }
+    }
+
+    // What a message that tells of a call that failed lacks; "": nothing. The file is named, or a
+    // folder of a package, a stage or a memory that holds it: some have another name until they
+    // are whole. What has no name is told by what was done to it.
+    static std::string lacking(const Traced& traced, int error) {
+        const std::string& said = traced.said;
+        const std::string call = traced.call.substr(0, traced.call.find(' '));
+        const fs::path path = traced.call.substr(traced.call.find(' ') + 1);
+        const auto has = [&](const std::string& text) {
+            return !text.empty() && said.find(text) != std::string::npos;
+        };
+        const bool pipe = path.native().find("pipe:[") == 0;
+        // Of a program whose output does not come: that it cannot be right.
+        if (pipe && call == "read" && has("gpg")) return {};
+        // What was not seen is then found in the way.
+        const bool in_the_way = call == "newfstatat" && has(std::strerror(EEXIST));
+        if (!has(std::strerror(error)) && !in_the_way) return "the error's text";
+        const bool nameless = pipe || path.native().find(" (deleted)") != std::string::npos;
+        if (nameless && has("cannot ")) return {};
+        if (has(path.filename().native())) return {};
+        for (fs::path folder = path.parent_path(); folder.has_relative_path();
+             folder = folder.parent_path()) {
+            if (folder == run() || folder == run() / "prefix" || folder == "/tmp") break;
+            if (has(folder.native())) return {};
+        }
+        // By a descriptor of its folder: which one, the call does not say.
+        if (path.is_relative() && (has("cannot walk ") || has("cannot look at "))) return {};
+        return "the path " + path.native();
+    }
+
+    enum class About { prefix, cache, rest, collected, memory };
     // Does `what` from the state `from` with each fault; then once more without.
     void with_faults(const std::string& what, const std::string& from, About about,
                      const std::vector<Fault>& faults) {
+        // What there is to be seen.
+        const Memory after = memory(what);
         for (const Fault& fault : faults) {
             take(from);
+            const Memory before = memory(what);
             const Traced traced = trace_one(what, fault);
             const std::string where =
                 fmt::format("{} {} at {} ({}): {}", what,
@@ -173,28 +262,17 @@ protected:
                             fault.at, traced.call, traced.said);
             SCOPED_TRACE(where);
             ASSERT_FALSE(traced.hung);
-            if (fault.kind == Fault::Kind::fail && traced.hit) {
-                const std::string call = traced.call.substr(0, traced.call.find(' '));
-                ++x_failed[traced.exit == 0 ? "went on after " + call : "failed"];
-                // What was not made durable is never called done; but for copies of what the cache
-                // has (cache/kept_objects.hpp), which are asked for again.
-                const bool copies = traced.call.find("/objects") != std::string::npos;
-                if ((call.ends_with("sync") || call == "syncfs") && !copies) {
-                    ASSERT_EQ(traced.exit, 1);
-                }
-                // A message, and no crash.
-                ASSERT_THAT(traced.exit, AnyOf(0, 1));
-                if (traced.exit == 1) {
-                    ASSERT_NE(traced.said, "");
-                }
-            }
+            if (traced.hit) ++x_hit;
+            if (fault.kind == Fault::Kind::fail && traced.hit) failed_well(traced, fault.error);
             if (about == About::prefix) prefix_is_sound();
             if (about == About::cache) cache_is_sound();
             if (about == About::rest) rest_is_sound(x_kept, x_new);
             if (about == About::collected) rest_is_sound(x_collected, x_three);
             if (HasFatalFailure()) return;
+            memory_is_sound(memory(what), before, after);
+            if (HasFailure()) return;
             if (traced.exit == 0) done(what);
-            const Traced again = trace_one(what, {});
+            const Traced again = run_untraced(words(what), x_home->path() / "output", sight(what));
             // It may have been done before it was ended: there is nothing before the old one then.
             if (what != "rollback") {
                 ASSERT_EQ(again.exit, 0) << again.said;
@@ -205,8 +283,32 @@ protected:
                 must(SmallCache(run()).collect());
             done(what);
             if (HasFatalFailure()) return;
+            // A publisher that was killed may publish once more what was published.
+            if (what != "publish") {
+                ASSERT_EQ(memory(what), after);
+            }
         }
+        // All that there are, at once.
+        EXPECT_THAT(x_lacking, ::testing::IsEmpty());
+        // Where it does not come to as many calls as it did, little is tried.
+        EXPECT_GE(x_hit * 10, faults.size() * 9);
         say(what, faults.size());
+    }
+    void failed_well(const Traced& traced, int error) {
+        const std::string call = traced.call.substr(0, traced.call.find(' '));
+        ++x_failed[traced.exit == 0 ? "went on after " + call : "failed"];
+        // What was not made durable is never called done; but for copies of what the cache
+        // has (cache/kept_objects.hpp), which are asked for again.
+        const bool copies = traced.call.find("/objects") != std::string::npos;
+        if ((call.ends_with("sync") || call == "syncfs") && !copies) {
+            ASSERT_EQ(traced.exit, 1);
+        }
+        // A message, and no crash.
+        ASSERT_THAT(traced.exit, AnyOf(0, 1));
+        const std::string lacks = traced.exit == 1 ? lacking(traced, error) : "";
+        if (!lacks.empty())
+            x_lacking.insert(fmt::format("{} at {}: {}: it lacks {}", std::strerror(error),
+                                         traced.call, base::trim(traced.said), lacks));
     }
     static void done(const std::string& what) {
         if (what == "install") {
@@ -218,6 +320,10 @@ protected:
         } else if (what == "rollback") {
             ASSERT_EQ(base::read_file(run() / "prefix/view/bin/srun").value_or(""),
                       "srun 25.11.11");
+        } else if (what == "heed") {
+            for (const auto& [name, serial] : memory(what)) {
+                ASSERT_TRUE(!name.ends_with(".revocations.json") || serial == 2) << name;
+            }
         } else {
             const SmallCache cache(run());
             fs::remove_all(run() / "newest");
@@ -227,38 +333,49 @@ protected:
         }
     }
     void say(const std::string& what, std::size_t count) {
-        fmt::print("{}: {} faults", what, count);
+        fmt::print("{}: {} faults, {} of them met", what, count, x_hit);
         for (const auto& [how, times] : x_failed) fmt::print(", {} times it {}", times, how);
         fmt::print("\n");
         x_failed.clear();
     }
 
-    // Who looks at every process of the machine takes long at it.
-    static std::uint64_t few(const std::string& what, std::uint64_t some) {
-        return what == "uninstall" || what == "gc" ? some / 3 : some;
+    // What is printed before hours of faults is seen before them.
+    template <class... Args>
+    static void tell(fmt::format_string<Args...> format, Args&&... args) {
+        fmt::print(format, std::forward<Args>(args)...);
+        std::fflush(stdout);
     }
-    void kill_at_calls(const std::string& what, const std::string& from, About about) {
+    // The quick tests take every `every`th of its calls.
+    void kill_at_calls(const std::string& what, const std::string& from, About about,
+                       std::uint64_t every) {
         take(from);
         const Traced whole = trace_one(what, {});
         ASSERT_EQ(whole.exit, 0) << whole.said;
-        fmt::print("{} makes {} system calls\n", what, whole.calls);
+        const std::uint64_t step = all() ? 1 : every;
+        tell("{} makes {} system calls; it is killed at every {}. of them\n", what, whole.calls,
+             step);
         std::vector<Fault> faults;
-        for (const std::uint64_t call : calls(whole.calls, few(what, 30)))
+        for (std::uint64_t call = (step + 1) / 2; call <= whole.calls; call += step)
             faults.push_back({Fault::Kind::kill, call, 0});
-        with_faults(what, from, about, faults);
+        with_faults(what, from, about, share(faults));
     }
-    void fail_calls(const std::string& what, const std::string& from, About about) {
+    void fail_calls(const std::string& what, const std::string& from, About about,
+                    std::uint64_t every) {
         take(from);
         const Traced whole = trace_one(what, {});
         ASSERT_EQ(whole.exit, 0) << whole.said;
-        fmt::print("{} makes {} system calls on files\n", what, whole.file_calls);
+        const std::uint64_t step = all() ? 1 : every;
         constexpr int errors[] = {ENOSPC, EIO,    EDQUOT, EROFS, EACCES,
                                   EMFILE, ENOLCK, EINTR,  ESTALE};
+        tell("{} makes {} system calls on files; every {}. fails, {}\n", what, whole.file_calls,
+             step, all() ? "with each of nine errors" : "with one of nine errors in turn");
         std::vector<Fault> faults;
         std::size_t turn = 0;
-        for (const std::uint64_t call : calls(whole.file_calls, few(what, 40)))
-            faults.push_back({Fault::Kind::fail, call, errors[turn++ % std::size(errors)]});
-        with_faults(what, from, about, faults);
+        for (std::uint64_t call = (step + 1) / 2; call <= whole.file_calls; call += step) {
+            for (std::size_t i = 0; i < (all() ? std::size(errors) : 1); ++i)
+                faults.push_back({Fault::Kind::fail, call, errors[turn++ % std::size(errors)]});
+        }
+        with_faults(what, from, about, share(faults));
     }
 
     static base::TempDir* x_home;
@@ -266,33 +383,37 @@ protected:
     static std::map<std::string, std::string> x_kept;  // of the new, once the old is uninstalled
     static std::map<std::string, std::string> x_three, x_collected;
     std::map<std::string, int> x_failed;
+    std::set<std::string> x_lacking;  // what messages do not say
+    std::uint64_t x_hit = 0;
 };
 base::TempDir* CacheFaults::x_home = nullptr;
 std::map<std::string, std::string> CacheFaults::x_old, CacheFaults::x_new, CacheFaults::x_kept;
 std::map<std::string, std::string> CacheFaults::x_three, CacheFaults::x_collected;
 
 TEST_F(CacheFaults, InstallKilledAtAnyCall) {
-    kill_at_calls("install", "published", About::prefix);
+    kill_at_calls("install", "published", About::prefix, 10);
 }
 TEST_F(CacheFaults, InstallWithAnyCallFailing) {
-    fail_calls("install", "published", About::prefix);
+    fail_calls("install", "published", About::prefix, 20);
 }
 TEST_F(CacheFaults, RollbackKilledAtAnyCall) {
-    kill_at_calls("rollback", "installed", About::prefix);
+    kill_at_calls("rollback", "installed", About::prefix, 10);
 }
 TEST_F(CacheFaults, RollbackWithAnyCallFailing) {
-    fail_calls("rollback", "installed", About::prefix);
+    fail_calls("rollback", "installed", About::prefix, 10);
 }
 TEST_F(CacheFaults, UninstallKilledAtAnyCall) {
-    kill_at_calls("uninstall", "installed", About::rest);
+    kill_at_calls("uninstall", "installed", About::rest, 10);
 }
 TEST_F(CacheFaults, UninstallWithAnyCallFailing) {
-    fail_calls("uninstall", "installed", About::rest);
+    fail_calls("uninstall", "installed", About::rest, 20);
 }
-TEST_F(CacheFaults, GcKilledAtAnyCall) { kill_at_calls("gc", "three", About::collected); }
-TEST_F(CacheFaults, GcWithAnyCallFailing) { fail_calls("gc", "three", About::collected); }
-TEST_F(CacheFaults, PublishKilledAtAnyCall) { kill_at_calls("publish", "old", About::cache); }
-TEST_F(CacheFaults, PublishWithAnyCallFailing) { fail_calls("publish", "old", About::cache); }
+TEST_F(CacheFaults, GcKilledAtAnyCall) { kill_at_calls("gc", "three", About::collected, 10); }
+TEST_F(CacheFaults, GcWithAnyCallFailing) { fail_calls("gc", "three", About::collected, 20); }
+TEST_F(CacheFaults, PublishKilledAtAnyCall) { kill_at_calls("publish", "old", About::cache, 20); }
+TEST_F(CacheFaults, PublishWithAnyCallFailing) { fail_calls("publish", "old", About::cache, 40); }
+TEST_F(CacheFaults, HeedKilledAtAnyCall) { kill_at_calls("heed", "taken back", About::memory, 10); }
+TEST_F(CacheFaults, HeedWithAnyCallFailing) { fail_calls("heed", "taken back", About::memory, 10); }
 
 // The process that a fault meets.
 int act(const std::string& what, const fs::path& folder) {
@@ -305,6 +426,7 @@ int act(const std::string& what, const fs::path& folder) {
     if (what == "rollback") done = cache.rollback();
     if (what == "uninstall") done = cache.uninstall(old_version);
     if (what == "gc") done = cache.collect();
+    if (what == "heed") done = cache.heed();
     ::prctl(PR_SET_NAME, not_counted_name);
     if (!done) fmt::print("{}\n", done.error().text());
     return done ? 0 : 1;

@@ -7,6 +7,7 @@
 #include "cache/blob_record.hpp"
 #include "cache/file_backend.hpp"
 #include "cache/objects.hpp"
+#include "cache/revocations.hpp"
 #include "install/cache_install.hpp"
 #include "publish/bundle.hpp"
 #include "publish/mirror_push.hpp"
@@ -168,6 +169,32 @@ Status SmallCache::collect() const {
     options.keep_days = 0;
     options.no_other_hosts = true;
     return tree::collect(prefix(), options).map([](const auto&) {});
+}
+
+Status SmallCache::take_back(std::uint64_t serial) const {
+    SF_TRY(const Release from, release(x_publisher));
+    SF_TRY(const trust::GpgSigner signer, trust::GpgSigner::create(from.keyring, from.key, {}));
+    SF_TRY(const trust::Verifier roots, from.verifier());
+    trust::RevocationList list;
+    list.serial = serial;
+    list.issued = std::time(nullptr);
+    list.expires = list.issued + trust::revocations_lifetime.count();
+    SF_TRY(const std::string text, trust::to_text(list));
+    SF_TRY(const std::string signed_text, signer.clearsign(text));
+    cache::FileBackend place(cache());
+    return cache::put_revocations(place, signed_text, roots, list.issued).map([](bool) {});
+}
+
+Status SmallCache::heed(const std::string& memory) const {
+    SF_TRY(const Release from, release(x_folder));
+    SF_TRY(const trust::Verifier roots, from.verifier());
+    cache::FileBackend place(cache());
+    Quiet reporter;
+    cache::RevocationOptions options;
+    options.roots = &roots;
+    options.memory = x_folder / memory;
+    options.now = std::time(nullptr);
+    return cache::read_revocations(place, options, reporter).map([](const auto&) {});
 }
 
 Status SmallCache::uninstall(const std::string& version) const {

@@ -40,6 +40,10 @@ public:
     [[nodiscard]] base::Status uninstall(const std::string& version) const;
     // Of all that is not current.
     [[nodiscard]] base::Status collect() const;
+    // The publisher, a root of its own, puts its list of revocations of that number there.
+    [[nodiscard]] base::Status take_back(std::uint64_t serial) const;
+    // The client reads the list.
+    [[nodiscard]] base::Status heed(const std::string& memory = "client") const;
 
 private:
     std::filesystem::path x_folder;

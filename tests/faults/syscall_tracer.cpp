@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "syscall_tracer.hpp"
 
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <sched.h>
 #include <set>
 #include <stdexcept>
 #include <unistd.h>
@@ -171,9 +173,11 @@ private:
         x_traced.call = std::to_string(info.entry.nr);
         if (file_call != file_calls().end()) {
             x_traced.call = file_call->second.name;
-            x_traced.call += ' ' + (file_call->second.path >= 0
-                                        ? text_at(thread, info.entry.args[file_call->second.path])
-                                        : path_of(thread, info.entry.args[0]));
+            const int path = file_call->second.path;
+            // An empty path is the descriptor's own.
+            std::string name = path >= 0 ? text_at(thread, info.entry.args[path]) : "";
+            if (name.empty()) name = path_of(thread, info.entry.args[0]);
+            x_traced.call += ' ' + name;
         }
         if (kill) {
             ::kill(x_child, SIGKILL);
@@ -204,28 +208,78 @@ private:
     bool x_counting = false;
 };
 
-}  // namespace
+// fork, into a namespace of processes if asked for and allowed.
+pid_t fork_with(Sight sight) {
+    if (sight == Sight::few) {
+        // As fork() does it: this process has one thread.
+        const long child = ::syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
+        if (child > 0) return static_cast<pid_t>(child);
+        if (child == 0) {
+            if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+                ::mount("proc", "/proc", "proc", 0, nullptr) != 0)
+                ::_exit(126);
+            // Somebody to look at.
+            if (::fork() == 0)
+                for (;;) ::pause();
+            return 0;
+        }
+        if (errno != EPERM) check(child, "clone");
+    }
+    const pid_t child = ::fork();
+    check(child, "fork");
+    return child;
+}
 
-Traced trace(const std::vector<std::string>& command, const Fault& fault,
-             const std::filesystem::path& output) {
+// The child that is to become the program: does not return.
+[[noreturn]] void become(const std::vector<std::string>& command,
+                         const std::filesystem::path& output, bool traced) {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    const int out = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    if (traced) {
+        ::ptrace(PTRACE_TRACEME, 0, 0, 0);
+        ::raise(SIGSTOP);
+    }
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+}
+
+void wake_by_alarm() {
     struct sigaction wake {};
     wake.sa_handler = [](int) {};  // waitpid is to return, not to be restarted
     ::sigaction(SIGALRM, &wake, nullptr);
-    const pid_t child = ::fork();
-    check(child, "fork");
-    if (child == 0) {
-        const int out = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        ::dup2(out, STDOUT_FILENO);
-        ::dup2(out, STDERR_FILENO);
-        ::ptrace(PTRACE_TRACEME, 0, 0, 0);
-        ::raise(SIGSTOP);
-        ::execv(arguments[0], arguments.data());
-        ::_exit(127);
-    }
+}
+
+}  // namespace
+
+Traced trace(const std::vector<std::string>& command, const Fault& fault,
+             const std::filesystem::path& output, Sight sight) {
+    wake_by_alarm();
+    const pid_t child = fork_with(sight);
+    if (child == 0) become(command, output, true);
     Traced traced = Tracer(child, fault).run();
+    traced.said = base::read_file(output).value_or("");
+    return traced;
+}
+
+Traced run_untraced(const std::vector<std::string>& command, const std::filesystem::path& output,
+                    Sight sight) {
+    wake_by_alarm();
+    const pid_t child = fork_with(sight);
+    if (child == 0) become(command, output, false);
+    Traced traced;
+    int status = 0;
+    ::alarm(seconds_to_hang);
+    while (::waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) check(-1, "waitpid");
+        traced.hung = true;
+        ::kill(child, SIGKILL);
+    }
+    ::alarm(0);
+    if (WIFEXITED(status)) traced.exit = WEXITSTATUS(status);
     traced.said = base::read_file(output).value_or("");
     return traced;
 }

@@ -37,7 +37,18 @@ struct Traced {
     std::string said;  // what it wrote
 };
 
+// Which processes of the machine the program sees.
+enum class Sight {
+    all,
+    // Itself and one other, in a namespace of processes; all where we may not make one. It is the
+    // first of them: what it starts ends with it.
+    few
+};
+
 [[nodiscard]] Traced trace(const std::vector<std::string>& command, const Fault& fault,
-                           const std::filesystem::path& output);
+                           const std::filesystem::path& output, Sight sight = Sight::all);
+// The same program by itself, which is quicker: no calls are counted.
+[[nodiscard]] Traced run_untraced(const std::vector<std::string>& command,
+                                  const std::filesystem::path& output, Sight sight = Sight::all);
 
 }  // namespace sf::test
