@@ -21,11 +21,12 @@ using base::Result;
 
 namespace {
 
-constexpr std::array<std::pair<FixedName, std::string_view>, 6> fixed{{
+constexpr std::array<std::pair<FixedName, std::string_view>, 7> fixed{{
     {FixedName::layout, "v3/layout.json"},
     {FixedName::index_manifest, "v3/manifests/index/index.manifest.json"},
     {FixedName::keys_manifest, "v3/manifests/key/keys.manifest.json"},
     {FixedName::snapshot, "_sf/snapshot.json"},
+    {FixedName::part, "_sf/part.json"},
     {FixedName::revocations, "_sf/revocations.json"},
     {FixedName::page, "index.html"},
 }};

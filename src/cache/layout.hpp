@@ -20,6 +20,7 @@ enum class FixedName {
     index_manifest,  // v3/manifests/index/index.manifest.json
     keys_manifest,   // v3/manifests/key/keys.manifest.json
     snapshot,        // _sf/snapshot.json
+    part,            // _sf/part.json: of a copy that does not hold all (mirror_part.hpp)
     revocations,     // _sf/revocations.json: of a whole place
     page,            // index.html
 };

@@ -49,7 +49,8 @@ Status add_unsigned(Backend& mirror, const std::string& key, std::set<std::strin
 Result<std::set<std::string>> named_keys(Backend& mirror, const Snapshot& snapshot,
                                          const WalkedMirror& walked) {
     std::set<std::string> named;
-    for (const FixedName fixed : {FixedName::layout, FixedName::snapshot, FixedName::page})
+    for (const FixedName fixed :
+         {FixedName::layout, FixedName::snapshot, FixedName::part, FixedName::page})
         named.insert(key_of(fixed).value());
     for (const auto& [key, unused] : snapshot.files) named.insert(key);
     for (const auto& [key, unused] : walked.nodes) named.insert(key);

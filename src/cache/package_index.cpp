@@ -187,6 +187,24 @@ public:
                     place->identity != added.build.identity ? "identity" : "manifest");
     }
 
+    Status remove(const std::string& name, const std::string& version,
+                  const std::set<std::string>& hashes) {
+        SF_TRY(NameNode* const node, name_of(name));
+        if (!node->versions.contains(version)) return {};
+        SF_TRY(VersionNode* const its, version_of(*node, version));
+        const auto removed = std::erase_if(
+            its->builds, [&](const Build& build) { return hashes.contains(build.hash); });
+        if (removed == 0) return {};
+        if (!its->builds.empty()) {
+            x_changed.insert({name, version});
+            return {};
+        }
+        node->versions.erase(version);
+        x_gone.insert({name, version});
+        if (!node->versions.empty()) return {};
+        return fail(Code::refused, "nothing of {} would be left", name);
+    }
+
     Result<IndexChange> finish() {
         IndexChange change;
         change.names = x_index.x_snapshot.names;
@@ -198,13 +216,15 @@ public:
         }
         std::set<std::string> names;
         for (const auto& [name, unused] : x_changed) names.insert(name);
+        for (const auto& [name, unused] : x_gone) names.insert(name);
         for (const std::string& name : names) {
             SF_TRY(const std::string text, to_json(x_names.at(name)));
             SF_TRY(std::string packed, gzip(text));
             change.names[name] = ref_of(packed);
             change.nodes.push_back(std::move(packed));
         }
-        change.changed = !x_changed.empty();
+        change.changed = !names.empty();
+        change.gone = std::move(x_gone);
         return change;
     }
 
@@ -230,12 +250,24 @@ private:
     std::map<std::string, NameNode> x_names;
     std::map<std::pair<std::string, std::string>, VersionNode> x_versions;
     std::set<std::pair<std::string, std::string>> x_changed;
+    std::set<std::pair<std::string, std::string>> x_gone;
 };
 
 Result<IndexChange> add_builds(const Snapshot& snapshot, const ReadNode& read,
                                const std::vector<NewBuild>& builds) {
     IndexUpdate update(snapshot, read);
     for (const NewBuild& each : builds) SF_CHECK(update.add(each));
+    return update.finish();
+}
+
+Result<IndexChange> remove_builds(const Snapshot& snapshot, const ReadNode& read,
+                                  const BuildsByVersion& builds) {
+    IndexUpdate update(snapshot, read);
+    for (const auto& [name, versions] : builds) {
+        if (!snapshot.names.contains(name)) continue;
+        for (const auto& [version, hashes] : versions)
+            SF_CHECK(update.remove(name, version, hashes));
+    }
     return update.finish();
 }
 

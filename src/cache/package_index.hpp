@@ -11,8 +11,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cache/snapshot.hpp"
@@ -75,6 +77,7 @@ struct IndexChange {
     std::vector<std::string> nodes;  // gzipped texts; each is named by the digest of these bytes
     std::map<std::string, Ref> names;
     bool changed = false;
+    std::set<std::pair<std::string, std::string>> gone;  // names and versions without a build left
 };
 
 struct NewBuild {
@@ -91,5 +94,13 @@ struct NewBuild {
 // for a manifest that was lost.
 [[nodiscard]] base::Result<IndexChange> add_builds(const Snapshot& snapshot, const ReadNode& read,
                                                    const std::vector<NewBuild>& builds);
+
+// Some of what is published, by name, version and Spack's hash.
+using BuildsByVersion = std::map<std::string, std::map<std::string, std::set<std::string>>>;
+
+// Takes them out; what is not there is passed over. Code::refused: nothing of a name would be left.
+[[nodiscard]] base::Result<IndexChange> remove_builds(const Snapshot& snapshot,
+                                                      const ReadNode& read,
+                                                      const BuildsByVersion& builds);
 
 }  // namespace sf::cache

@@ -21,27 +21,30 @@ namespace {
 // Toolchain and series; an empty series, the dependencies, comes first.
 using Names = std::set<std::pair<std::string, std::string>>;
 
-Result<Names> listed(cache::Backend& place, const std::string& toolchain) {
+Result<Names> listed(cache::Backend& place, const std::vector<std::string>& toolchains) {
     const std::string end = "/" + cache::key_of(cache::FixedName::snapshot).value();
-    const std::string front = toolchain.empty() ? "" : toolchain + "/slurm/";
+    std::vector<std::string> fronts;
+    for (const std::string& toolchain : toolchains) fronts.push_back(toolchain + "/slurm/");
+    if (fronts.empty()) fronts.emplace_back();
     Names names;
-    SF_CHECK(place.list(front, [&](const cache::ObjectInfo& object) -> Status {
-        if (!object.key.ends_with(end)) return {};
-        const auto mirror = cache::mirror_of(object.key.substr(0, object.key.size() - end.size()));
-        if (mirror) names.emplace(mirror->toolchain, mirror->series);
-        return {};
-    }));
+    for (const std::string& front : fronts)
+        SF_CHECK(place.list(front, [&](const cache::ObjectInfo& object) -> Status {
+            if (!object.key.ends_with(end)) return {};
+            const auto mirror =
+                cache::mirror_of(object.key.substr(0, object.key.size() - end.size()));
+            if (mirror) names.emplace(mirror->toolchain, mirror->series);
+            return {};
+        }));
     return names;
 }
 
 // A web server is asked for each name that we know.
 Result<Names> probed(Session& session, cache::Backend& place, const MirrorChoice& choice) {
     SF_TRY(const recipe::Catalog catalog, session.catalog());
-    std::set<std::string> toolchains;
+    std::set<std::string> toolchains(choice.toolchains.begin(), choice.toolchains.end());
     std::set<std::string> series{""};
-    if (!choice.toolchain.empty()) toolchains.insert(choice.toolchain);
     series.insert(choice.series.begin(), choice.series.end());
-    if (choice.toolchain.empty())
+    if (toolchains.empty())
         for (const auto& [name, unused] : catalog.toolchains) toolchains.insert(name);
     if (choice.series.empty())
         for (const auto& [name, unused] : catalog.stacks) series.insert(name);
@@ -59,12 +62,20 @@ Result<Names> probed(Session& session, cache::Backend& place, const MirrorChoice
 
 }  // namespace
 
-void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
-    // Not configurable: what a site builds for by default does not say which part of a cache is to
-    // be looked at, signed afresh or copied.
-    app.add_option("--toolchain", choice.toolchain, "Only what was built for it (default: all)")
+// Not configurable: what a site builds for by default does not say which part of a cache is to be
+// looked at, signed afresh or copied.
+void add_toolchain_option(CLI::App& app, MirrorChoice& choice) {
+    app.add_option("--toolchain,--toolchains", choice.toolchains,
+                   "Only what was built for it (default: all); may be repeated, or a list with "
+                   "commas")
         ->configurable(false)
+        ->allow_extra_args(false)
+        ->delimiter(',')
         ->type_name("NAME");
+}
+
+void add_mirror_options(CLI::App& app, MirrorChoice& choice) {
+    add_toolchain_option(app, choice);
     app.add_option("--series", choice.series,
                    "Only Slurm of this series, and what it needs (default: all); may be repeated")
         ->configurable(false)
@@ -77,30 +88,32 @@ Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Bac
         return base::fail_hint(Code::usage, place.place() + " is a file with a part of a cache",
                                "slurm-factory bundle verify FILE looks at it, install SPEC --cache "
                                "FILE takes from it");
-    if (!choice.toolchain.empty())
-        SF_CHECK(cache::folder_of({choice.toolchain, ""}).map([](const std::string&) {}));
+    for (const std::string& toolchain : choice.toolchains)
+        SF_CHECK(cache::folder_of({toolchain, ""}).map([](const std::string&) {}));
     for (const std::string& series : choice.series) {
         if (model::check_version(series) && model::series_of(series) == series) continue;
         return base::fail_hint(Code::usage,
                                fmt::format("'{}' is no series", base::escape_untrusted(series)),
                                "for instance: --series 25.11");
     }
-    auto names = listed(place, choice.toolchain);
+    auto names = listed(place, choice.toolchains);
     if (!names && names.error().code == Code::refused && !place.writable())
         names = probed(session, place, choice);
     if (!names) return tl::unexpected(std::move(names).error());
     std::vector<cache::MirrorName> found;
     std::vector<std::string> others;
     std::set<std::string> missing(choice.series.begin(), choice.series.end());
+    std::set<std::string> without(choice.toolchains.begin(), choice.toolchains.end());
     for (const auto& [toolchain, series] : *names) {
         SF_TRY(std::string folder, cache::folder_of({toolchain, series}));
         others.push_back(std::move(folder));
         missing.erase(series);
+        without.erase(toolchain);
         const bool wanted = choice.series.empty() || series.empty() ||
                             std::ranges::find(choice.series, series) != choice.series.end();
         if (wanted) found.push_back({toolchain, series});
     }
-    if (!found.empty() && missing.empty()) return found;
+    if (!found.empty() && missing.empty() && without.empty()) return found;
     if (others.empty() && !place.is_there())
         return base::fail_hint(
             Code::absent,
@@ -116,8 +129,11 @@ Result<std::vector<cache::MirrorName>> find_mirrors(Session& session, cache::Bac
             : "there is: " + base::join(others, ", ");
     return base::fail_hint(
         Code::absent,
-        missing.empty()
-            ? "nothing was published to " + place.place()
+        missing.empty() && found.empty() ? "nothing was published to " + place.place()
+        : missing.empty()
+            ? fmt::format(
+                  "{} has nothing for {}", place.place(),
+                  base::join(std::vector<std::string>(without.begin(), without.end()), ", "))
             : fmt::format(
                   "{} has no Slurm {}", place.place(),
                   base::join(std::vector<std::string>(missing.begin(), missing.end()), ", ")),

@@ -18,8 +18,8 @@ class App;
 namespace sf::cli {
 
 struct MirrorChoice {
-    std::string toolchain;            // empty: all
-    std::vector<std::string> series;  // empty: all
+    std::vector<std::string> toolchains;  // empty: all
+    std::vector<std::string> series;      // empty: all
 };
 
 inline constexpr const char* place_kinds =
@@ -28,6 +28,8 @@ inline constexpr const char* writable_kinds = "a name of 'cache list', a folder,
 
 // --toolchain, --series
 void add_mirror_options(CLI::App& app, MirrorChoice& choice);
+// --toolchain alone
+void add_toolchain_option(CLI::App& app, MirrorChoice& choice);
 
 // The mirrors that were published to, of the toolchains and series asked for: that of a toolchain's
 // dependencies first, always, because Slurm is not installed without it. Code::absent: there is

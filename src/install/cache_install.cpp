@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "base/unnamed_file.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "model/bundle_layout.hpp"
 #include "pack/archive_reader.hpp"
@@ -96,7 +97,10 @@ private:
         SF_TRY(const std::string key, cache::key_of(cache::BlobName{ref.sha256}));
         // On the file system that is unpacked to.
         SF_TRY(const base::Fd fd, base::unnamed_file(x_stage));
-        SF_CHECK(cache::fetch_ref(from, key, ref, fd.get()));
+        Status got = cache::fetch_ref(from, key, ref, fd.get());
+        if (!got && got.error().code == Code::absent)
+            return tl::unexpected(cache::explain_hole(from, std::move(got).error()));
+        if (!got) return got;
         SF_TRY(const base::Fd into,
                base::open_file(x_stage / below, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         SF_TRY(std::vector<model::FileEntry> made,

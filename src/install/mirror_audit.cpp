@@ -43,19 +43,22 @@ public:
         x_report.snapshot = std::move(there->snapshot);
         x_report.signer = std::move(there->signer);
         check_age();
+        SF_CHECK(read_part());
         SF_TRY(const cache::WalkedMirror walked,
-               cache::walk_mirror(x_mirror, x_verifier, x_report.snapshot,
-                                  [this](const std::string& object, base::Error error) {
-                                      defect(object, std::move(error));
-                                      return Status();
-                                  }));
+               cache::walk_mirror(
+                   x_mirror, x_verifier, x_report.snapshot,
+                   [this](const std::string& object, base::Error error) {
+                       defect(object, std::move(error));
+                       return Status();
+                   },
+                   choice()));
         x_report.packages = walked.packages.size();
         x_report.objects = 1 + walked.nodes.size() + walked.packages.size();
         SF_CHECK(check_blobs(walked));
         if (x_options.dependencies != nullptr) SF_CHECK(check_closures(walked));
         SF_CHECK(check_spack(walked));
         // What a package that cannot be read names is not known.
-        if (x_report.defects.empty()) SF_CHECK(look_for_unnamed(walked));
+        if (x_report.defects.empty() && !x_report.part) SF_CHECK(look_for_unnamed(walked));
         auto found = x_defects.lock();
         x_report.defects.insert(x_report.defects.end(), found->begin(), found->end());
         return std::move(x_report);
@@ -67,6 +70,30 @@ private:
     }
     void defect(std::string object, Code code, std::string message, std::string hint) {
         defect(std::move(object), {code, std::move(message), {}, std::move(hint)});
+    }
+
+    Status read_part() {
+        auto part = cache::read_part(x_mirror);
+        if (part) {
+            x_report.part = std::move(*part);
+            return {};
+        }
+        if (part.error().code != Code::corrupt) return tl::unexpected(std::move(part).error());
+        defect(cache::key_of(cache::FixedName::part).value(), part.error().code,
+               part.error().text(), "copy again: slurm-factory cache mirror FROM PLACE");
+        return {};
+    }
+
+    // A copy of a part: what it says that it holds has to be there.
+    cache::WalkChoice choice() {
+        cache::WalkChoice all;
+        if (!x_report.part) return all;
+        all.build = [this](const std::string&, const cache::Build& build) {
+            const bool held = x_report.part->builds.contains(build.hash);
+            if (!held) x_report.left_out += 1;
+            return held;
+        };
+        return all;
     }
 
     void check_age() {
@@ -110,6 +137,7 @@ private:
         auto beside = cache::place_files(x_mirror, x_report.snapshot, walked);
         if (!beside && beside.error().code == Code::interrupted)
             return tl::unexpected(std::move(beside).error());
+        if (beside && x_report.part) beside = cache::held_files(*x_report.part, *beside);
         if (beside) return check_refs(*x_options.place, *beside);
         defect("the lists of sources", std::move(beside).error());
         return {};

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/backend.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/snapshot.hpp"
 #include "trust/verdict.hpp"
 
@@ -36,9 +38,12 @@ struct AuditReport {
     cache::Snapshot snapshot;
     std::string signer;  // of the snapshot: fingerprint of the primary key
     std::size_t packages = 0;
-    std::size_t objects = 0;  // looked at
-    std::uint64_t bytes = 0;  // of them
-    std::uint64_t read = 0;   // bytes read and hashed
+    // What it says that it holds, if that is not all; only that was looked for.
+    std::optional<cache::MirrorPart> part;
+    std::size_t left_out = 0;  // packages that the snapshot names beside it
+    std::size_t objects = 0;   // looked at
+    std::uint64_t bytes = 0;   // of them
+    std::uint64_t read = 0;    // bytes read and hashed
     std::vector<Defect> defects;
     std::vector<std::string> notes;  // worth knowing, and no defect
     bool listed = false;             // the place can be listed, so this is known:

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "cache/trusted_snapshot.hpp"
 #include "model/cpu_level.hpp"
@@ -72,7 +73,8 @@ Result<Resolved> MirrorReader::locked(cache::Backend& mirror, const trust::Verif
     cache::Snapshot as_then;
     as_then.repository = lock.repository;
     as_then.serial = lock.serial;
-    const MirrorReader reader(mirror, verifier, std::move(as_then), options, reporter);
+    MirrorReader reader(mirror, verifier, std::move(as_then), options, reporter);
+    reader.x_locked = true;
     Query query;
     query.name = lock.name;
     SF_TRY(Resolved found,
@@ -102,12 +104,14 @@ Result<std::string> MirrorReader::named_object(const std::string& key,
                                                const cache::Ref& ref) const {
     auto text = x_kept.read(*x_mirror, key, ref);
     // A file with a part of a cache is expected to lack some.
-    if (!text && text.error().code == Code::absent && x_mirror->whole()) {
-        base::Error error = std::move(text).error();
-        error.code = Code::corrupt;
-        return tl::unexpected(std::move(error));
-    }
-    return text;
+    if (text || text.error().code != Code::absent || !x_mirror->whole()) return text;
+    base::Error error = std::move(text).error();
+    if (!x_locked) error.code = Code::corrupt;
+    if (x_locked)
+        error.hint =
+            "another cache may have it (--cache); this one may have retired it: ask who publishes "
+            "it, or lock a version that it has";
+    return tl::unexpected(cache::explain_hole(*x_mirror, std::move(error)));
 }
 
 cache::PackageIndex MirrorReader::index() const {
@@ -132,6 +136,16 @@ bool MirrorReader::is_left_out(const base::Error& error) const {
     return !x_mirror->whole() && error.code == Code::absent;
 }
 
+// Whoever can write there can say so: what is newest is not passed over for that. Who asks for this
+// version alone may find it elsewhere.
+base::Error MirrorReader::left_out_of_copy(const Query& query, const std::string& version,
+                                           base::Error error) const {
+    if (error.code != Code::absent || version == query.version || !x_mirror->whole()) return error;
+    const auto part = cache::read_part(*x_mirror);
+    if (part && *part) error.code = Code::refused;
+    return error;
+}
+
 Result<Resolved> MirrorReader::resolve(const Query& query) const {
     SF_TRY(const std::vector<std::string> all, versions(query.name));
     std::vector<std::string> unfit;  // what there is, and is not for this machine
@@ -144,7 +158,8 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
                                query.name, *version);
             continue;
         }
-        if (!listed) return tl::unexpected(std::move(listed).error());
+        if (!listed)
+            return tl::unexpected(left_out_of_copy(query, *version, std::move(listed).error()));
         std::vector<cache::Build> builds = std::move(*listed);
         for (const cache::Build& build : builds)
             unfit.push_back(fmt::format("{} for {}, {}", *version, build.toolchain, build.target));
@@ -161,7 +176,9 @@ Result<Resolved> MirrorReader::resolve(const Query& query) const {
                                    x_mirror->place(), query.name, *version, build.target);
                 continue;
             }
-            if (!read_build) return tl::unexpected(std::move(read_build).error());
+            if (!read_build)
+                return tl::unexpected(
+                    left_out_of_copy(query, *version, std::move(read_build).error()));
             Resolved found = std::move(*read_build);
             const std::string reason = revoked(found);
             if (reason.empty()) return found;

@@ -123,10 +123,14 @@ private:
                                       const cache::SpecManifest& manifest) const;
     // Of a file with a part of a cache: it lacks what it was not made for.
     [[nodiscard]] bool is_left_out(const base::Error& error) const;
-    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt,
-    // one in a file with a part of it Code::absent.
+    // What a signed text names: kept here, or in the mirror. A hole in a mirror is Code::corrupt;
+    // in a file with a part of it, in a copy that says that it is a part, and of what a lock file
+    // names it is Code::absent.
     [[nodiscard]] base::Result<std::string> named_object(const std::string& key,
                                                          const cache::Ref& ref) const;
+    // Of a copy that says that it is a part: `version` is not there.
+    [[nodiscard]] base::Error left_out_of_copy(const Query& query, const std::string& version,
+                                               base::Error error) const;
     [[nodiscard]] cache::PackageIndex index() const;
     struct SignedManifest {
         cache::SpecManifest manifest;
@@ -150,6 +154,7 @@ private:
     cache::KeptObjects x_kept;
     bool x_accept_unsigned;
     bool x_unsigned_snapshot = false;
+    bool x_locked = false;                                // it may be gone from the mirror
     mutable std::map<base::Digest, std::string> x_nodes;  // of the index, each read once
 };
 

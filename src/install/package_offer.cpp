@@ -49,7 +49,12 @@ Result<OfferSearch> MirrorReader::offer(const model::Spec& spec) const {
     const cache::Build* build = of_inputs(builds, spec);
     if (build == nullptr) return OfferSearch{{}, others_than(builds, spec)};
     const auto judge = [&]() -> Result<OfferSearch> {
-        SF_TRY(SignedManifest judged, manifest_of(spec.name, spec.version, *build));
+        auto manifest = manifest_of(spec.name, spec.version, *build);
+        // A copy of a part: what the package is made of was known before anybody was asked.
+        if (!manifest && manifest.error().code == Code::absent)
+            return OfferSearch{{}, manifest.error().text()};
+        if (!manifest) return tl::unexpected(std::move(manifest).error());
+        SignedManifest judged = std::move(*manifest);
         const cache::BlobRecord& blob = judged.manifest.package;
         if (blob.size > max_package)
             return fail(Code::corrupt, "its description is said to have {} bytes", blob.size);

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "base/unnamed_file.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/mirror_walk.hpp"
 #include "cache/objects.hpp"
 #include "cache/place_files.hpp"
@@ -56,10 +57,13 @@ public:
         x_report.serial = source->snapshot.serial;
         SF_TRY(const bool done, is_there(*source));
         // Also where the snapshot is there: what was lost since is sent again.
-        SF_TRY(const cache::WalkedMirror walked,
-               cache::walk_mirror(x_from, *x_request.verifier, source->snapshot));
+        SF_TRY(const cache::WalkedMirror walked, walk(source->snapshot));
         SF_CHECK(send(*source, walked));
+        // Whoever sees the snapshot sees as well that not all of it is here; and sees it for as
+        // long as that is so.
+        if (x_report.part) SF_CHECK(put_part(walked));
         if (!done) SF_CHECK(put_snapshot(*source));
+        if (!x_report.part) SF_CHECK(remove_part());
         SF_CHECK(step("spack"));
         IndexAuthority authority;
         authority.verifier = x_request.verifier;
@@ -113,6 +117,64 @@ private:
                          "two were signed under one number: ask who publishes this cache");
     }
 
+    // A part's part is what it holds, unless something else is asked for.
+    Status choose() {
+        const CopyChoice& choice = x_request.choice;
+        SF_TRY(x_source_part, cache::read_part(x_from));
+        x_part.versions = choice.versions;
+        x_part.sources = choice.sources;
+        x_report.part = !choice.versions.empty() || choice.needed || !choice.sources;
+        if (!x_source_part) return {};
+        x_report.part = true;
+        if (choice.versions.empty()) x_part.versions = x_source_part->versions;
+        x_part.sources = choice.sources && x_source_part->sources;
+        if (choice.sources && !x_part.sources)
+            x_reporter.warning("{} has no sources: the copy has none", x_from.place());
+        return {};
+    }
+
+    // The index whole, and the packages that are chosen.
+    Result<cache::WalkedMirror> walk(const cache::Snapshot& snapshot) {
+        SF_CHECK(choose());
+        const CopyChoice& wish = x_request.choice;
+        const bool all_there_is = wish.versions.empty() && !wish.needed;
+        bool version_is_meant = true;
+        cache::WalkChoice choice;
+        choice.version = [&](const std::string&, const std::string& version) {
+            version_is_meant =
+                wish.needed.has_value() || cache::is_of_versions(wish.versions, version);
+            return true;
+        };
+        choice.build = [&](const std::string&, const cache::Build& build) {
+            if (all_there_is) return !x_source_part || x_source_part->builds.contains(build.hash);
+            return version_is_meant && (!wish.needed || wish.needed->contains(build.identity));
+        };
+        auto walked = cache::walk_mirror(x_from, *x_request.verifier, snapshot, {}, choice);
+        if (!walked && walked.error().code == Code::absent)
+            return tl::unexpected(cache::explain_hole(x_from, std::move(walked).error()));
+        return walked;
+    }
+
+    [[nodiscard]] std::map<std::string, cache::Ref> of_part(
+        const std::map<std::string, cache::Ref>& files) const {
+        return x_report.part ? cache::held_files(x_part, files) : files;
+    }
+
+    Status put_part(const cache::WalkedMirror& walked) {
+        for (const cache::MirrorPackage& package : walked.packages)
+            x_part.builds.insert(package.manifest.hash);
+        SF_TRY(const std::string text, cache::to_json(x_part));
+        return put(cache::key_of(cache::FixedName::part).value(), text);
+    }
+
+    Status remove_part() {
+        const std::string key = cache::key_of(cache::FixedName::part).value();
+        SF_TRY(const auto there, x_to.look(key));
+        if (!there) return {};
+        x_report.changed = true;
+        return x_to.remove(key);
+    }
+
     Status send(const cache::TrustedSnapshot& source, const cache::WalkedMirror& walked) {
         SF_CHECK(step("blobs"));
         x_report.packages = walked.packages.size();
@@ -130,7 +192,7 @@ private:
         for (const auto& [key, node] : walked.nodes) SF_CHECK(put(key, node));
         // Under names that may change: nothing goes by them but people.
         if (x_request.from_place == nullptr) return {};
-        for (const auto& [key, ref] : source.snapshot.files)
+        for (const auto& [key, ref] : of_part(source.snapshot.files))
             if (cache::is_alias(key))
                 SF_CHECK(send_blob(*x_request.from_place, *x_request.to_place, key, ref));
         return {};
@@ -141,7 +203,8 @@ private:
                             const cache::WalkedMirror& walked) {
         if (x_request.from_place == nullptr) return {};
         SF_CHECK(step("bundles and sources"));
-        SF_TRY(const auto files, cache::place_files(x_from, source.snapshot, walked));
+        SF_TRY(const auto all, cache::place_files(x_from, source.snapshot, walked));
+        const auto files = of_part(all);
         std::vector<base::Task> tasks;
         for (const auto& each : files) {
             if (cache::is_alias(each.first)) continue;
@@ -236,6 +299,8 @@ private:
     const CopyRequest& x_request;
     base::Reporter& x_reporter;
     std::optional<cache::TrustedSnapshot> x_before;  // at the target
+    std::optional<cache::MirrorPart> x_source_part;
+    cache::MirrorPart x_part;  // what is sent
     CopyReport x_report;
     std::atomic<std::size_t> x_sent = 0;
     std::atomic<std::size_t> x_there = 0;
@@ -243,6 +308,32 @@ private:
 };
 
 }  // namespace
+
+Result<NeededBy> needed_by(cache::Backend& mirror, const cache::SnapshotReading& reading,
+                           const std::vector<std::string>& versions) {
+    SF_TRY(const auto there, cache::read_snapshot(mirror, reading));
+    if (!there)
+        return fail_hint(Code::absent, "nothing was published to " + mirror.place(),
+                         "see whether toolchain and series are those that were published");
+    NeededBy needed;
+    cache::WalkChoice choice;
+    choice.version = [&](const std::string&, const std::string& version) {
+        const bool meant = cache::is_of_versions(versions, version);
+        (meant ? needed.versions : needed.others).insert(version);
+        return meant;
+    };
+    auto walked = cache::walk_mirror(mirror, *reading.verifier, there->snapshot, {}, choice);
+    if (!walked && walked.error().code == Code::absent)
+        return tl::unexpected(cache::explain_hole(mirror, std::move(walked).error()));
+    if (!walked) return tl::unexpected(std::move(walked).error());
+    for (const cache::MirrorPackage& package : walked->packages) {
+        needed.identities.insert(package.manifest.identity);
+        if (!package.bundle) continue;
+        for (const model::Package& each : package.bundle->packages)
+            needed.identities.insert(each.identity);
+    }
+    return needed;
+}
 
 Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to, const CopyRequest& request,
                                base::Reporter& reporter) {

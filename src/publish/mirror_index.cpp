@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cache/blob_record.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "cache/snapshot_memory.hpp"
 
@@ -87,6 +88,30 @@ Result<IndexReport> MirrorIndex::refresh(bool always) {
     return x_report;
 }
 
+Result<IndexReport> MirrorIndex::retire(const cache::BuildsByVersion& builds) {
+    SF_CHECK(make_young(builds));
+    SF_CHECK(until_undisturbed(
+        "the snapshot", [&] { return try_snapshot({}, nullptr, Renewal::when_ageing, builds); }));
+    return x_report;
+}
+
+Status MirrorIndex::make_young(const cache::BuildsByVersion& builds) {
+    for (const auto& [package, versions] : builds) {
+        for (const auto& [version, hashes] : versions) {
+            for (const std::string& hash : hashes) {
+                SF_CHECK(base::check_stop());
+                SF_TRY(const std::string key,
+                       cache::key_of(cache::SpecManifestName{package, version, hash}));
+                SF_TRY(const auto there, cache::read_object(x_mirror, key, cache::max_index_node));
+                if (!there) continue;
+                SF_CHECK(
+                    cache::put_text(x_mirror, key, there->text, json_type).map([](PutOutcome) {}));
+            }
+        }
+    }
+    return {};
+}
+
 Result<std::optional<cache::TrustedSnapshot>> MirrorIndex::believed() const {
     return cache::read_snapshot(
         x_mirror, {x_authority.verifier, x_authority.mirror, x_authority.memory, x_authority.now});
@@ -108,7 +133,8 @@ Status MirrorIndex::check_clock() {
 }
 
 Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& builds,
-                                       const cache::NamedBundle* bundle, Renewal renewal) {
+                                       const cache::NamedBundle* bundle, Renewal renewal,
+                                       const cache::BuildsByVersion& retired) {
     const std::string key = name(cache::FixedName::snapshot);
     SF_TRY(auto there, believed());
     cache::Snapshot snapshot;
@@ -127,11 +153,18 @@ Result<bool> MirrorIndex::try_snapshot(const std::vector<cache::NewBuild>& build
         SF_CHECK(x_authority.signer->admit(trust::Evidence::node, text));
         return text;
     };
-    SF_TRY(const cache::IndexChange change, cache::add_builds(snapshot, read, builds));
+    SF_TRY(const cache::IndexChange change, retired.empty()
+                                                ? cache::add_builds(snapshot, read, builds)
+                                                : cache::remove_builds(snapshot, read, retired));
     bool with_bundle = false;
     if (bundle != nullptr) {
         SF_TRY(with_bundle, cache::add_bundle(snapshot, *bundle));
     }
+    std::erase_if(snapshot.files, [&](const auto& each) {
+        const auto object = cache::name_of(each.first);
+        const auto* its = object ? std::get_if<cache::BundleName>(&*object) : nullptr;
+        return its != nullptr && change.gone.contains({"slurm", its->version});
+    });
     const bool young = there && renewal == Renewal::when_ageing &&
                        cache::freshness(snapshot, x_authority.now) == cache::Freshness::fresh;
     if (!change.changed && !with_bundle && young && all_signed) {
@@ -234,8 +267,11 @@ Result<std::string> MirrorIndex::read_unsigned(const cache::BlobRecord& blob,
 Result<cache::WalkedMirror> MirrorIndex::walk() const {
     SF_TRY(const auto there, believed());
     if (!there) return cache::WalkedMirror();
+    // Spack is not told of what a copy says that it lacks.
+    SF_TRY(const auto part, cache::read_part(x_mirror));
     SF_TRY(cache::WalkedMirror all,
-           cache::walk_mirror(x_mirror, *x_authority.verifier, there->snapshot));
+           cache::walk_mirror(x_mirror, *x_authority.verifier, there->snapshot, {},
+                              part ? cache::held_by(*part) : cache::WalkChoice()));
     all.signers.insert(there->signer);
     return all;
 }

@@ -74,6 +74,10 @@ public:
     // Signs the snapshot afresh, with a new number and a new time, once half of its time is over;
     // `always`: now. Code::absent where nothing was published.
     [[nodiscard]] base::Result<IndexReport> refresh(bool always);
+    // Names these no more, nor the bundles of versions that are gone with them. First their signed
+    // manifests are written once more, as they are: `cache prune` counts from there. The signer has
+    // been told of them. Code::refused: nothing of a name would be left.
+    [[nodiscard]] base::Result<IndexReport> retire(const cache::BuildsByVersion& builds);
     // What Spack reads first, made anew: its index of everything that the snapshot names, and the
     // list of the keys that `keys_of` gives for those fingerprints. Changes nothing that is right.
     using KeysOf = std::function<base::Result<std::vector<PublishedKey>>(
@@ -85,8 +89,9 @@ private:
     [[nodiscard]] base::Result<std::optional<cache::TrustedSnapshot>> believed() const;
     [[nodiscard]] base::Status check_clock();
     [[nodiscard]] base::Result<bool> try_snapshot(const std::vector<cache::NewBuild>& builds,
-                                                  const cache::NamedBundle* bundle,
-                                                  Renewal renewal);
+                                                  const cache::NamedBundle* bundle, Renewal renewal,
+                                                  const cache::BuildsByVersion& retired = {});
+    [[nodiscard]] base::Status make_young(const cache::BuildsByVersion& builds);
     void report(const cache::Snapshot& snapshot, std::string_view stored);
     [[nodiscard]] base::Result<bool> try_spack_index(const std::vector<cache::SpackSpec>& specs);
     [[nodiscard]] base::Result<cache::SpackIndex> read_spack_index(

@@ -13,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "cache/backend.hpp"
+#include "cache/layout.hpp"
 #include "cache/mirror_walk.hpp"
 #include "cache/trusted_snapshot.hpp"
 
@@ -37,6 +38,13 @@ struct PruneReport {
 // litter; or the snapshot has expired.
 [[nodiscard]] base::Result<PruneReport> prune_mirror(cache::Backend& mirror,
                                                      const PruneRequest& request);
+
+// The same for the bundles of a mirror's versions, which lie beside the mirrors: those of its
+// toolchain and series that its snapshot names no more, of releases older than the newest that it
+// names. Aliases stay, and sources.
+[[nodiscard]] base::Result<PruneReport> prune_bundles(cache::Backend& place,
+                                                      const cache::MirrorName& name,
+                                                      const PruneRequest& request);
 
 // The archives in the mirror of dependencies that the bundles of `mirror` are installed with.
 [[nodiscard]] base::Result<std::set<std::string>> keys_needed(

@@ -63,6 +63,24 @@ Json write_packages(const SigningPlan& plan) {
     return packages;
 }
 
+Json write_retired(const SigningPlan& plan) {
+    Json retired = Json::array();
+    for (const auto& [mirror, builds] : plan.retired)
+        retired.push_back({{"mirror", mirror}, {"builds", builds}});
+    return retired;
+}
+
+Status read_retired(const Json& json, SigningPlan& plan) {
+    JsonReader reader(json, "what is retired");
+    std::string mirror;
+    std::vector<std::string> builds;
+    reader.text("mirror", mirror);
+    reader.texts("builds", builds);
+    SF_CHECK(reader.status());
+    plan.retired[mirror].insert(builds.begin(), builds.end());
+    return {};
+}
+
 }  // namespace
 
 Result<std::string> to_json(const SigningPlan& plan) {
@@ -74,14 +92,16 @@ Result<std::string> to_json(const SigningPlan& plan) {
         believed.push_back({{"fingerprint", each.fingerprint.text()}, {"label", each.label}});
     for (const auto& [fingerprint, reason] : plan.believed.withdrawn)
         withdrawn.push_back({{"fingerprint", fingerprint.text()}, {"reason", reason}});
-    return base::canonical_json({{"schema", schema},
-                                 {"papers", std::move(papers)},
-                                 {"packages", write_packages(plan)},
-                                 {"ours", std::move(ours)},
-                                 {"mirrors", plan.mirrors},
-                                 {"believed", std::move(believed)},
-                                 {"withdrawn", std::move(withdrawn)},
-                                 {"keyring", base::base64(plan.believed.keyring)}});
+    Json json{{"schema", schema},
+              {"papers", std::move(papers)},
+              {"packages", write_packages(plan)},
+              {"ours", std::move(ours)},
+              {"mirrors", plan.mirrors},
+              {"believed", std::move(believed)},
+              {"withdrawn", std::move(withdrawn)},
+              {"keyring", base::base64(plan.believed.keyring)}};
+    if (!plan.retired.empty()) json["retired"] = write_retired(plan);
+    return base::canonical_json(json);
 }
 
 Result<SigningPlan> signing_plan_from_json(std::string_view text) {
@@ -102,6 +122,9 @@ Result<SigningPlan> signing_plan_from_json(std::string_view text) {
                 [&](const Json& item) -> Status { return read_key(item, plan.believed); });
     reader.each("withdrawn",
                 [&](const Json& item) -> Status { return read_withdrawn(item, plan.believed); });
+    if (reader.has("retired"))
+        reader.each("retired",
+                    [&](const Json& item) -> Status { return read_retired(item, plan); });
     reader.text("keyring", keyring);
     SF_CHECK(reader.status());
     if (said != schema) return fail(Code::corrupt, "the plan has schema {}, not {}", said, schema);

@@ -4,6 +4,7 @@
 // (docs/formats/signer.md). Values and their one text form; pure, any thread.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,7 +30,9 @@ struct SigningPlan {
     std::vector<PlannedPackage> packages;  // sorted by store name, each once
     std::set<base::Digest> ours;           // files of ours that bundles bring, and their archive
     std::set<std::string> mirrors;         // whose snapshots: "bookworm/slurm/25.11"
-    trust::TrustedKeys believed;           // whose signatures count, beside those of who signs
+    // Of those mirrors: Spack's hashes of what their snapshots may leave out from now on.
+    std::map<std::string, std::set<std::string>> retired;
+    trust::TrustedKeys believed;  // whose signatures count, beside those of who signs
 };
 
 [[nodiscard]] base::Result<std::string> to_json(const SigningPlan& plan);

@@ -274,9 +274,10 @@ Status RunRules::check_snapshot(std::string_view text) const {
     if (!x_plan->mirrors.contains(next.mirror))
         return fail(Code::refused, "this run was not to sign a snapshot of {}", next.mirror);
     const auto before = x_snapshots.find(next.mirror);
+    const auto retired = x_plan->retired.find(next.mirror);
     return check_next_snapshot(
         before == x_snapshots.end() ? std::nullopt : std::optional(before->second), next, x_known,
-        x_clock());
+        x_clock(), retired == x_plan->retired.end() ? std::set<std::string>() : retired->second);
 }
 
 Status RunRules::check_revocations(std::string_view text) const {

@@ -24,8 +24,8 @@ constexpr std::int64_t longest_life = std::int64_t{366} * 86'400;
 class Comparison {
 public:
     Comparison(const cache::Snapshot& before, const cache::Snapshot& next,
-               const KnownObjects& known)
-        : x_before(before), x_next(next), x_known(known) {}
+               const KnownObjects& known, const std::set<std::string>& retired)
+        : x_before(before), x_next(next), x_known(known), x_retired(retired) {}
 
     Status run() const {
         for (const auto& [name, unused] : x_before.names)
@@ -59,21 +59,45 @@ private:
         if (before != nullptr) {
             SF_TRY(old, node(x_known.names, *before));
         }
-        for (const auto& [version, unused] : old->versions)
+        const std::string newest = newest_of(*old);
+        for (const auto& [version, ref] : old->versions)
             if (!now->versions.contains(version))
-                return fail(Code::refused, "the index names {} {} no more", name, version);
+                SF_CHECK(may_go(name, version, ref, version == newest));
         for (const auto& [version, ref] : now->versions) {
             const auto its = old->versions.find(version);
             if (its == old->versions.end())
-                SF_CHECK(version_node(name, version, nullptr, ref));
+                SF_CHECK(version_node(name, version, nullptr, ref, false));
             else if (its->second != ref)
-                SF_CHECK(version_node(name, version, &its->second, ref));
+                SF_CHECK(version_node(name, version, &its->second, ref, version == newest));
         }
         return {};
     }
 
+    static std::string newest_of(const cache::NameNode& node) {
+        std::string newest;
+        for (const auto& [version, unused] : node.versions)
+            if (newest.empty() || base::compare_versions(version, newest) > 0) newest = version;
+        return newest;
+    }
+
+    // All builds of it are retired, and it is not the newest.
+    [[nodiscard]] Status may_go(const std::string& name, const std::string& version,
+                                const Ref& before, bool newest) const {
+        const auto gone = [&] {
+            return fail(Code::refused, "the index names {} {} no more", name, version);
+        };
+        if (x_retired.empty()) return gone();
+        if (newest)
+            return fail(Code::refused, "the newest {}, {}, cannot be retired", name, version);
+        SF_TRY(const cache::VersionNode* const old, node(x_known.versions, before));
+        const bool all = std::ranges::all_of(
+            old->builds, [&](const cache::Build& build) { return x_retired.contains(build.hash); });
+        if (!all || old->name != name || old->version != version) return gone();
+        return {};
+    }
+
     Status version_node(const std::string& name, const std::string& version, const Ref* before,
-                        const Ref& next) const {
+                        const Ref& next, bool newest) const {
         SF_TRY(const cache::VersionNode* const now, node(x_known.versions, next));
         if (now->name != name || now->version != version)
             return fail(Code::refused, "the index of {} {} is that of {} {}", name, version,
@@ -85,6 +109,7 @@ private:
         }
         for (const cache::Build& build : old->builds) {
             const auto still = std::ranges::find(now->builds, build.hash, &cache::Build::hash);
+            if (still == now->builds.end() && !newest && x_retired.contains(build.hash)) continue;
             if (still == now->builds.end())
                 return fail(Code::refused, "the index names {} {} ({}) no more", name, version,
                             build.hash);
@@ -118,9 +143,11 @@ private:
     }
 
     Status files() const {
-        for (const auto& [key, unused] : x_before.files)
-            if (!x_next.files.contains(key))
-                return fail(Code::refused, "the snapshot names {} no more", key);
+        for (const auto& [key, unused] : x_before.files) {
+            if (x_next.files.contains(key)) continue;
+            SF_TRY(const bool retired, is_of_retired(key));
+            if (!retired) return fail(Code::refused, "the snapshot names {} no more", key);
+        }
         for (const auto& [key, ref] : x_next.files) {
             const auto old = x_before.files.find(key);
             if (old != x_before.files.end() && old->second == ref) continue;
@@ -143,6 +170,21 @@ private:
                 SF_CHECK(vouched(*bundle, ref));
         }
         return {};
+    }
+
+    // A bundle of a version that is in the index no more, and may not be (may_go).
+    [[nodiscard]] Result<bool> is_of_retired(const std::string& key) const {
+        SF_TRY(const cache::ObjectName name, cache::name_of(key));
+        const auto* bundle = std::get_if<cache::BundleName>(&name);
+        const auto old = x_before.names.find("slurm");
+        const auto next = x_next.names.find("slurm");
+        if (bundle == nullptr || x_retired.empty() || old == x_before.names.end() ||
+            next == x_next.names.end() || old->second == next->second)
+            return false;
+        SF_TRY(const cache::NameNode* const before, node(x_known.names, old->second));
+        SF_TRY(const cache::NameNode* const now, node(x_known.names, next->second));
+        return before->versions.contains(bundle->version) &&
+               !now->versions.contains(bundle->version);
     }
 
     // What aliases mean is computed.
@@ -174,13 +216,14 @@ private:
     const cache::Snapshot& x_before;
     const cache::Snapshot& x_next;
     const KnownObjects& x_known;
+    const std::set<std::string>& x_retired;
 };
 
 }  // namespace
 
 Status check_next_snapshot(const std::optional<cache::Snapshot>& before,
-                           const cache::Snapshot& next, const KnownObjects& known,
-                           std::int64_t now) {
+                           const cache::Snapshot& next, const KnownObjects& known, std::int64_t now,
+                           const std::set<std::string>& retired) {
     if (next.issued > now + clock_tolerance)
         return fail(Code::refused, "the snapshot is issued in the future");
     if (next.expires - next.issued > longest_life)
@@ -189,7 +232,7 @@ Status check_next_snapshot(const std::optional<cache::Snapshot>& before,
         if (next.serial != 1)
             return fail(Code::refused, "the first snapshot of a mirror has serial 1, not {}",
                         next.serial);
-        return Comparison({}, next, known).run();
+        return Comparison({}, next, known, retired).run();
     }
     if (next.repository != before->repository || next.mirror != before->mirror)
         return fail(Code::refused, "the snapshot is of another cache than the one before");
@@ -197,7 +240,7 @@ Status check_next_snapshot(const std::optional<cache::Snapshot>& before,
         return fail(Code::refused, "snapshot {} cannot follow {}", next.serial, before->serial);
     if (next.issued < before->issued)
         return fail(Code::refused, "the snapshot is older than the one before");
-    return Comparison(*before, next, known).run();
+    return Comparison(*before, next, known, retired).run();
 }
 
 }  // namespace sf::publish

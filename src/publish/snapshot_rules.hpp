@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// May this snapshot follow that one? Nothing that was published goes or changes; what is new rests
-// on what was signed or verified in this run. Pure, any thread.
+// May this snapshot follow that one? Nothing that was published goes or changes, but for older
+// versions that the run said it would retire; what is new rests on what was signed or verified in
+// this run. Pure, any thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/digest.hpp"
@@ -35,8 +37,10 @@ struct KnownObjects {
 };
 
 // Code::refused, with the first thing that speaks against it. `now`: of the signer's clock.
+// `retired`: Spack's hashes of what may go; of each name the newest version stays.
 [[nodiscard]] base::Status check_next_snapshot(const std::optional<cache::Snapshot>& before,
                                                const cache::Snapshot& next,
-                                               const KnownObjects& known, std::int64_t now);
+                                               const KnownObjects& known, std::int64_t now,
+                                               const std::set<std::string>& retired = {});
 
 }  // namespace sf::publish

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// cache mirror FROM TO: a signed cache, or some of its mirrors, copied whole to another place.
+// cache mirror FROM TO: a signed cache, some of its mirrors, or some versions of Slurm in it and
+// what they need, copied to another place.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <ctime>
+#include <map>
+#include <set>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "cache/revocations.hpp"
 #include "cache/snapshot.hpp"
@@ -15,18 +20,23 @@
 #include "cli/cache_verbs.hpp"
 #include "cli/public_keys.hpp"
 #include "cli/trusted_keys.hpp"
+#include "model/names.hpp"
 #include "publish/mirror_copy.hpp"
 
 namespace sf::cli {
 
 namespace {
 
+using base::Code;
+using base::Result;
 using base::Status;
 
 struct Options {
     std::string from;
     std::string to;
     MirrorChoice mirrors;
+    std::vector<std::string> versions;  // of Slurm, or series; none: all
+    bool sources = true;
     TrustChoice trust;
 };
 
@@ -37,10 +47,14 @@ void tell(Session& session, const std::string& from, const std::string& to,
                                          to, report.serial, report.sent,
                                          base::human_bytes(report.bytes), report.there)
                            : fmt::format("{}: snapshot {} is there already", to, report.serial));
+    if (report.part)
+        session.voice.line(fmt::format(
+            "  a part: {} packages; what else the snapshot names is not there", report.packages));
     session.voice.event("mirrored", {{"from", from},
                                      {"mirror", to},
                                      {"serial", report.serial},
                                      {"packages", report.packages},
+                                     {"part", report.part},
                                      {"sent", report.sent},
                                      {"there", report.there},
                                      {"bytes", report.bytes},
@@ -71,14 +85,156 @@ Status copy_revocations(Session& session, const Options& options, cache::Backend
     return {};
 }
 
+// One mirror, and what of it.
+struct Item {
+    cache::MirrorName name;
+    publish::CopyChoice choice;
+};
+
+std::vector<std::string> sorted(const std::set<std::string>& texts) {
+    return {texts.begin(), texts.end()};
+}
+
+Status check_options(const Options& options) {
+    if (!options.versions.empty() && !options.mirrors.series.empty())
+        return base::fail_hint(Code::usage,
+                               "--versions takes series as well: --series says the same once more",
+                               "for instance: --versions 24.11,25.11.2");
+    for (const std::string& version : options.versions)
+        if (!model::check_version(version) ||
+            model::series_of(version).find('.') == std::string::npos)
+            return base::fail_hint(
+                Code::usage,
+                fmt::format("'{}' is no version of Slurm", base::escape_untrusted(version)),
+                "for instance: --versions 24.11,25.11.2");
+    return {};
+}
+
+// Of some versions: of each toolchain what they need of its dependencies, then the versions. What
+// the target says that it holds of others is kept up to date with them.
+class PartPlan {
+public:
+    PartPlan(Session& session, const Options& options, cache::Backend& from, cache::Backend& to,
+             const trust::Verifier& verifier)
+        : x_session(session), x_options(options), x_from(from), x_to(to), x_verifier(verifier) {}
+
+    Result<std::vector<Item>> run() {
+        MirrorChoice choice = x_options.mirrors;
+        std::set<std::string> series;
+        for (const std::string& version : x_options.versions)
+            series.insert(model::series_of(version));
+        choice.series = sorted(series);
+        SF_TRY(const auto mirrors, find_mirrors(x_session, x_from, choice));
+        std::set<std::string> toolchains;
+        for (const cache::MirrorName& name : mirrors)
+            if (!name.series.empty()) toolchains.insert(name.toolchain);
+        for (const std::string& toolchain : toolchains) SF_CHECK(add(toolchain));
+        std::vector<std::string> nowhere;
+        for (const std::string& version : x_options.versions)
+            if (!found(version)) nowhere.push_back(version);
+        if (nowhere.empty()) return std::move(x_items);
+        return base::fail_hint(
+            Code::absent,
+            fmt::format("{} has no Slurm {}", x_from.place(), base::join(nowhere, ", ")),
+            "there is: " + base::join(sorted(x_there), ", "));
+    }
+
+private:
+    [[nodiscard]] bool found(const std::string& wanted) const {
+        return std::ranges::any_of(x_found, [&](const std::string& version) {
+            return cache::is_of_versions({wanted}, version);
+        });
+    }
+
+    // What was asked for, and what was asked for before.
+    Result<std::set<std::string>> wishes(const std::string& toolchain) {
+        std::set<std::string> all(x_options.versions.begin(), x_options.versions.end());
+        SF_TRY(const std::string deps, cache::folder_of({toolchain, ""}));
+        cache::SubBackend target(x_to, deps);
+        SF_TRY(const auto part, cache::read_part(target));
+        if (part) all.insert(part->versions.begin(), part->versions.end());
+        return all;
+    }
+
+    Status add(const std::string& toolchain) {
+        SF_TRY(const std::set<std::string> all, wishes(toolchain));
+        std::map<std::string, std::set<std::string>> by_series;
+        for (const std::string& version : all) by_series[model::series_of(version)].insert(version);
+        std::set<std::string> kept;  // of those that are there
+        std::set<base::Digest> needed;
+        std::vector<Item> items;
+        for (const auto& [series, versions] : by_series) {
+            SF_TRY(const std::string folder, cache::folder_of({toolchain, series}));
+            cache::SubBackend mirror(x_from, folder);
+            cache::SnapshotReading reading;
+            reading.verifier = &x_verifier;
+            reading.mirror = folder;
+            reading.memory = x_session.state().caches();
+            reading.now = std::time(nullptr);
+            auto its = publish::needed_by(mirror, reading, sorted(versions));
+            if (!its && its.error().code == Code::absent && !asked_for(series)) continue;
+            if (!its) return tl::unexpected(std::move(its).error());
+            x_there.insert(its->versions.begin(), its->versions.end());
+            x_there.insert(its->others.begin(), its->others.end());
+            x_found.insert(its->versions.begin(), its->versions.end());
+            std::set<std::string> wish;
+            for (const std::string& version : versions)
+                if (std::ranges::any_of(its->versions, [&](const std::string& one) {
+                        return cache::is_of_versions({version}, one);
+                    }))
+                    wish.insert(version);
+            if (wish.empty()) {
+                x_session.voice.info("{} has no Slurm {}", mirror.place(),
+                                     base::join(sorted(versions), ", "));
+                continue;
+            }
+            needed.merge(its->identities);
+            kept.insert(wish.begin(), wish.end());
+            items.push_back({{toolchain, series}, {sorted(wish), {}, x_options.sources}});
+        }
+        if (items.empty()) return {};
+        // Dependencies before what needs them.
+        x_items.push_back({{toolchain, ""}, {sorted(kept), needed, x_options.sources}});
+        x_items.insert(x_items.end(), items.begin(), items.end());
+        return {};
+    }
+
+    [[nodiscard]] bool asked_for(const std::string& series) const {
+        return std::ranges::any_of(x_options.versions, [&](const std::string& version) {
+            return model::series_of(version) == series;
+        });
+    }
+
+    Session& x_session;
+    const Options& x_options;
+    cache::Backend& x_from;
+    cache::Backend& x_to;
+    const trust::Verifier& x_verifier;
+    std::vector<Item> x_items;
+    std::set<std::string> x_found;
+    std::set<std::string> x_there;
+};
+
+Result<std::vector<Item>> plan(Session& session, const Options& options, cache::Backend& from,
+                               cache::Backend& to, const trust::Verifier& verifier) {
+    if (!options.versions.empty()) return PartPlan(session, options, from, to, verifier).run();
+    // Dependencies before what needs them: find_mirrors() gives that order.
+    SF_TRY(const auto mirrors, find_mirrors(session, from, options.mirrors));
+    std::vector<Item> items;
+    for (const cache::MirrorName& name : mirrors)
+        items.push_back({name, {{}, {}, options.sources}});
+    return items;
+}
+
 Status run(Session& session, const Options& options) {
+    SF_CHECK(check_options(options));
     SF_TRY(const KeptCache source, open_origin(session, options.from, options.trust));
     cache::Backend* from = source.place.get();
     const trust::TrustedKeys& trusted = source.trusted;
     const trust::Verifier& verifier = *source.verifier;
     SF_TRY(const auto to, open_place(session, options.to));
     SF_CHECK(check_writable(*to));
-    SF_TRY(const auto mirrors, find_mirrors(session, *from, options.mirrors));
+    SF_TRY(const std::vector<Item> items, plan(session, options, *from, *to, verifier));
     SF_CHECK(base::make_dirs(session.state().work()));
     SF_TRY(const base::TempDir work, base::TempDir::create(session.state().work(), "mirror-"));
     publish::CopyRequest request;
@@ -95,9 +251,9 @@ Status run(Session& session, const Options& options) {
     };
     // What was taken back is known before what could be taken.
     SF_CHECK(copy_revocations(session, options, *from, *to));
-    // Dependencies before what needs them: find_mirrors() gives that order.
-    for (const cache::MirrorName& name : mirrors) {
-        SF_TRY(request.mirror, cache::folder_of(name));
+    for (const Item& item : items) {
+        SF_TRY(request.mirror, cache::folder_of(item.name));
+        request.choice = item.choice;
         cache::SubBackend original(*from, request.mirror);
         cache::SubBackend target(*to, request.mirror);
         session.voice.info("copying {} to {}", original.place(), target.place());
@@ -118,6 +274,20 @@ void add_cache_mirror(CLI::App& group, Session& session) {
         ->required();
     command->add_option("TO", options->to, std::string("Where to: ") + writable_kinds)->required();
     add_mirror_options(*command, options->mirrors);
+    command
+        ->add_option("--versions", options->versions,
+                     "Only these releases or series of Slurm, and what installing them needs "
+                     "(default: all); may be repeated, or a list with commas. Copying more later "
+                     "adds to them")
+        ->configurable(false)
+        ->allow_extra_args(false)
+        ->delimiter(',')
+        ->type_name("VERSION");
+    command
+        ->add_flag("--sources,!--no-sources", options->sources,
+                   "Whether the sources of what is copied go along (default: they do): who passes "
+                   "programs on to others has to have them to offer")
+        ->configurable(false);
     add_trust_options(*command, options->trust);
     command->fallthrough();
     command->footer(
@@ -127,7 +297,8 @@ void add_cache_mirror(CLI::App& group, Session& session) {
         "the copy stays what it was, and the next run goes on from there.\n"
         "Examples:\n"
         "  slurm-factory cache mirror https://cache.example.org /srv/slurm-cache\n"
-        "  slurm-factory cache mirror /srv/slurm-cache /media/disk/cache --series 25.11");
+        "  slurm-factory cache mirror /srv/slurm-cache /media/disk/cache --series 25.11\n"
+        "  slurm-factory cache mirror upstream /srv/part --versions 25.11.2 --toolchain noble");
     command->callback([&session, options] {
         session.action = [&session, options] { return run(session, *options); };
     });

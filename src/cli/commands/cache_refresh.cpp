@@ -9,18 +9,15 @@
 #include "cache/objects.hpp"
 #include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
+#include "cli/cache_signing.hpp"
 #include "cli/cache_verbs.hpp"
-#include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
-#include "install/mirror_audit.hpp"
 #include "publish/mirror_index.hpp"
 
 namespace sf::cli {
 
 namespace {
 
-using base::Code;
-using base::Result;
 using base::Status;
 
 constexpr std::int64_t day = 86'400;
@@ -41,35 +38,6 @@ bool is_due(const cache::Snapshot& snapshot, const Options& options, std::int64_
     return cache::freshness(snapshot, now) != cache::Freshness::fresh;
 }
 
-// What is broken is not made to look good for another month.
-Status check_whole(cache::Backend& mirror, cache::Backend* dependencies,
-                   const trust::Verifier& verifier, const publish::IndexAuthority& authority) {
-    install::AuditOptions how;
-    how.mirror = authority.mirror;
-    how.memory = authority.memory;
-    how.now = authority.now;
-    how.accept_expired = true;
-    how.dependencies = dependencies;
-    SF_TRY(const install::AuditReport report, install::audit(mirror, verifier, how));
-    if (report.defects.empty()) return {};
-    const install::Defect& first = report.defects.front();
-    return base::fail_hint(
-        Code::refused,
-        fmt::format("{} has {} defects and is not signed afresh; the first: {}: {}", mirror.place(),
-                    report.defects.size(), first.object, first.error.text()),
-        "see them all: slurm-factory cache verify PLACE");
-}
-
-Result<std::unique_ptr<trust::SignerProcess>> signer_of(Session& session, const Options& options) {
-    SF_CHECK(check_signing_request(session, options.signing));
-    SF_TRY(const std::vector<trust::Key> keys, keyring_of(session).list());
-    // One made now would be trusted by nobody.
-    if (std::ranges::none_of(keys, [](const trust::Key& key) { return key.secret; }))
-        return base::fail_hint(Code::absent, "there is no key here that can sign",
-                               "run it where the publisher's key is, or: slurm-factory key import");
-    return choose_signer(session, options.signing);
-}
-
 void tell(Session& session, const std::string& mirror, const cache::Snapshot& before,
           const publish::IndexReport& report, std::int64_t expires) {
     session.voice.line(report.changed
@@ -86,36 +54,16 @@ void tell(Session& session, const std::string& mirror, const cache::Snapshot& be
 Status run(Session& session, const Options& options) {
     SF_TRY(const KeptCache kept, open_origin(session, options.place, options.trust));
     cache::Backend* place = kept.place.get();
-    const trust::TrustedKeys& trusted = kept.trusted;
     const trust::Verifier& verifier = *kept.verifier;
     SF_CHECK(check_writable(*place));
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
-    SF_TRY(const auto signer, signer_of(session, options));
-    SF_TRY(const trust::Key key, keyring_of(session).find(signer->fingerprint()));
-    const trust::Fingerprint& primary = key.primary.fingerprint;
-    if (std::ranges::find(trusted.entries, primary, &trust::TrustEntry::fingerprint) ==
-        trusted.entries.end())
-        return base::fail_hint(
-            Code::refused,
-            fmt::format("{} is not trusted here: clients would refuse what it signs",
-                        primary.text()),
-            "sign with the publisher's key (--signing-key), or: slurm-factory key trust " +
-                primary.text());
-    publish::IndexAuthority authority;
     publish::SigningPlan plan;
-    plan.papers = {trust::Paper::snapshot};
-    plan.believed = trusted;
     for (const cache::MirrorName& name : mirrors) {
         SF_TRY(std::string folder, cache::folder_of(name));
         plan.mirrors.insert(std::move(folder));
     }
-    SF_CHECK(say_plan(*signer, plan));
-    authority.signer = signer.get();
-    authority.verifier = &verifier;
-    authority.primary = primary.text();
-    SF_TRY(authority.public_key, keyring_of(session).export_public(primary));
-    authority.memory = session.state().caches();
-    authority.now = std::time(nullptr);
+    SF_TRY(CacheSigner signing, sign_cache(session, kept, options.signing, std::move(plan)));
+    publish::IndexAuthority& authority = signing.authority;
     authority.lifetime = std::chrono::seconds(options.lifetime * day);
     for (const cache::MirrorName& name : mirrors) {
         SF_TRY(authority.mirror, cache::folder_of(name));

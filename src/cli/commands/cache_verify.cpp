@@ -50,15 +50,23 @@ void tell_defect(Session& session, const std::string& mirror, const install::Def
 void tell(Session& session, const std::string& mirror, const install::AuditReport& report,
           bool deep) {
     const cache::Snapshot& snapshot = report.snapshot;
-    session.voice.line(fmt::format(
-        "{}: {}", mirror,
-        report.defects.empty() ? "good" : fmt::format("{} defects", report.defects.size())));
+    session.voice.line(fmt::format("{}: {}", mirror,
+                                   !report.defects.empty()
+                                       ? fmt::format("{} defects", report.defects.size())
+                                   : report.part ? "good, and a part"
+                                                 : "good"));
     session.voice.line(fmt::format("  snapshot {} of {}, expires {}, signed by {}", snapshot.serial,
                                    base::utc_date(snapshot.issued),
                                    base::utc_date(snapshot.expires), report.signer));
     session.voice.line(fmt::format("  {} packages, {} objects, {}{}", report.packages,
                                    report.objects, base::human_bytes(report.bytes),
                                    deep ? ", all read" : ", lengths compared (--deep reads)"));
+    // Its own word: who took something away could say the same.
+    if (report.part)
+        session.voice.line(
+            fmt::format("  note: it says that it is a copy of a part, and holds {}: {} of the {} "
+                        "packages that the snapshot names were not looked for",
+                        report.part->text(), report.left_out, report.packages + report.left_out));
     for (const std::string& note : report.notes) session.voice.line("  note: " + note);
     if (report.unnamed > 0)
         session.voice.line(fmt::format("  note: {} objects ({}) that nothing names: cache prune",
@@ -76,6 +84,10 @@ void tell(Session& session, const std::string& mirror, const install::AuditRepor
                       {"read", report.read},
                       {"defects", report.defects.size()},
                       {"notes", report.notes}};
+    if (report.part)
+        result["part"] = {{"versions", report.part->versions},
+                          {"sources", report.part->sources},
+                          {"left_out", report.left_out}};
     if (report.listed) {
         result["unnamed"] = report.unnamed;
         result["unnamed_bytes"] = report.unnamed_bytes;

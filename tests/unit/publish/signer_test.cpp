@@ -307,6 +307,7 @@ TEST_F(SignerApart, APlanHasOneText) {
     plan.packages[0].manifest = base::sha256("x");
     plan.ours = {base::sha256("a"), base::sha256("b")};
     plan.believed.withdrawn.emplace(*x_key, "stolen");
+    plan.retired = {{"bookworm/slurm/25.11", {"abc", "abd"}}, {"bookworm/slurm/deps", {"abc"}}};
     const std::string text = to_json(plan).value();
     EXPECT_EQ(to_json(signing_plan_from_json(text).value()).value(), text);
     EXPECT_FALSE(signing_plan_from_json(text + " "));

@@ -80,7 +80,7 @@ protected:
         return next;
     }
     [[nodiscard]] std::string verdict(const cache::Snapshot& next) const {
-        const base::Status status = check_next_snapshot(x_before, next, x_known, now);
+        const base::Status status = check_next_snapshot(x_before, next, x_known, now, x_retired);
         return status ? "" : status.error().text();
     }
     // `next`, where the version's node is changed by `edit`.
@@ -99,6 +99,7 @@ protected:
     cache::Snapshot x_before, x_next;
     KnownObjects x_known;
     std::map<base::Digest, std::string> x_nodes;
+    std::set<std::string> x_retired;  // as the run has said
 };
 
 TEST_F(SnapshotRules, SignedAfreshAndAddedTo) {
@@ -172,6 +173,85 @@ TEST_F(SnapshotRules, WhatWasPublishedIsOther) {
     x_known.blobs[ref.sha256] = ref.size;
     x_known.manifests[ref.sha256] = x_known.manifests.at(again.build.manifest.sha256);
     EXPECT_EQ(of_zlib([&](cache::Build& build) { build.manifest = ref; }), "");
+}
+
+TEST_F(SnapshotRules, OlderVersionsAreRetiredAsTheRunHasSaid) {
+    x_before = after({build("slurm", "25.11.2", 'd'), build("slurm", "25.11.10", 'e'),
+                      build("slurm", "25.11.10", 'f')});
+    const auto without = [&](const cache::BuildsByVersion& builds) {
+        const auto change = cache::remove_builds(
+            x_before,
+            [&](const cache::Ref& ref) -> base::Result<std::string> {
+                return x_nodes.at(ref.sha256);
+            },
+            builds);
+        EXPECT_TRUE(change) << change.error().text();
+        cache::Snapshot next = x_before;
+        for (const std::string& node : change->nodes) hand_over(node);
+        next.names = change->names;
+        ++next.serial;
+        return next;
+    };
+    const std::string c(32, 'c'), d(32, 'd'), e(32, 'e'), f(32, 'f');
+    const cache::Snapshot next =
+        without({{"slurm", {{"25.11.1", {c}}, {"25.11.2", {d}}}}, {"other", {{"1", {c}}}}});
+    EXPECT_THAT(verdict(next), HasSubstr("no more")) << "nobody has said so";
+    x_retired = {c};
+    EXPECT_THAT(verdict(next), HasSubstr("slurm 25.11.2 no more")) << "of that one nobody has";
+    x_retired = {c, d};
+    EXPECT_EQ(verdict(next), "");
+    // The newest stays, by its number and not by its letters, and so does each build of it.
+    x_retired = {c, d, e, f};
+    EXPECT_THAT(verdict(without({{"slurm", {{"25.11.10", {e, f}}}}})),
+                HasSubstr("the newest slurm, 25.11.10, cannot be retired"));
+    EXPECT_THAT(verdict(without({{"slurm", {{"25.11.10", {e}}}}})), HasSubstr("no more"));
+    EXPECT_FALSE(cache::remove_builds(
+        x_before,
+        [&](const cache::Ref& ref) -> base::Result<std::string> { return x_nodes.at(ref.sha256); },
+        {{"zlib", {{"1.3", {std::string(32, 'b')}}}}}));
+    cache::Snapshot none = next;
+    none.names.erase("zlib");
+    x_retired.insert(std::string(32, 'b'));
+    EXPECT_THAT(verdict(none), HasSubstr("names zlib no more"));
+    // What is left is not changed on the occasion.
+    const auto edited_too = edited(
+        "slurm", "25.11.10",
+        [](cache::VersionNode& node) { node.builds[0].identity = base::sha256("x"); }, next);
+    EXPECT_THAT(verdict(edited_too), HasSubstr("something else"));
+}
+
+TEST_F(SnapshotRules, ABundleGoesWithItsVersionAlone) {
+    using cache::BundlePart;
+    x_before = after({build("slurm", "25.11.2", 'd')});
+    for (const char* version : {"25.11.1", "25.11.2"})
+        for (const BundlePart part : {BundlePart::archive, BundlePart::signature,
+                                      BundlePart::sha256, BundlePart::sbom, BundlePart::provenance})
+            x_before.files[cache::key_of(cache::BundleName{version, "bookworm", "amd64", part})
+                               .value()] =
+                hand_over(version + std::to_string(static_cast<int>(part)));
+    x_retired = {std::string(32, 'c')};
+    const auto change = cache::remove_builds(
+        x_before,
+        [&](const cache::Ref& ref) -> base::Result<std::string> { return x_nodes.at(ref.sha256); },
+        {{"slurm", {{"25.11.1", x_retired}}}});
+    ASSERT_TRUE(change) << change.error().text();
+    EXPECT_EQ(change->gone.size(), 1U);
+    for (const std::string& node : change->nodes) hand_over(node);
+    cache::Snapshot next = x_before;
+    next.names = change->names;
+    ++next.serial;
+    EXPECT_EQ(verdict(next), "") << "it may stay named";
+    const auto drop = [](cache::Snapshot from, const std::string& version) {
+        std::erase_if(from.files, [&](const auto& each) {
+            return each.first.find(version) != std::string::npos;
+        });
+        return from;
+    };
+    EXPECT_EQ(verdict(drop(next, "25.11.1")), "");
+    EXPECT_THAT(verdict(drop(next, "25.11.2")), HasSubstr("no more"));
+    cache::Snapshot same = x_before;
+    ++same.serial;
+    EXPECT_THAT(verdict(drop(same, "25.11.1")), HasSubstr("no more")) << "the version is there";
 }
 
 TEST_F(SnapshotRules, AManifestOfSomethingElse) {

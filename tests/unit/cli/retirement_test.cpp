@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// cache prune --keep on real, signed mirrors: older versions leave the signed index, what stays
+// needs stays, the newest never goes; their archives go later; who has a lock file is told.
+#include <gmock/gmock.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "command_line.hpp"
+#include "support/mirrors.hpp"
+#include "support/own_munge.hpp"
+#include "trust/trust_store.hpp"
+
+namespace sf::cli::test {
+namespace {
+
+namespace fs = std::filesystem;
+using sf::test::deps_folder;
+using sf::test::main_folder;
+using sf::test::Mirrors;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class Retirement : public CommandLine {
+protected:
+    Retirement() {
+        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
+        EXPECT_TRUE(
+            trusted.add({x_all.anna.key->primary.fingerprint, "anna"}, x_all.anna.public_key));
+        for (const char* version : {"25.11.1", "25.11.2", "25.11.3"}) {
+            x_all.built = sf::test::make_slurm_with_own_munge(x_all.at("packages"), version,
+                                                              std::string(1, version[6]));
+            x_built.push_back(x_all.built);
+            x_place = x_all.publish_all();
+        }
+    }
+    Said prune(std::vector<std::string> more) {
+        more.insert(more.begin(), {"cache", "prune", x_place.native()});
+        return run_here(std::move(more));
+    }
+    Said verify() { return run_here({"cache", "verify", x_place.native(), "--deep"}); }
+    Said install(const std::string& spec, std::vector<std::string> more = {"--dry-run"}) {
+        std::vector<std::string> words{"install", "--cache", x_place.native(), "--prefix",
+                                       (folder() / "prefix").native()};
+        if (!spec.empty()) words.insert(words.end(), {spec, "--toolchain", "bookworm"});
+        words.insert(words.end(), more.begin(), more.end());
+        return run_here(std::move(words));
+    }
+    // "slurm 25.11.1 munge 0.5.11": what is named, by the signed manifests that a walk finds.
+    std::string named(const char* mirror) {
+        cache::FileBackend backend(x_place / mirror);
+        const auto there =
+            cache::read_snapshot(backend, {&*x_all.anna.verifier, mirror, {}, x_all.now});
+        if (!there || !*there) return "nothing";
+        const auto walked = cache::walk_mirror(backend, *x_all.anna.verifier, (*there)->snapshot);
+        if (!walked) return walked.error().text();
+        std::vector<std::string> names;
+        for (const cache::MirrorPackage& each : walked->packages)
+            names.push_back(each.manifest.name + ' ' + each.manifest.version);
+        return base::join(names, ", ");
+    }
+    [[nodiscard]] bool there(const char* mirror, std::size_t release, std::size_t which) const {
+        const auto& package = x_built.at(release).at(which).package;
+        return base::exists(x_place / mirror /
+                            cache::key_of(cache::BlobName{package.run.sha256}).value());
+    }
+    void age_all(int days) {
+        for (const auto& each : fs::recursive_directory_iterator(x_place))
+            if (each.is_regular_file()) Mirrors::age(each.path(), days);
+    }
+
+    Mirrors x_all{state() / "keys/gnupg"};
+    fs::path x_place;
+    std::vector<std::vector<sf::test::BuiltPackage>> x_built;
+};
+
+TEST_F(Retirement, OlderVersionsAreNamedNoMoreAndTheirArchivesGoLater) {
+    ASSERT_EQ(named(main_folder), "slurm 25.11.1, slurm 25.11.2, slurm 25.11.3");
+    const std::string lock = (folder() / "slurm.lock").native();
+    ASSERT_EQ(install("slurm@25.11.1", {"--write-lock", lock, "--dry-run"}).code, 0);
+    age_all(61);
+    const Said dry = prune({"--keep", "2", "--dry-run"});
+    EXPECT_EQ(dry.code, 0) << dry.err;
+    EXPECT_THAT(dry.out,
+                AllOf(HasSubstr("would retire slurm 25.11.1"),
+                      HasSubstr("would retire munge 0.5.11"), Not(HasSubstr("slurm 25.11.2"))));
+    EXPECT_EQ(named(main_folder), "slurm 25.11.1, slurm 25.11.2, slurm 25.11.3");
+    const Said done = prune({"--keep", "2"});
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_THAT(done.out, HasSubstr("retired slurm 25.11.1"));
+    EXPECT_EQ(named(main_folder), "slurm 25.11.2, slurm 25.11.3");
+    EXPECT_EQ(named(deps_folder), "munge 0.5.12, munge 0.5.13, zlib 1.3.1");
+    const Said verified = verify();
+    EXPECT_EQ(verified.code, 0) << verified.out;
+    // Who asks for it is told what there is.
+    const Said gone = install("slurm@25.11.1");
+    EXPECT_EQ(gone.code, 1);
+    EXPECT_THAT(gone.err, HasSubstr("there is: 25.11.2, 25.11.3"));
+    EXPECT_EQ(install("slurm@25.11").code, 0);
+    // Its archives are old, and stay for the days that were said: lock files are good till then.
+    ASSERT_EQ(prune({}).code, 0);
+    EXPECT_TRUE(there(main_folder, 0, 2));
+    EXPECT_TRUE(there(deps_folder, 0, 1));
+    EXPECT_EQ(install("", {"--frozen", lock, "--dry-run"}).code, 0);
+    age_all(61);
+    const Said removed = prune({});
+    ASSERT_EQ(removed.code, 0) << removed.err;
+    EXPECT_FALSE(there(main_folder, 0, 2));
+    EXPECT_FALSE(there(deps_folder, 0, 1));
+    EXPECT_TRUE(there(main_folder, 1, 2));
+    EXPECT_EQ(verify().code, 0);
+    ASSERT_TRUE(base::remove_tree(state() / "caches/objects"));
+    const Said locked = install("", {"--frozen", lock});
+    EXPECT_EQ(locked.code, 1);
+    EXPECT_THAT(locked.err, AllOf(HasSubstr("as it is locked"), HasSubstr("may have retired it")));
+    // Nothing more to do.
+    const Said again = prune({"--keep", "2"});
+    EXPECT_EQ(again.code, 0) << again.err;
+    EXPECT_THAT(again.out, HasSubstr("nothing to retire"));
+}
+
+TEST_F(Retirement, WhatStaysAndWhatItNeedsStays) {
+    const Said done = prune({"--keep", "1", "--keep-version", "25.11.1"});
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_EQ(named(main_folder), "slurm 25.11.1, slurm 25.11.3");
+    EXPECT_EQ(named(deps_folder), "munge 0.5.11, munge 0.5.13, zlib 1.3.1")
+        << "the older munge is needed";
+    EXPECT_EQ(verify().code, 0);
+    EXPECT_EQ(install("slurm@25.11.1").code, 0);
+    // A series stays whole.
+    const Said series = prune({"--keep", "1", "--keep-version", "25.11"});
+    EXPECT_THAT(series.out, HasSubstr("nothing to retire"));
+    EXPECT_EQ(prune({"--keep-version", "25.11"}).code, 2);
+    EXPECT_EQ(prune({"--keep", "0"}).code, 2);
+    EXPECT_EQ(prune({"--keep", "1", "--keep-version", "../x"}).code, 2);
+}
+
+TEST_F(Retirement, ByThePublisherAloneAndNotFromWhatIsBrokenOrAPart) {
+    const sf::test::Publisher bert(x_all.at("keys-of-bert"), "bert");
+    auto trusted = trust::TrustStore::open(x_all.at("only-bert")).value();
+    ASSERT_TRUE(trusted.add({bert.key->primary.fingerprint, "bert"}, bert.public_key));
+    const Said foreign = prune({"--keep", "1", "--trust-dir", x_all.at("only-bert")});
+    EXPECT_EQ(foreign.code, 1);
+    const std::string part = x_all.at("part").native();
+    ASSERT_EQ(run_here({"cache", "mirror", x_place.native(), part, "--versions", "25.11.1"}).code,
+              0);
+    EXPECT_FALSE(
+        base::exists(fs::path(part) / deps_folder /
+                     cache::key_of(cache::BlobName{x_built[1][1].package.run.sha256}).value()))
+        << "the munge of another version";
+    const Said of_part = run_here({"cache", "prune", part, "--keep", "1"});
+    EXPECT_EQ(of_part.code, 1);
+    EXPECT_THAT(of_part.err, HasSubstr("nothing is retired here"));
+    const auto& lost = x_built[2][2].package.run.sha256;
+    ASSERT_TRUE(
+        base::remove_file(x_place / main_folder / cache::key_of(cache::BlobName{lost}).value()));
+    const Said broken = prune({"--keep", "1"});
+    EXPECT_EQ(broken.code, 1);
+    EXPECT_THAT(broken.err, HasSubstr("is not signed afresh"));
+    EXPECT_EQ(named(main_folder), "slurm 25.11.1, slurm 25.11.2, slurm 25.11.3");
+}
+
+}  // namespace
+}  // namespace sf::cli::test

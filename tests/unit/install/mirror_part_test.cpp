@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies of a part of a mirror, with real signatures: what is in them, what installing and
+// verifying say of what is not, how they grow, and what an attacker gets out of saying that a
+// mirror is one: nothing.
+#include "cache/mirror_part.hpp"
+
+#include <gmock/gmock.h>
+
+#include "cache/layout.hpp"
+#include "install/cache_install.hpp"
+#include "install/mirror_audit.hpp"
+#include "publish/mirror_copy.hpp"
+#include "publish/mirror_prune.hpp"
+#include "unit/publish/place_maker.hpp"
+
+namespace sf::install {
+namespace {
+
+namespace fs = std::filesystem;
+using publish::now;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* main_folder = "bookworm/slurm/25.11";
+constexpr const char* deps_folder = "bookworm/slurm/deps";
+
+class Parts : public publish::PlaceMaker {
+protected:
+    Parts() {
+        // Of the second one, munge is another.
+        publish_version("25.11.2", "1");
+        publish_version("25.11.3", "2");
+    }
+    void publish_version(const std::string& version, const std::string& salt) {
+        Machine machine = build(version, "machine" + version, salt);
+        x_machines.emplace(version, machine);
+        x_extra = {{std::string(cache::media::bundle), "none", machine.manifest},
+                   {std::string(cache::media::signature), "none",
+                    x_signer->sign_bytes(machine.manifest).value()},
+                   {std::string(cache::media::assets), "zstd", "files of ours"}};
+        cache::FileBackend place(at("cache"));
+        const auto status = PlaceMaker::publish(machine, place);
+        ASSERT_TRUE(status) << status.error().text();
+    }
+    [[nodiscard]] cache::SnapshotReading reading(const std::string& mirror) const {
+        return {&*x_verifier, mirror, {}, now};
+    }
+    publish::CopyRequest copying(const std::string& mirror) {
+        publish::CopyRequest request;
+        request.verifier = &*x_verifier;
+        request.keys_of =
+            [this](
+                const std::set<std::string>&) -> base::Result<std::vector<publish::PublishedKey>> {
+            return std::vector<publish::PublishedKey>{{x_key->text(), x_public}};
+        };
+        request.mirror = mirror;
+        EXPECT_TRUE(base::make_dirs(at("work")));
+        request.work = at("work");
+        request.now = now;
+        return request;
+    }
+    // As `cache mirror --versions`.
+    base::Status copy(const std::string& from, const std::string& to,
+                      const std::vector<std::string>& versions, bool sources = true) {
+        cache::FileBackend source(at(from));
+        cache::FileBackend target(at(to));
+        cache::SubBackend main(source, main_folder);
+        publish::CopyChoice deps_choice{versions, {}, sources};
+        if (!versions.empty()) {
+            SF_TRY(const publish::NeededBy needed,
+                   publish::needed_by(main, reading(main_folder), versions));
+            deps_choice.needed = needed.identities;
+        }
+        for (const char* mirror : {deps_folder, main_folder}) {
+            publish::CopyRequest request = copying(mirror);
+            request.from_place = &source;
+            request.to_place = &target;
+            request.choice = mirror == std::string(deps_folder)
+                                 ? deps_choice
+                                 : publish::CopyChoice{versions, {}, sources};
+            cache::SubBackend original(source, mirror);
+            cache::SubBackend copied(target, mirror);
+            SF_CHECK(publish::copy_mirror(original, copied, request, x_reporter)
+                         .map([&](const publish::CopyReport& report) { x_report = report; }));
+        }
+        return {};
+    }
+    base::Result<AuditReport> audit(const std::string& place, const std::string& mirror) {
+        cache::FileBackend whole(at(place));
+        cache::SubBackend backend(whole, mirror);
+        cache::SubBackend deps(whole, deps_folder);
+        AuditOptions how;
+        how.mirror = mirror;
+        how.now = now;
+        how.deep = true;
+        how.place = &whole;
+        if (mirror == std::string(main_folder)) how.dependencies = &deps;
+        return install::audit(backend, *x_verifier, how);
+    }
+    // "good", or all that is wrong.
+    std::string defects(const std::string& place) {
+        std::string text;
+        for (const char* mirror : {deps_folder, main_folder}) {
+            const auto report = audit(place, mirror);
+            if (!report) text += report.error().text() + '\n';
+            if (report)
+                for (const Defect& defect : report->defects)
+                    text += defect.object + ": " + defect.error.text() + '\n';
+        }
+        return text.empty() ? "good" : text;
+    }
+    base::Result<Resolved> resolve(const std::string& place, const std::string& version) {
+        cache::FileBackend whole(at(place));
+        cache::SubBackend main(whole, main_folder);
+        SF_TRY(const MirrorReader reader,
+               MirrorReader::open(main, *x_verifier, {main_folder, {}, now, false}, x_reporter));
+        return reader.resolve({"slurm", version, "bookworm", "x86_64_v3"});
+    }
+    base::Result<InstallReport> install(const std::string& place, const std::string& version) {
+        SF_TRY(const Resolved found, resolve(place, version));
+        cache::FileBackend whole(at(place));
+        cache::SubBackend main(whole, main_folder);
+        cache::SubBackend deps(whole, deps_folder);
+        FetchReport fetched;
+        return install_from_cache(found, {&main, &deps}, at("prefix of " + place), {}, fetched);
+    }
+    [[nodiscard]] fs::path run_of(const std::string& version, std::size_t which) const {
+        const auto& built = x_machines.at(version).built.at(which);
+        return cache::key_of(cache::BlobName{built.package.run.sha256}).value();
+    }
+    [[nodiscard]] fs::path mark(const std::string& place, const char* mirror = main_folder) const {
+        return at(place) / mirror / "_sf/part.json";
+    }
+    // By the clock of these tests.
+    static void make_old(const fs::path& file) {
+        const std::chrono::sys_seconds then{std::chrono::seconds(now - 61 * 86'400)};
+        fs::last_write_time(file, std::chrono::file_clock::from_sys(then));
+    }
+    static std::size_t count(const fs::path& folder) {
+        std::size_t files = 0;
+        if (!base::exists(folder)) return 0;
+        for (const auto& each : fs::recursive_directory_iterator(folder))
+            files += each.is_regular_file() ? 1 : 0;
+        return files;
+    }
+
+    std::map<std::string, Machine> x_machines;
+    publish::CopyReport x_report;
+};
+
+void must(const base::Status& status) { ASSERT_TRUE(status) << status.error().text(); }
+
+TEST_F(Parts, AVersionAndWhatItNeedsIsInstalledFromACopyOfIt) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    EXPECT_TRUE(x_report.part);
+    EXPECT_EQ(x_report.packages, 1U);
+    EXPECT_EQ(defects("copy"), "good");
+    EXPECT_TRUE(base::exists(at("copy") / main_folder / run_of("25.11.2", 2)));
+    EXPECT_FALSE(base::exists(at("copy") / main_folder / run_of("25.11.3", 2)));
+    // The publisher's own snapshot, byte for byte.
+    EXPECT_EQ(read(at("copy") / main_folder / "_sf/snapshot.json"),
+              read(at("cache") / main_folder / "_sf/snapshot.json"));
+    // Bundles of this version alone; the alias is of another.
+    EXPECT_EQ(count(at("copy") / "builds/25.11.2"), 5U);
+    EXPECT_FALSE(base::exists(at("copy") / "builds/25.11.3"));
+    EXPECT_FALSE(base::exists(at("copy") / "builds/25.11"));
+    const auto report = audit("copy", main_folder);
+    ASSERT_TRUE(report && report->part);
+    EXPECT_EQ(report->left_out, 1U);
+    EXPECT_EQ(report->part->text(), "slurm 25.11.2");
+    const auto installed = install("copy", "25.11.2");
+    ASSERT_TRUE(installed) << installed.error().text();
+    EXPECT_EQ(installed->installed.size(), 3U);
+}
+
+TEST_F(Parts, WhatItLacksIsSaidAndNothingOlderIsTakenForIt) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    const auto newest = resolve("copy", "25.11");
+    ASSERT_FALSE(newest);
+    EXPECT_EQ(newest.error().code, base::Code::refused);
+    EXPECT_THAT(newest.error().text(), HasSubstr("looking at slurm 25.11.3"));
+    EXPECT_THAT(newest.error().text(), HasSubstr("it says that it holds slurm 25.11.2"));
+    EXPECT_THAT(newest.error().hint, HasSubstr("cache mirror FROM TO --versions"));
+    // Who asks for it by its version may find it elsewhere.
+    const auto exact = resolve("copy", "25.11.3");
+    ASSERT_FALSE(exact);
+    EXPECT_EQ(exact.error().code, base::Code::absent);
+    EXPECT_THAT(exact.error().text(), HasSubstr("it says that it holds slurm 25.11.2"));
+}
+
+TEST_F(Parts, ItGrowsAndBecomesWhole) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    must(copy("cache", "copy", {"25.11.2", "25.11.3"}));
+    EXPECT_EQ(defects("copy"), "good");
+    EXPECT_TRUE(install("copy", "25.11"));
+    EXPECT_TRUE(base::exists(at("copy") / "builds/25.11"));
+    EXPECT_TRUE(base::exists(mark("copy")));
+    must(copy("cache", "copy", {}));
+    EXPECT_FALSE(x_report.part);
+    EXPECT_FALSE(base::exists(mark("copy")));
+    EXPECT_FALSE(base::exists(mark("copy", deps_folder)));
+    EXPECT_EQ(defects("copy"), "good");
+    // A series is all of a mirror.
+    must(copy("cache", "series", {"25.11"}));
+    EXPECT_EQ(defects("series"), "good");
+    EXPECT_TRUE(install("series", "25.11"));
+    EXPECT_EQ(x_report.packages, 2U);
+}
+
+TEST_F(Parts, APartOfAPartIsCopied) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    must(copy("copy", "inside", {}));
+    EXPECT_TRUE(x_report.part);
+    EXPECT_EQ(read(mark("inside")), read(mark("copy")));
+    EXPECT_EQ(defects("inside"), "good");
+    EXPECT_TRUE(install("inside", "25.11.2"));
+    const auto more = copy("copy", "more", {"25.11.3"});
+    ASSERT_FALSE(more);
+    EXPECT_THAT(more.error().text(), HasSubstr("it says that it holds slurm 25.11.2"));
+}
+
+TEST_F(Parts, SourcesStayAway) {
+    must(copy("cache", "copy", {}, false));
+    EXPECT_EQ(count(at("copy") / "sources"), 0U);
+    EXPECT_EQ(defects("copy"), "good");
+    const auto report = audit("copy", main_folder);
+    ASSERT_TRUE(report && report->part);
+    EXPECT_EQ(report->part->text(), "all, without sources");
+    EXPECT_EQ(report->left_out, 0U);
+    EXPECT_TRUE(install("copy", "25.11"));
+    must(copy("copy", "again", {}));
+    EXPECT_THAT(x_reporter.text, HasSubstr("has no sources"));
+    EXPECT_EQ(defects("again"), "good");
+    must(copy("cache", "copy", {}));
+    EXPECT_EQ(count(at("copy") / "sources"), count(at("cache") / "sources"));
+    EXPECT_FALSE(base::exists(mark("copy")));
+}
+
+TEST_F(Parts, WhatItSaysThatItHoldsHasToBeThere) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    const fs::path run = at("copy") / main_folder / run_of("25.11.2", 2);
+    const std::string good = read(run);
+    ASSERT_TRUE(base::remove_file(run));
+    EXPECT_THAT(defects("copy"), HasSubstr(run_of("25.11.2", 2).native() + ": cannot open"));
+    std::string bad = good;
+    bad[bad.size() / 2] ^= 1;
+    ASSERT_TRUE(base::write_file(run, bad));
+    EXPECT_THAT(defects("copy"), HasSubstr("is not what it should be"));
+    ASSERT_TRUE(base::write_file(run, good));
+    const fs::path needed = at("copy") / deps_folder / run_of("25.11.2", 0);
+    ASSERT_TRUE(base::remove_file(needed));
+    EXPECT_THAT(defects("copy"), HasSubstr("which slurm 25.11.2"));
+    const auto installed = install("copy", "25.11.2");
+    ASSERT_FALSE(installed);
+    EXPECT_THAT(installed.error().text(), HasSubstr("it says that it holds slurm 25.11.2"));
+    for (const char* text : {"", "{}", "[1]", "{\"schema\":1}\n"}) {
+        ASSERT_TRUE(base::write_file(mark("copy"), text));
+        EXPECT_THAT(defects("copy"), HasSubstr("_sf/part.json")) << text;
+    }
+}
+
+// Whoever can write to a cache but cannot sign takes the newest away and says that this is a copy
+// of a part: an older one is not taken for it, and nothing is pruned for his word.
+TEST_F(Parts, SayingSoGainsNothing) {
+    cache::MirrorPart part;
+    part.versions = {"25.11.2"};
+    ASSERT_TRUE(base::write_file(mark("cache"), cache::to_json(part).value()));
+    const auto found = resolve("cache", "25.11");
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(found->bundle.version, "25.11.3") << "it is there all the same";
+    for (const auto& each : fs::recursive_directory_iterator(at("cache")))
+        if (each.is_regular_file()) make_old(each.path());
+    cache::FileBackend mirror(at("cache") / main_folder);
+    publish::PruneRequest request;
+    request.reading = reading(main_folder);
+    request.keep_seconds = 0;
+    const auto pruned = publish::prune_mirror(mirror, request);
+    ASSERT_TRUE(pruned) << pruned.error().text();
+    for (const char* version : {"25.11.2", "25.11.3"})
+        EXPECT_TRUE(base::exists(at("cache") / main_folder / run_of(version, 2))) << version;
+    // Now it is gone.
+    const std::string hash = found->build.hash;
+    const std::string key =
+        cache::key_of(cache::SpecManifestName{"slurm", "25.11.3", hash}).value();
+    ASSERT_TRUE(base::remove_file(at("cache") / main_folder / key));
+    EXPECT_EQ(resolve("cache", "25.11").error().code, base::Code::refused);
+    ASSERT_TRUE(base::remove_file(mark("cache")));
+    EXPECT_EQ(resolve("cache", "25.11").error().code, base::Code::corrupt);
+}
+
+TEST_F(Parts, APartIsPrunedByWhatLiesThere) {
+    must(copy("cache", "copy", {"25.11.2"}));
+    const std::string litter = cache::key_of(cache::BlobName{base::sha256("litter")}).value();
+    const fs::path file = at("copy") / main_folder / litter;
+    ASSERT_TRUE(base::make_dirs(file.parent_path()));
+    ASSERT_TRUE(base::write_file(file, "litter"));
+    make_old(file);
+    cache::FileBackend mirror(at("copy") / main_folder);
+    publish::PruneRequest request;
+    request.reading = reading(main_folder);
+    request.keep_seconds = 0;
+    const auto pruned = publish::prune_mirror(mirror, request);
+    ASSERT_TRUE(pruned) << pruned.error().text();
+    EXPECT_EQ(pruned->removed, 1U);
+    EXPECT_EQ(defects("copy"), "good");
+}
+
+TEST_F(Parts, TheMarkHasOneText) {
+    cache::MirrorPart part;
+    part.versions = {"24.11", "25.11.2"};
+    part.builds = {"abcdefghijklmnopqrstuvwxyz234567"};
+    part.sources = false;
+    const std::string text = cache::to_json(part).value();
+    EXPECT_EQ(cache::mirror_part_from_json(text).value(), part);
+    EXPECT_EQ(part.text(), "slurm 24.11, 25.11.2, without sources");
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        EXPECT_FALSE(cache::mirror_part_from_json(text.substr(0, i)));
+        std::string bent = text;
+        bent[i] = static_cast<char>(bent[i] ^ 0x15);
+        if (const auto read_again = cache::mirror_part_from_json(bent)) {
+            EXPECT_EQ(cache::to_json(*read_again).value(), bent);
+        }
+    }
+    part.versions = {"25.11.2", "24.11"};
+    EXPECT_FALSE(cache::to_json(part));
+    part.versions = {"../x"};
+    EXPECT_FALSE(cache::to_json(part));
+    EXPECT_TRUE(cache::is_of_versions({"25.11"}, "25.11.2"));
+    EXPECT_FALSE(cache::is_of_versions({"25.1"}, "25.11.2"));
+    EXPECT_FALSE(cache::is_of_versions({"25.11.2"}, "25.11.20"));
+}
+
+}  // namespace
+}  // namespace sf::install
