@@ -49,7 +49,8 @@ Status tell_kept_word(Session& session, const install::Resolved& found,
     return {};
 }
 
-base::Json json_of(const install::Resolved& found, const std::filesystem::path& prefix) {
+base::Json json_of(const FoundPackage& where, const std::filesystem::path& prefix) {
+    const install::Resolved& found = where.package;
     base::Json packages = base::Json::array();
     for (const model::Package& package : found.bundle.packages)
         packages.push_back(package.store_name());
@@ -61,6 +62,7 @@ base::Json json_of(const install::Resolved& found, const std::filesystem::path& 
             {"identity", found.build.identity.hex()},
             {"signer", signer_of(found)},
             {"unsigned", found.unsigned_parts},
+            {"cache", where.trust.place->place()},
             {"repository", found.repository},
             {"serial", found.serial},
             {"packages", std::move(packages)},
@@ -143,10 +145,12 @@ Status install_package(Session& session, const InstallRequest& options) {
                        found.signer ? "signed by " + signer_text(*found.signer) : "NOT SIGNED");
     if (!found.unsigned_parts.empty()) warn_unsigned(session, where);
     if (!options.write_lock.empty()) {
-        SF_TRY(const std::string text, install::to_json(install::lock_of(found, where.mirror)));
+        install::LockFile lock = install::lock_of(found, where.mirror);
+        lock.cache = base::escape_untrusted(where.trust.place->place());
+        SF_TRY(const std::string text, install::to_json(lock));
         SF_CHECK(base::write_file(options.write_lock, text));
     }
-    base::Json result = json_of(found, prefix);
+    base::Json result = json_of(where, prefix);
     if (options.dry_run) {
         say_plan(session, found, prefix, std::move(result));
         return {};

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/package_search.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <ctime>
 #include <optional>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
+#include "base/stop.hpp"
 #include "base/text.hpp"
 #include "cache/layout.hpp"
 #include "cli/build_inputs.hpp"
@@ -95,46 +98,135 @@ public:
            const std::optional<install::LockFile>& lock)
         : x_session(session), x_what(what), x_query(query), x_lock(lock) {}
 
+    Result<FoundPackage> run() {
+        const std::vector<std::string>& said = x_what.caches;
+        if (x_what.offline)
+            for (const std::string& cache : said)
+                if (cache.find("://") != std::string::npos) SF_CHECK(check_offline(cache));
+        if (x_what.allow_unsigned && said.size() != 1)
+            return fail_hint(Code::usage, "--allow-unsigned is said of one cache",
+                             "name it, and no other: --cache NAME");
+        if (said.size() > 1) return newest();
+        return first(said.empty() ? std::string() : said.front());
+    }
+
+private:
     // In the first of the caches that has it. One that cannot be reached, or is not to be believed,
     // is no reason to go on to another: whoever cuts the first off would choose the second.
-    Result<FoundPackage> run() {
-        if (x_what.offline && !x_what.cache.empty() &&
-            x_what.cache.find("://") != std::string::npos)
-            SF_CHECK(check_offline(x_what.cache));
-        if (x_what.allow_unsigned && x_what.cache.empty())
-            return fail_hint(Code::usage, "--allow-unsigned is said of one cache",
-                             "name it: --cache NAME");
-        SF_TRY(const std::vector<ChosenCache> caches, choose_caches(x_session, x_what.cache));
+    Result<FoundPackage> first(const std::string& said) {
+        SF_TRY(const std::vector<ChosenCache> caches, choose_caches(x_session, said));
         std::vector<std::string> lacking;
         for (const ChosenCache& chosen : caches) {
             Result<FoundPackage> found = look_in(chosen);
-            const bool two_words = !found && found.error().code == Code::refused && chosen.named &&
-                                   chosen.named->allow_unsigned && !x_what.allow_unsigned &&
-                                   !x_what.is_origin;
-            if (two_words)
-                found.error().hint =
-                    "what nobody trusted has signed is installed from this cache with "
-                    "--allow-unsigned alone, at your own risk";
             if (found || caches.size() == 1) return found;
-            if (found.error().code != Code::absent) {
-                base::Error error = std::move(found).error();
-                error.message += fmt::format(" (cache {})", chosen.text());
-                if (error.hint.empty())
-                    error.hint = "--cache NAME takes another one of those listed";
-                return tl::unexpected(std::move(error));
-            }
-            x_session.voice.info("{} has no {}: {}", chosen.text(), wanted(),
-                                 found.error().message);
+            if (found.error().code != Code::absent)
+                return of_cache(chosen, std::move(found).error(),
+                                "--cache NAME takes another one of those listed");
+            tell_absent(chosen, found.error());
             lacking.push_back(chosen.text());
         }
         return fail(Code::absent, "none of the caches listed here has {}: {}", wanted(),
                     base::join(lacking, ", "));
     }
 
-private:
+    // Of several that were named: the newest that any of them offers, of those that have it the
+    // first. Whoever named them will have the others where one cannot be reached; he is told what
+    // that may mean. One that is not to be believed is no reason to go on, as above.
+    Result<FoundPackage> newest() {
+        SF_TRY(const std::vector<ChosenCache> caches, named());
+        std::optional<FoundPackage> best;
+        std::vector<std::string> lacking;
+        std::vector<std::string> away;
+        std::optional<base::Error> why_away;
+        for (const ChosenCache& chosen : caches) {
+            Result<FoundPackage> found = look_in(chosen);
+            if (!found && found.error().code == Code::unreachable && !base::stop_requested()) {
+                x_session.voice.warning("the cache {} cannot be reached: {}", chosen.text(),
+                                        found.error().text());
+                x_session.voice.event("cache_unreachable", {{"cache", chosen.place}});
+                away.push_back(chosen.text());
+                if (!why_away) why_away = std::move(found).error();
+                continue;
+            }
+            if (!found && found.error().code == Code::absent) {
+                tell_absent(chosen, found.error());
+                lacking.push_back(chosen.text());
+                continue;
+            }
+            if (!found)
+                return of_cache(chosen, std::move(found).error(),
+                                "leave that cache out to install from the others");
+            if (!best || base::compare_versions(found->package.bundle.version,
+                                                best->package.bundle.version) > 0)
+                best = std::move(*found);
+            if (x_lock) break;  // there is one such package
+        }
+        if (best) {
+            tell_away(away, *best);
+            return std::move(*best);
+        }
+        if (why_away) {
+            why_away->message =
+                fmt::format("{}: {} cannot be reached{}: {}", wanted(), base::join(away, ", "),
+                            lacking.empty() ? "" : ", and no other cache that was named has it",
+                            why_away->message);
+            return tl::unexpected(std::move(*why_away));
+        }
+        return fail(Code::absent, "none of the caches that were named has {}: {}", wanted(),
+                    base::join(lacking, ", "));
+    }
+
+    // Each place once.
+    Result<std::vector<ChosenCache>> named() {
+        std::vector<ChosenCache> caches;
+        for (const std::string& said : x_what.caches) {
+            SF_TRY(ChosenCache chosen, choose_cache(x_session, said));
+            if (std::ranges::find(caches, chosen.place, &ChosenCache::place) == caches.end())
+                caches.push_back(std::move(chosen));
+        }
+        return caches;
+    }
+
+    void tell_absent(const ChosenCache& chosen, const base::Error& error) {
+        x_session.voice.info("{} has no {}: {}", chosen.text(), wanted(), error.message);
+    }
+
+    // An older release is never taken without a word.
+    void tell_away(const std::vector<std::string>& away, const FoundPackage& best) {
+        if (away.empty()) return;
+        const std::string& version = best.package.bundle.version;
+        const std::string where = best.trust.place->place();
+        if (x_lock || version == x_query.version)
+            x_session.voice.warning("{} {} is taken from {}, without {}", x_query.name, version,
+                                    where, base::join(away, ", "));
+        else
+            x_session.voice.warning(
+                "{} {} is taken from {}: {}, which cannot be reached, may have a newer {}",
+                x_query.name, version, where, base::join(away, ", "), x_query.version);
+    }
+
+    static Result<FoundPackage> of_cache(const ChosenCache& chosen, base::Error error,
+                                         const char* hint) {
+        error.message += fmt::format(" (cache {})", chosen.text());
+        if (error.hint.empty()) error.hint = hint;
+        return tl::unexpected(std::move(error));
+    }
+
     [[nodiscard]] std::string wanted() const { return x_query.name + '@' + x_query.version; }
 
     Result<FoundPackage> look_in(const ChosenCache& chosen) {
+        Result<FoundPackage> found = judge(chosen);
+        const bool two_words = !found && found.error().code == Code::refused && chosen.named &&
+                               chosen.named->allow_unsigned && !x_what.allow_unsigned &&
+                               !x_what.is_origin;
+        if (two_words)
+            found.error().hint =
+                "what nobody trusted has signed is installed from this cache with "
+                "--allow-unsigned alone, at your own risk";
+        return found;
+    }
+
+    Result<FoundPackage> judge(const ChosenCache& chosen) {
         if (x_what.offline) SF_CHECK(check_offline(chosen.place));
         if (x_what.allow_unsigned) SF_CHECK(check_allowed(chosen));
         if (x_what.is_origin) SF_CHECK(check_origin(chosen));
@@ -174,6 +266,18 @@ private:
 };
 
 }  // namespace
+
+void add_search_caches(CLI::App& app, PackageSearch& search, const char* first_word) {
+    app.add_option("--cache", search.caches,
+                   fmt::format("{}: a name of 'cache list', a folder, file://, http://, https:// "
+                               "or s3://; of several, given again for each, the newest release "
+                               "that one of them offers (default: the first of those listed that "
+                               "has it)",
+                               first_word))
+        ->envname("SLURM_FACTORY_CACHE")
+        ->allow_extra_args(false)
+        ->type_name("CACHE");
+}
 
 Result<FoundPackage> find_package(Session& session, const PackageSearch& search) {
     SF_TRY(const std::optional<install::LockFile> lock, frozen_lock(search));

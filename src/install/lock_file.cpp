@@ -33,6 +33,9 @@ Status check(const LockFile& lock) {
     if (lock.repository.size() != id_length ||
         lock.repository.find_first_not_of("0123456789abcdef") != std::string::npos)
         return fail(Code::corrupt, "a lock file names no repository");
+    constexpr std::size_t longest_place = 4096;
+    if (lock.cache.size() > longest_place || base::escape_untrusted(lock.cache) != lock.cache)
+        return fail(Code::corrupt, "a lock file names a cache in an unprintable way");
     if (lock.packages.empty() || lock.packages.back().identity != lock.build.identity)
         return fail(Code::corrupt, "the last package of a lock file is not what it is of");
     for (const LockedPackage& each : lock.packages)
@@ -70,18 +73,20 @@ Result<std::string> to_json(const LockFile& lock) {
         packages.push_back({{"name", each.name},
                             {"identity", each.identity.hex()},
                             {"archive", json_of(each.archive)}});
-    SF_TRY(std::string text, base::canonical_json({{"schema", schema},
-                                                   {"repository", lock.repository},
-                                                   {"mirror", lock.mirror},
-                                                   {"serial", lock.serial},
-                                                   {"name", lock.name},
-                                                   {"version", lock.version},
-                                                   {"hash", lock.build.hash},
-                                                   {"toolchain", lock.build.toolchain},
-                                                   {"target", lock.build.target},
-                                                   {"identity", lock.build.identity.hex()},
-                                                   {"manifest", json_of(lock.build.manifest)},
-                                                   {"packages", std::move(packages)}}));
+    Json json{{"schema", schema},
+              {"repository", lock.repository},
+              {"mirror", lock.mirror},
+              {"serial", lock.serial},
+              {"name", lock.name},
+              {"version", lock.version},
+              {"hash", lock.build.hash},
+              {"toolchain", lock.build.toolchain},
+              {"target", lock.build.target},
+              {"identity", lock.build.identity.hex()},
+              {"manifest", json_of(lock.build.manifest)},
+              {"packages", std::move(packages)}};
+    if (!lock.cache.empty()) json["cache"] = lock.cache;
+    SF_TRY(std::string text, base::canonical_json(json));
     return text + '\n';
 }
 
@@ -90,6 +95,7 @@ Result<LockFile> lock_from_json(std::string_view text) {
     base::JsonReader reader(json, "a lock file");
     LockFile lock;
     reader.schema(schema);
+    if (reader.has("cache")) reader.text("cache", lock.cache);
     reader.text("repository", lock.repository);
     reader.text("mirror", lock.mirror);
     reader.number("serial", lock.serial);

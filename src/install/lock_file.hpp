@@ -24,7 +24,9 @@ struct LockedPackage {
 };
 
 struct LockFile {
-    std::string repository;    // of the cache
+    // The place that all of it was found in, for people: nothing goes by it. Empty: not said.
+    std::string cache;
+    std::string repository;    // of that cache
     std::string mirror;        // "bookworm/slurm/25.11"
     std::uint64_t serial = 0;  // of the snapshot that it was found in
     std::string name;

@@ -52,6 +52,47 @@ expect 0 nearby cache mirror "$far" "$copy" --toolchain "$toolchain" --series "$
 expect_said 'there already'
 find "$copy" -type f -printf '%P %s %T@\n' | sort | diff "$work/before" - || fail 'a second copy changes something'
 
+say '== of several caches the newest, of equals the first'
+dead=http://127.0.0.1:9
+first_of() {  # first_of CACHE... : which one an installation would take from
+    for place; do set -- "$@" --cache "$place"; shift; done
+    expect 0 client --json install "slurm@${version%.*}" --toolchain "$toolchain" --prefix "$work/from several" --dry-run "$@"
+    told resolved | jq -r '.[0].cache'
+}
+[ "$(first_of "$copy" "$cache")" = "$copy" ] || fail "not the first: $(cat "$work/out")"
+[ "$(first_of "$cache" "$copy")" = "$cache" ] || fail "not the first: $(cat "$work/out")"
+expect 0 nearby install "slurm@${version%.*}" --toolchain "$toolchain" --prefix "$work/from several" \
+    --cache "$dead" --cache "$copy" --write-lock "$work/several.lock"
+expect_said 'cannot be reached' "may have a newer ${version%.*}"
+[ "$(jq -r .cache "$work/several.lock")" = "$copy" ] || fail "the lock file names another cache: $(cat "$work/several.lock")"
+(cd "$work/from several/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||
+    fail 'a package from one of several caches differs from that in the bundle'
+expect 1 nearby install "slurm@${version%.*}" --toolchain "$toolchain" --prefix "$work/never several" --cache "$dead" --cache "$work/none"
+expect_said 'cannot be reached'
+
+say '== a copy of one release, without sources'
+part=$work/part
+expect 1 client cache mirror "$cache" "$part" --versions "$version.99"
+expect_said "there is: $version"
+[ ! -e "$part" ] || fail 'something was copied'
+expect 0 client cache mirror "$cache" "$part" --versions "$version" --toolchains "$toolchain" --no-sources
+expect_said 'a part: '
+[ ! -e "$part/sources" ] || fail 'sources were copied'
+expect 0 client cache verify "$part" --deep
+expect_said 'good, and a part' "holds slurm $version, without sources"
+expect 0 client install "slurm@$version" --toolchain "$toolchain" --cache "$part" --prefix "$work/from a part"
+(cd "$work/from a part/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||
+    fail 'a package from a copy of a part differs from that in the bundle'
+expect 1 keeper cache refresh "$part" --signing-key "$key" --force
+expect_said 'is not signed afresh here'
+expect 0 client cache mirror "$cache" "$part"
+expect 0 client cache verify "$part" --deep
+! grep -q 'a part' "$work/out" || fail "it still says that it is a part: $(cat "$work/out")"
+find "$cache/sources" -type f -printf '%P\n' | sort >"$work/sources"
+find "$part/sources" -type f -printf '%P\n' | sort | diff "$work/sources" - || fail 'not all sources were copied'
+expect 0 keeper cache prune "$cache" --keep 1 --signing-key "$key"
+expect_said 'nothing to retire'
+
 say '== signed afresh'
 expect 0 keeper --json cache refresh "$cache" --signing-key "$key"
 [ "$(told refreshed | jq -c 'map(.changed) | unique')" = '[false]' ] || fail "too early: $(told refreshed)"

@@ -106,7 +106,7 @@ base::Status install_offline(Session& session, const InstallOptions& options) {
     SF_TRY(const install::OfflineVerified verified, verify_offline_file(session, choice));
     InstallRequest request;
     request.search.spec = verified.package.bundle.name + '@' + verified.package.bundle.version;
-    request.search.cache = options.verify.file;
+    request.search.caches = {options.verify.file};
     request.search.toolchain = verified.package.bundle.toolchain;
     request.search.trust = options.verify.trust;
     request.search.accept_expired = options.verify.accept_expired;

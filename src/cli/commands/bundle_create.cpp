@@ -215,12 +215,7 @@ void add_bundle_create(CLI::App& group, Session& session) {
         ->add_option("-o,--output", options->output, "The file; replaced once the new one is whole")
         ->required()
         ->type_name("FILE");
-    command
-        ->add_option("--cache", options->search.cache,
-                     "From which: a name of 'cache list', a folder, file://, http://, https:// or "
-                     "s3:// (default: the first of those listed that has it)")
-        ->envname("SLURM_FACTORY_CACHE")
-        ->type_name("CACHE");
+    add_search_caches(*command, options->search, "From which");
     command
         ->add_option("--toolchain", options->search.toolchain,
                      "The distribution it was built for (default: this machine's)")

@@ -52,6 +52,33 @@ Result<std::string> place_to_keep(const std::string& text) {
                            "leave it out of the address; say --cache PLACE where it is needed");
 }
 
+// Some servers of S3 take conditions and write all the same; better known before anything is
+// published. Whoever only reads has no right to try, and needs none.
+void tell_conditions(Session& session, const std::string& place) {
+    if (!place.starts_with("s3://")) return;
+    const auto backend = cache::open_backend(place);
+    if (!backend) return;
+    const auto keeps = (*backend)->keeps_conditions();
+    if (!keeps)
+        session.voice.info(
+            "whether it can be published to from here is not known ({}); installing from it needs "
+            "no right to write",
+            keeps.error().text());
+    else if (*keeps)
+        session.voice.info(
+            "{} can be written from here, and keeps conditions: it can be "
+            "published to",
+            (*backend)->place());
+    else
+        session.voice.warning(
+            "{} does not keep conditions: two publishers could lose each other's work, so nothing "
+            "is published or copied to it; installing from it works",
+            (*backend)->place());
+    session.voice.event(
+        "conditions",
+        {{"place", (*backend)->place()}, {"known", keeps.has_value()}, {"kept", keeps && *keeps}});
+}
+
 Status run_add(Session& session, const AddOptions& options) {
     cache::NamedCache named;
     named.name = options.name;
@@ -102,6 +129,7 @@ Status run_add(Session& session, const AddOptions& options) {
                                    base::escape_untrusted(list.file().native())));
     session.voice.event("cache_added",
                         {{"name", named.name}, {"place", named.place}, {"changed", changed}});
+    tell_conditions(session, named.place);
     return {};
 }
 

@@ -15,12 +15,7 @@ void add_install(CLI::App& app, Session& session) {
         app.add_subcommand("install", "Install Slurm from a signed cache, with all it needs");
     const auto options = std::make_shared<InstallRequest>();
     command->add_option("SPEC", options->search.spec, "slurm@SERIES or slurm@VERSION");
-    command
-        ->add_option("--cache", options->search.cache,
-                     "Which: a name of 'cache list', a folder, file://, http://, https:// or s3:// "
-                     "(default: the first of those listed that has it)")
-        ->envname("SLURM_FACTORY_CACHE")
-        ->type_name("CACHE");
+    add_search_caches(*command, options->search, "Which");
     add_prefix_option(*command, options->prefix);
     command
         ->add_option("--toolchain", options->search.toolchain,
@@ -53,6 +48,7 @@ void add_install(CLI::App& app, Session& session) {
         "  slurm-factory install slurm@25.11\n"
         "  slurm-factory install slurm@25.11 --cache https://cache.example.org\n"
         "  slurm-factory install slurm@25.11.2 --cache /srv/slurm-cache --prefix /opt/slurm\n"
+        "  slurm-factory install slurm@25.11 --cache /srv/slurm-cache --cache upstream\n"
         "  slurm-factory install --frozen slurm.lock --cache /mnt/usb/cache --offline");
     command->callback([&session, options] {
         session.action = [&session, options] { return install_package(session, *options); };
