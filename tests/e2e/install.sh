@@ -472,6 +472,8 @@ case_systemd() {
     wait_for 180 'the job to end' job_is_cancelled
     # What is completing still when the machine stops is waited for by the next slurmctld, for minutes.
     wait_for 60 'the node to be idle' node_is_idle
+    # The power is cut: what slurmctld has not written down, five seconds after it at the latest, did not happen.
+    sleep 6
 
     say '== a reboot'
     machine_stop
