@@ -141,17 +141,18 @@ private:
     void perl() {
         constexpr const char* who = "the contributed scripts (qsub, sjstat, seff, …)";
         const std::string mend = install_command(x_manager, "perl", x_as_root);
-        const auto program = base::find_program("perl");
-        if (!program) {
+        // As their first lines name it.
+        const std::string program = "/usr/bin/perl";
+        if (!base::exists(program)) {
             add("perl", Health::worth_knowing, fmt::format("not installed: {} need it", who), mend);
             return;
         }
         base::Command command;
-        command.argv = {program->string(), "-MFindBin", "-MGetopt::Long", "-MPod::Usage", "-e1"};
+        command.argv = {program, "-MFindBin", "-MGetopt::Long", "-MPod::Usage", "-e1"};
         command.environment = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"}};
         const Result<base::Finished> finished = base::run(command);
         if (finished && finished->exit.ok()) {
-            add("perl", Health::ok, base::escape_untrusted(program->string()));
+            add("perl", Health::ok, program);
         } else {
             add("perl", Health::worth_knowing,
                 fmt::format("without the modules that {} use: FindBin, Getopt::Long, Pod::Usage",

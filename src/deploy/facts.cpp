@@ -63,16 +63,19 @@ std::vector<std::string> missing_libraries(Host& host, const model::Bundle& bund
     return missing;
 }
 
-// perl-base of Debian, which is everywhere, has not all that the scripts use: FindBin tells it from
-// the whole. Asked for by its file, since looking runs nothing.
+// perl-base of Debian, which is everywhere, has not all that the scripts use. Their modules are
+// asked for by their files, since looking runs nothing.
 bool whole_perl(Host& host) {
     if (!exists(host, "/usr/bin/perl")) return false;
     std::vector<fs::path> folders{"/usr/share/perl5", "/usr/share/perl5/vendor_perl"};
     const fs::path debian = "/usr/share/perl";
     for (const std::string& version : host.list(debian).value_or(std::vector<std::string>()))
         folders.push_back(debian / version);
-    return std::ranges::any_of(
-        folders, [&](const fs::path& folder) { return exists(host, folder / "FindBin.pm"); });
+    return std::ranges::all_of(
+        std::array{"FindBin.pm", "Getopt/Long.pm", "Pod/Usage.pm"}, [&](const char* module) {
+            return std::ranges::any_of(
+                folders, [&](const fs::path& folder) { return exists(host, folder / module); });
+        });
 }
 
 bool usable_cgroups(Host& host) {

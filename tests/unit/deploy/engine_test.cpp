@@ -146,6 +146,21 @@ TEST_F(EngineTest, WhatAnAdministratorChangedStays) {
     EXPECT_EQ(set_up({"--full-init"}).value(), 0);
 }
 
+// logrotate reads all that lies there: ours beside theirs would be a second word on the same logs.
+TEST_F(EngineTest, BesideAFileOfLogrotateLiesNothingThatItReads) {
+    const std::string path = "/etc/logrotate.d/slurm-factory";
+    host.put_folder("/etc/logrotate.d");
+    ASSERT_TRUE(set_up({"--full-init"}));
+    const std::string ours = host.text(path);
+    ASSERT_NE(ours, "<absent>");
+    host.put(path, "weekly\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 1);
+    EXPECT_EQ(host.text(path), "weekly\n");
+    EXPECT_EQ(host.text(path + ".dpkg-dist"), ours);
+    EXPECT_FALSE(host.nodes.contains(path + ".new"));
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+}
+
 TEST_F(EngineTest, ADraftOfTheirsStaysToo) {
     ASSERT_TRUE(set_up({"--full-init"}));
     host.put("/etc/slurm/slurm.conf", "ClusterName=theirs\n");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <set>
 
@@ -177,11 +178,21 @@ TEST_F(PlanTest, APerlThatIsNotWholeIsNoted) {
     host.put_folder("/usr/share/perl");
     host.put_folder("/usr/share/perl/5.36.0");
     EXPECT_TRUE(noted()) << "that is perl-base";
-    host.put("/usr/share/perl/5.36.0/FindBin.pm", "");
+    const std::array modules{"FindBin.pm", "Getopt/Long.pm", "Pod/Usage.pm"};
+    for (const std::string module : modules) {
+        EXPECT_TRUE(noted()) << module;
+        host.put("/usr/share/perl/5.36.0/" + module, "");
+    }
     EXPECT_FALSE(noted());
-    host.nodes.erase("/usr/share/perl/5.36.0/FindBin.pm");
-    host.put("/usr/share/perl5/FindBin.pm", "");
-    EXPECT_FALSE(noted()) << "Enterprise Linux";
+    // Enterprise Linux has each where it likes.
+    for (const std::string module : modules) {
+        host.nodes.erase("/usr/share/perl/5.36.0/" + module);
+        EXPECT_TRUE(noted()) << module;
+        host.put((module == "FindBin.pm" ? "/usr/share/perl5/" : "/usr/share/perl5/vendor_perl/") +
+                     module,
+                 "");
+    }
+    EXPECT_FALSE(noted());
 }
 
 TEST_F(PlanTest, AnotherSlurmIsNotClobbered) {
