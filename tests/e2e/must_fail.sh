@@ -284,7 +284,7 @@ case_failed_step() {
     jq -e '[.packages[] | select(.state == "failed")] | length == 1 and (.[0].error | test("exit status 3"))' \
         "$work/debug/plan.json" >/dev/null || fail "the plan does not say what failed: $(cat "$work/debug/plan.json")"
     jq -e '.program and .kernel and .root_digest' "$work/debug/machine.json" >/dev/null || fail 'the machine is not told'
-    for name in environment.txt found/obj_config.log; do
+    for name in environment.txt found/src_config.log; do
         [ -s "$(echo "$work"/debug/logs/libyaml-*/$name)" ] || fail "not in the debug bundle: $name"
     done
     # The step did see an environment and processes, and shows them.
@@ -301,7 +301,7 @@ case_failed_step() {
         'next: the whole log is .*; the build folder was kept: .* \(slurm-factory clean deletes it\)$'
     folder=$(sed -n 's/^ *next: .*the build folder was kept: \([^ ]*\) (.*/\1/p' "$work/err")
     case $folder in "$own"/work/libyaml-*) ;; *) fail "an odd place for a build folder: $folder" ;; esac
-    [ -s "$folder/build/obj/config.log" ] || fail "the build folder is not there: $folder"
+    [ -s "$folder/build/src/config.log" ] || fail "the build folder is not there: $folder"
     no_secrets "$own/logs" "$own/work" "$own/locks" "$own/sources/partial"
     expect 0 own_sf clean
     expect_said 'unfinished builds +1 '
@@ -316,8 +316,8 @@ case_failed_root() {
     [ -e "$own/roots/bookworm/prepare.log" ] || not_run 'the keyring of Debian is not on this machine'
     expect_said 'does not answer' 'the whole log is .*/prepare\.log' 'debug bundle: .*/debug\.tar\.zst '
     debug_bundle
-    [ "$(ls "$work/debug")" = "$(printf 'failure.json\nmachine.json\nprepare.log')" ] ||
-        fail "the debug bundle holds: $(ls "$work/debug")"
+    x_held=$(cd "$work/debug" && find . -type f | sort | tr '\n' ' ')
+    [ "$x_held" = './failure.json ./machine.json ./prepare.log ' ] || fail "the debug bundle holds: $x_held"
     cmp "$work/debug/prepare.log" "$own/roots/bookworm/prepare.log"
     grep -q 'http_proxy=.*\*\*\*@127\.0\.0\.1:9' "$work/debug/prepare.log" || fail 'no proxy was asked'
     no_secrets "$work/debug" "$own"
