@@ -162,14 +162,17 @@ namespace {
 // symlink planted meanwhile is followed and no path grows too long.
 Status remove_at(int parent, const char* name, const fs::path& path) {
     if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return {};
-    if (errno != EISDIR && errno != EPERM && errno != EACCES)
-        return fail_errno(errno, "delete " + quoted(path));
+    const int refused = errno;
+    if (refused != EISDIR && refused != EPERM && refused != EACCES)
+        return fail_errno(refused, "delete " + quoted(path));
     if (::unlinkat(parent, name, AT_REMOVEDIR) == 0) return {};
     Fd folder(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder.valid() && errno == EACCES && ::fchmodat(parent, name, 0700, 0) == 0)
         folder = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder.valid() && errno == ENOENT) return {};  // somebody else deletes it as well
-    if (!folder.valid()) return fail_errno(errno, "delete " + quoted(path));
+    if (!folder.valid())  // if it is no folder, why it was not deleted as a file
+        return fail_errno(errno == ENOTDIR || errno == ELOOP ? refused : errno,
+                          "delete " + quoted(path));
     // A build may leave folders nobody can write to; the owner may always change that.
     if (::fchmod(folder.get(), 0700) != 0 && errno != EPERM)
         return fail_errno(errno, "delete " + quoted(path));
