@@ -228,8 +228,9 @@ protected:
             return !text.empty() && said.find(text) != std::string::npos;
         };
         const bool pipe = path.native().find("pipe:[") == 0;
-        // Of a program whose output does not come: that it cannot be right.
-        if (pipe && call == "read" && has("gpg")) return {};
+        // Of GnuPG, which did not get its input, or whose output does not come: what that comes to.
+        if (pipe && (call == "read" || call == "write") && (has("gpg") || has("signature")))
+            return {};
         // What was not seen is then found in the way.
         const bool in_the_way = call == "newfstatat" && has(std::strerror(EEXIST));
         if (!has(std::strerror(error)) && !in_the_way) return "the error's text";
@@ -238,11 +239,11 @@ protected:
         if (has(path.filename().native())) return {};
         for (fs::path folder = path.parent_path(); folder.has_relative_path();
              folder = folder.parent_path()) {
-            if (folder == run() || folder == run() / "prefix" || folder == "/tmp") break;
+            if (folder == run() || folder == run() / "prefix" || folder == run() / "cache" ||
+                folder == "/tmp")
+                break;
             if (has(folder.native())) return {};
         }
-        // By a descriptor of its folder: which one, the call does not say.
-        if (path.is_relative() && (has("cannot walk ") || has("cannot look at "))) return {};
         return "the path " + path.native();
     }
 

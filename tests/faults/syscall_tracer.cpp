@@ -174,9 +174,15 @@ private:
         if (file_call != file_calls().end()) {
             x_traced.call = file_call->second.name;
             const int path = file_call->second.path;
-            // An empty path is the descriptor's own.
+            // An empty path is the descriptor's own; another may begin at the one before it.
             std::string name = path >= 0 ? text_at(thread, info.entry.args[path]) : "";
-            if (name.empty()) name = path_of(thread, info.entry.args[0]);
+            const bool has_folder = path > 0 && x_traced.call.find("at") != std::string::npos;
+            if (name.empty()) {
+                name = path_of(thread, info.entry.args[0]);
+            } else if (has_folder && name[0] != '/') {
+                const std::string folder = path_of(thread, info.entry.args[path - 1]);
+                if (!folder.empty()) name = folder + '/' + name;
+            }
             x_traced.call += ' ' + name;
         }
         if (kill) {
