@@ -250,6 +250,7 @@ private:
         if (x_lock) {
             SF_TRY(found.package, install::MirrorReader::locked(*found.main, *found.trust.verifier,
                                                                 reading, *x_lock, x_session.voice));
+            SF_CHECK(has_archive(*found.main, found.package.bundle));
             return found;
         }
         SF_TRY(const install::MirrorReader reader,
@@ -257,6 +258,25 @@ private:
                                            x_session.voice));
         SF_TRY(found.package, reader.resolve(x_query));
         return found;
+    }
+
+    // Its signed manifest may be one that this machine has kept; then the cache was not asked yet.
+    // One that cannot be reached may be no hindrance: all may be installed already.
+    Status has_archive(cache::Backend& mirror, const model::Bundle& bundle) const {
+        for (const model::Package& package : bundle.packages) {
+            if (package.name != bundle.name) continue;
+            SF_TRY(const std::string key, cache::key_of(cache::BlobName{package.run.sha256}));
+            const auto there = mirror.look(key);
+            if (!there && x_what.caches.size() > 1) return tl::unexpected(there.error());
+            if (!there || *there) continue;
+            return fail_hint(
+                Code::absent,
+                fmt::format("looking for {} {} as it is locked: {} has no {}", bundle.name,
+                            bundle.version, mirror.place(), package.store_name()),
+                "another cache may have it (--cache); this one may have retired it: ask who "
+                "publishes it, or lock a version that it has");
+        }
+        return {};
     }
 
     Session& x_session;

@@ -26,8 +26,8 @@ constexpr const char* nowhere = "http://127.0.0.1:9/cache";
 class SeveralCaches : public CommandLine {
 protected:
     SeveralCaches() {
-        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY",
-                                 "HTTPS_PROXY", "ALL_PROXY"})
+        for (const char* name :
+             {"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"})
             set(name, std::nullopt);
         trust(x_all.anna, "anna");
         x_all.publish_all("old");
