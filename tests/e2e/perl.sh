@@ -45,8 +45,9 @@ expect_said "^$machine_name" 'state = free'
 # It calls Slurm's own commands by their names.
 expect 0 in_machine env "PATH=$tree/current/bin:/usr/bin:/bin" sjstat
 expect_said 'Scheduling pool data' '^all'
-expect 0 in_machine setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \
-    "cd /tmp && printf '#!/bin/sh\nsleep 60\n' | $tree/current/bin/qsub -l nodes=1"
+printf '#!/bin/sh\nsleep 60\n' >"$machine/tmp/job.sh"
+expect 0 in_machine setpriv --reuid 65534 --regid 65534 --clear-groups \
+    env --chdir=/tmp "PATH=$tree/current/bin:/usr/bin:/bin" qsub -l nodes=1 /tmp/job.sh
 job=$(grep -oE '^[0-9]+' "$work/out")
 expect 0 in_machine "$tree/current/bin/qstat"
 expect_said "^$job"
