@@ -6,7 +6,7 @@ test_name=e2e.perl
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
-bundle='' version=''
+bundle=''
 # shellcheck source=/dev/null
 . "$facts"
 tree=/opt/site/slurm
