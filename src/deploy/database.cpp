@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
+#include "deploy/conf_file.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
 #include "deploy/names.hpp"
@@ -242,23 +243,6 @@ Status run_dump(const PlannedDatabase& database, const Access& access,
 }
 
 }  // namespace
-
-std::string conf_name(std::string_view line) {
-    std::string name;
-    for (const char c : base::trim(line.substr(0, line.find('='))))
-        name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return name;
-}
-
-std::string conf_value(std::string_view conf, std::string_view name) {
-    const std::string wanted = conf_name(name);
-    for (const std::string& line : base::split(conf, '\n')) {
-        const std::size_t equals = line.find('=');
-        if (equals != std::string::npos && conf_name(line) == wanted)
-            return std::string(base::trim(std::string_view(line).substr(equals + 1)));
-    }
-    return {};
-}
 
 std::string password_in(std::string_view slurmdbd_conf) {
     return conf_value(slurmdbd_conf, "StoragePass");

@@ -12,11 +12,6 @@
 
 namespace sf::deploy {
 
-// What stands before the '=' of a line of slurm.conf or slurmdbd.conf, in lower case: their names
-// know none.
-[[nodiscard]] std::string conf_name(std::string_view line);
-// The value of such a name; empty if there is none.
-[[nodiscard]] std::string conf_value(std::string_view conf, std::string_view name);
 // The value of StoragePass in slurmdbd.conf; empty if there is none.
 [[nodiscard]] std::string password_in(std::string_view slurmdbd_conf);
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/remote_database.hpp"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/text.hpp"
-#include "deploy/database.hpp"
+#include "deploy/conf_file.hpp"
 #include "deploy/engine.hpp"
 
 namespace sf::deploy {
@@ -22,6 +26,10 @@ constexpr std::chrono::milliseconds slow{15000};
 // Every user may open it, and nobody can make anything in it.
 constexpr const char* nobodys_database = "information_schema";
 constexpr std::string_view refused_mark = "mysql_real_connect failed: ";
+constexpr std::string_view only_storage = "accounting_storage/mysql";
+// All that is taken of a slurmdbd.conf: none of these names a program or a plugin.
+constexpr std::array carried{"StorageHost", "StorageBackupHost", "StoragePort",      "StorageUser",
+                             "StoragePass", "StorageLoc",        "StorageParameters"};
 
 // Before that slurmdbd does not end by itself once it is in: it goes on to its tables.
 bool ends_when_in(std::string_view version) {
@@ -39,18 +47,21 @@ class Question {
 public:
     Question(const DatabaseQuestion& question, Host& host) : x(question), x_host(host) {
         x_only_login = x.only_login || !ends_when_in(x.version);
-        x_server = conf_value(x.conf, "StorageHost");
-        x_port = conf_value(x.conf, "StoragePort");
-        x_user = conf_value(x.conf, "StorageUser");
-        x_name = conf_value(x.conf, "StorageLoc");
+        const ConfFile conf = ConfFile::parse(x.conf);
+        x_server = conf.value("StorageHost");
+        x_port = conf.value("StoragePort");
+        x_user = conf.value("StorageUser");
+        x_name = conf.value("StorageLoc");
         if (x_port.empty()) x_port = "3306";
         if (x_name.empty()) x_name = "slurm_acct_db";
     }
 
     Status run() {
+        if (const std::string why = why_not_asked(x.conf); !why.empty())
+            return base::fail(Code::refused, "slurmdbd.conf cannot be tried: {}", why);
         SF_TRY(const std::string nonce, make_password(x_host));
         x_folder = "/run/slurm-setup-" + nonce.substr(0, 16);
-        SF_CHECK(x_host.make_folder(x_folder, 0700, {}));
+        SF_CHECK(x_host.make_folder(x_folder, 0700, owner()));
         const Status answered = ask();
         for (const char* name : {"/slurmdbd.conf", "/slurmdbd.pid"}) {
             SF_TRY(const PathInfo info, x_host.look(x_folder + name));
@@ -61,22 +72,22 @@ public:
     }
 
 private:
-    // Theirs, but for what is the daemon's that may run here, or need not be there yet.
-    [[nodiscard]] std::string conf() const {
-        std::string text;
-        for (const std::string& line : base::split(x.conf, '\n')) {
-            const std::string key = conf_name(line);
-            const bool ours = key == "slurmuser" || key == "pidfile" || key == "logfile" ||
-                              key == "debuglevel" || key == "debuglevelsyslog" ||
-                              key.starts_with("auth") || (key == "storageloc" && x_only_login);
-            if (!ours) text += line + '\n';
+    [[nodiscard]] Ids owner() const { return x.slurm.value_or(Ids{}); }
+
+    // Ours, but for where the database is. Nobody comes to this daemon, and munged need not run.
+    [[nodiscard]] Result<std::string> conf() const {
+        std::string text = fmt::format(
+            "DbdHost=localhost\nSlurmUser={}\nAuthType=auth/none\nDebugLevel=info\n"
+            "DebugLevelSyslog=quiet\nPidFile={}/slurmdbd.pid\nStorageType={}\n",
+            x.slurm ? "slurm" : "root", x_folder, only_storage);
+        const ConfFile theirs = ConfFile::parse(x.conf);
+        for (const char* name : carried) {
+            std::string value = theirs.value(name);
+            if (x_only_login && name == std::string_view("StorageLoc")) value = nobodys_database;
+            if (value.empty()) continue;
+            SF_TRY(const std::string line, conf_line(name, value));
+            text += line;
         }
-        // Nobody comes to this one, and munged does not run yet.
-        text +=
-            "SlurmUser=root\nAuthType=auth/"
-            "none\nDebugLevel=info\nDebugLevelSyslog=quiet\nPidFile=" +
-            x_folder + "/slurmdbd.pid\n";
-        if (x_only_login) text += std::string("StorageLoc=") + nobodys_database + '\n';
         return text;
     }
 
@@ -89,11 +100,13 @@ private:
                                {"SLURM_CONF", x_folder + "/slurm.conf"}};
         command.directory = "/";
         command.deadline = deadline;
+        if (x.slurm) command.identity = base::Identity{x.slurm->uid, x.slurm->gid};
         return x_host.run(command);
     }
 
     Status ask() {
-        SF_CHECK(x_host.write_new(x_folder + "/slurmdbd.conf", conf(), 0600, {}));
+        SF_TRY(const std::string text, conf());
+        SF_CHECK(x_host.write_new(x_folder + "/slurmdbd.conf", text, 0600, owner()));
         SF_TRY(base::Finished done, come_in(quick));
         // Neither in nor refused.
         if (done.timed_out && line_with(done.err, refused_mark).empty()) {
@@ -174,11 +187,117 @@ private:
     std::string x_name;
 };
 
+// The bytes of an address; empty: it is a name. An IPv4 address within IPv6 is one of IPv4.
+std::string address_of(const std::string& text) {
+    std::array<char, 16> room{};
+    if (::inet_pton(AF_INET, text.c_str(), room.data()) == 1) return {room.data(), 4};
+    if (::inet_pton(AF_INET6, text.c_str(), room.data()) != 1) return {};
+    const std::string bytes(room.data(), room.size());
+    const bool within = bytes.starts_with(std::string(10, '\0') + "\xff\xff");
+    return within ? bytes.substr(12) : bytes;
+}
+
+bool is_loopback(const std::string& address) {
+    return (address.size() == 4 && address[0] == 127) || address == std::string(15, '\0') + '\1';
+}
+
+std::string lower(std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text;
+}
+
+// Over the socket: no other machine can be meant.
+bool by_socket(const std::string& server) { return server.empty() || lower(server) == "localhost"; }
+
+// Whether that user comes to what lies there.
+Result<bool> everybody_reaches(const fs::path& path, Host& host) {
+    for (fs::path at = path; at.has_relative_path(); at = at.parent_path()) {
+        SF_TRY(const PathInfo info, host.look(at));
+        if (info.type == PathInfo::Type::folder && (info.mode & 1U) == 0) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
-bool is_elsewhere(std::string_view slurmdbd_conf) {
-    const std::string server = conf_value(slurmdbd_conf, "StorageHost");
-    return !server.empty() && server != "localhost";
+std::string why_not_asked(std::string_view slurmdbd_conf) {
+    const ConfFile conf = ConfFile::parse(slurmdbd_conf);
+    if (conf.includes()) return "it includes other files";
+    if (!conf.understood()) return "it has a line that slurmdbd would not read";
+    if (!conf.value("StoragePassScript").empty())
+        return "a program of the site says the password (StoragePassScript)";
+    const std::string storage = lower(conf.value("StorageType"));
+    if (!storage.empty() && storage != only_storage)
+        return "its StorageType is " + base::escape_untrusted(storage);
+    for (const char* name : carried) {
+        const std::string value = conf.value(name);
+        if (value.empty()) continue;
+        if (const auto line = conf_line(name, value); !line) return line.error().message;
+    }
+    return {};
+}
+
+bool is_elsewhere(std::string_view slurmdbd_conf, const Facts& facts) {
+    const std::string server = lower(conf_value(slurmdbd_conf, "StorageHost"));
+    if (by_socket(server)) return false;
+    const std::string address = address_of(server);
+    if (is_loopback(address)) return false;
+    const auto is_it = [&](const std::string& own) { return address_of(own) == address; };
+    if (!address.empty()) {
+        return std::ranges::none_of(facts.addresses, is_it) &&
+               std::ranges::none_of(facts.accounts.addresses, is_it);
+    }
+    // With its domain or without; the names of loopback that distributions write into /etc/hosts.
+    const std::string first = server.substr(0, server.find('.'));
+    return first != lower(facts.host) && first != "localhost" && first != "localhost4" &&
+           first != "localhost6" && first != "ip6-localhost" && first != "ip6-loopback";
+}
+
+Result<std::optional<DatabaseQuestion>> database_question(const DatabaseAsker& asker, Host& host,
+                                                          base::Reporter& reporter) {
+    const std::optional<DatabaseQuestion> nobody;
+    // Ours to start, later.
+    if (!asker.plan.database || asker.plan.database->local) return nobody;
+    SF_TRY(const PathInfo kept, host.look(std::string(slurmdbd_conf_path)));
+    const bool is_there = kept.type == PathInfo::Type::file;
+    // What was configured is not what was planned; slurmdbd will say so.
+    if (asker.only_start && !is_there) return nobody;
+    DatabaseQuestion question;
+    if (is_there) {
+        SF_TRY(question.conf, host.read(std::string(slurmdbd_conf_path)));
+        question.password_place = slurmdbd_conf_path;
+    } else {
+        for (const PlannedFile& file : asker.plan.files) {
+            if (file.path == slurmdbd_conf_path)
+                question.conf = base::replace_all(file.content, "@db_password@", asker.password);
+        }
+        question.password_place = base::escape_untrusted(asker.password_file);
+    }
+    const auto unasked = [&](const std::string& why) {
+        reporter.notice("the database is not asked before slurmdbd is started: {}: {}",
+                        slurmdbd_conf_path, why);
+        return nobody;
+    };
+    if (const std::string why = why_not_asked(question.conf); !why.empty()) return unasked(why);
+    if (by_socket(conf_value(question.conf, "StorageHost"))) return nobody;
+    // After a boot a server of this machine may be started later than we are.
+    if (asker.only_start && !is_elsewhere(question.conf, asker.facts)) return nobody;
+    question.slurmdbd = (asker.view / "sbin/slurmdbd").native();
+    question.version = asker.plan.version;
+    question.only_login = asker.only_login;
+    if (!is_there) return question;
+    if (const User* slurm = asker.facts.accounts.user("slurm")) {
+        const Group* group = asker.facts.accounts.group("slurm");
+        question.slurm = Ids{slurm->uid, group != nullptr ? group->gid : slurm->gid};
+        SF_TRY(const bool reached, everybody_reaches(asker.view, host));
+        if (!reached) {
+            return unasked("it is tried as user slurm, who does not reach " +
+                           base::escape_untrusted(asker.view.native()));
+        }
+    } else if (kept.owner.uid != 0) {
+        return unasked("it belongs to a user who is not slurm");
+    }
+    return question;
 }
 
 Status ask_database(const DatabaseQuestion& question, Host& host) {

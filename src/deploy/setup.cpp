@@ -111,11 +111,7 @@ public:
                                    "views/<version>/bin into PATH");
         }
         SF_TRY(const std::string names, read_names());
-        if (!x_options.dry_run) {
-            SF_TRY(x_lock, base::FileLock::acquire(fs::path(lock_file), [&] {
-                       x_reporter.notice("another slurm_install.sh is at work; waiting for it");
-                   }));
-        }
+        if (!x_options.dry_run) SF_CHECK(take_turn());
         SF_TRY(x_record, load_record(x_host));
         // Interrupted between the record and the link: what runs is what the link names.
         if (!x_record.prefix.empty()) {
@@ -136,6 +132,13 @@ public:
     }
 
 private:
+    Status take_turn() {
+        SF_TRY(x_lock, base::FileLock::acquire(fs::path(lock_file), [&] {
+                   x_reporter.notice("another slurm_install.sh is at work; waiting for it");
+               }));
+        return {};
+    }
+
     Status undo(const std::string& names) {
         SF_TRY(Accounts accounts, parse_accounts(names));
         Context context{x_host, x_reporter, x_record, accounts};
@@ -261,30 +264,17 @@ private:
     // rest is known, and it is made later.
     Status database_lets_us_in(const Plan& plan) {
         if (!plan.database) return {};
-        SF_TRY(const PathInfo kept, x_host.look(std::string(slurmdbd_conf_path)));
-        const bool is_there = kept.type == PathInfo::Type::file;
         const bool only_start = x_options.action == Action::start_services;
         if (!only_start) {
             SF_TRY(x_password, new_password(*plan.database, x_host));
-        } else if (!is_there) {
-            return {};  // what was configured is not what was planned; slurmdbd will say so
         }
-        DatabaseQuestion question;
-        if (is_there) {
-            SF_TRY(question.conf, x_host.read(std::string(slurmdbd_conf_path)));
-            question.password_place = slurmdbd_conf_path;
-        } else {
-            for (const PlannedFile& file : plan.files) {
-                if (file.path == slurmdbd_conf_path)
-                    question.conf = base::replace_all(file.content, "@db_password@", x_password);
-            }
-            question.password_place = base::escape_untrusted(x_options.db_password_file);
-        }
-        if (!is_elsewhere(question.conf)) return {};
-        const std::string view = model::bundle_view_path(x_own.bundle.version);
-        question.slurmdbd = (x_own.top / view / "sbin/slurmdbd").native();
-        question.version = x_own.bundle.version;
-        question.only_login = x_options.dry_run;
+        const fs::path view = x_own.top / model::bundle_view_path(x_own.bundle.version);
+        const DatabaseAsker asker{
+            plan,       x_facts,          view, x_password, x_options.db_password_file,
+            only_start, x_options.dry_run};
+        SF_TRY(const auto asked, database_question(asker, x_host, x_reporter));
+        if (!asked) return {};
+        const DatabaseQuestion& question = *asked;
         Status answered = ask_database(question, x_host);
         if (!answered && only_start && may_come(answered)) {
             // After a boot: the other machine may have been started with this one.

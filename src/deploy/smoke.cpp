@@ -5,7 +5,7 @@
 
 #include "base/text.hpp"
 #include "deploy/await.hpp"
-#include "deploy/database.hpp"
+#include "deploy/conf_file.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/local_http.hpp"
 

@@ -346,7 +346,7 @@ TEST(Database, NothingComesThroughTheNames) {
               "CREATE DATABASE IF NOT EXISTS slurm_acct_db;\n"
               "CREATE USER 'slurm'@'localhost' IDENTIFIED BY 'abc';\n"
               "GRANT ALL ON slurm_acct_db.* TO 'slurm'@'localhost';\n");
-    EXPECT_EQ(password_in("A=1\nstoragepass=x y \nB=2\n"), "x y");
+    EXPECT_EQ(password_in("A=1\nstoragepass = \"x y\" # z\nB=2\n"), "x y");
     EXPECT_EQ(password_in("A=1\n"), "");
     test::RecordingHost host;
     EXPECT_EQ(make_password(host).value().size(), 32U);

@@ -6,12 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "deploy/conf_file.hpp"
 #include "support/recording_host.hpp"
 
 namespace sf::deploy {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -34,10 +36,21 @@ protected:
         host.answer = [this](const base::Command& command, std::string_view) {
             patience.push_back(command.deadline.value());
             options.push_back(command.argv[1]);
-            EXPECT_FALSE(command.identity);
-            conf = host.text(command.environment.at("SLURM_CONF")
-                                 .substr(0, command.environment.at("SLURM_CONF").rfind('/')) +
-                             "/slurmdbd.conf");
+            EXPECT_EQ(command.identity.has_value(), question.slurm.has_value());
+            if (command.identity) {
+                EXPECT_EQ(command.identity->uid, 64030U);
+                EXPECT_EQ(command.identity->gid, 64031U);
+            }
+            const std::string folder =
+                command.environment.at("SLURM_CONF")
+                    .substr(0, command.environment.at("SLURM_CONF").rfind('/'));
+            conf = host.text(folder + "/slurmdbd.conf");
+            const Ids owner = question.slurm.value_or(Ids{});
+            for (const auto& [path, mode] :
+                 {std::pair{folder, 0700U}, {folder + "/slurmdbd.conf", 0600U}}) {
+                EXPECT_EQ(host.nodes[path].info.mode, mode);
+                EXPECT_EQ(host.nodes[path].info.owner, owner);
+            }
             base::Finished done;
             done.out = out;
             done.err = err;
@@ -169,11 +182,173 @@ TEST_F(RemoteDatabaseTest, AnOlderSlurmdbdIsLedToWhereItCanChangeNothing) {
     EXPECT_FALSE(ask());
 }
 
+// What stands in it is user slurm's word, and we are root.
+TEST_F(RemoteDatabaseTest, NothingThatSlurmdbdConfNamesIsRunOrLoaded) {
+    question.slurm = Ids{64030, 64031};
+    question.conf +=
+        "PluginDir=/home/slurm/evil\nArchiveScript=/home/slurm/evil.sh\nArchiveDir=/home/slurm\n"
+        "HashPlugin=hash/evil TLSType=tls/evil Parameters=Evil AuthInfo=socket=/home/slurm/s\n"
+        "StorageParameters=SSL_CA=/etc/ca.pem # PluginDir=/home/slurm/evil\n";
+    EXPECT_TRUE(ask());
+    EXPECT_THAT(conf, HasSubstr("\nSlurmUser=slurm\nAuthType=auth/none\n"));
+    EXPECT_THAT(conf, HasSubstr("\nStoragePass=secretword\n"));
+    EXPECT_THAT(conf, HasSubstr("\nStorageParameters=SSL_CA=/etc/ca.pem\n"));
+    EXPECT_THAT(conf, Not(HasSubstr("/home/slurm")));
+    EXPECT_THAT(conf, Not(HasSubstr("evil")));
+    EXPECT_THAT(conf, Not(HasSubstr("Evil")));
+
+    // No value of theirs becomes a line of its own.
+    question.conf += "StoragePass=a\\\nPluginDir=/home/slurm/evil\n";
+    EXPECT_TRUE(ask());
+    EXPECT_THAT(conf, HasSubstr("\nStoragePass=aPluginDir=/home/slurm/evil\n"));
+    EXPECT_EQ(conf_value(conf, "PluginDir"), "");
+    question.conf += "StoragePass=\"two words\" StorageUser=a\\#b\n";
+    EXPECT_TRUE(ask());
+    EXPECT_THAT(conf, HasSubstr("\nStoragePass=\"two words\"\n"));
+    EXPECT_THAT(conf, HasSubstr("\nStorageUser=a\\#b\n"));
+}
+
+TEST_F(RemoteDatabaseTest, WhatCannotBeCarriedIsNotTried) {
+    const std::string good = question.conf;
+    EXPECT_EQ(why_not_asked(good), "");
+    for (const auto& [line, why] :
+         {std::pair{"Include /home/slurm/more.conf", "it includes other files"},
+          {"StoragePassScript=/home/slurm/evil.sh", "StoragePassScript"},
+          {"storagetype=accounting_storage/none", "StorageType is accounting_storage/none"},
+          {"StoragePass=\"a\tb\"", "the value of StoragePass cannot be written"},
+          {"what is this", "a line that slurmdbd would not read"}}) {
+        question.conf = good + line + '\n';
+        EXPECT_THAT(why_not_asked(question.conf), HasSubstr(why));
+        const std::size_t before = options.size();
+        EXPECT_FALSE(ask());
+        EXPECT_EQ(options.size(), before) << line;
+    }
+}
+
+class DatabaseQuestionTest : public ::testing::Test {
+protected:
+    DatabaseQuestionTest() {
+        facts.host = "db9";
+        facts.accounts.users = {{"slurm", 64030, 64039}};
+        facts.accounts.groups = {{"slurm", 64031}};
+        plan.version = "25.11.2";
+        plan.database.emplace().local = false;
+        plan.files.push_back({"/etc/slurm/slurmdbd.conf",
+                              {"slurm", "slurm"},
+                              0600,
+                              "StorageHost=db1\nStoragePass=@db_password@\n",
+                              true});
+    }
+    std::optional<DatabaseQuestion> make(bool only_start = false) {
+        listener.heard.clear();
+        const DatabaseAsker asker{plan,       facts, "/t/views/25.11.2", "pass4word", "/root/p",
+                                  only_start, false};
+        return database_question(asker, host, listener).value();
+    }
+    void keep(const std::string& conf, Ids owner = {64030, 64031}) {
+        host.put("/etc/slurm/slurmdbd.conf", conf, 0600, owner);
+    }
+
+    test::RecordingHost host;
+    test::Listener listener;
+    Facts facts;
+    Plan plan;
+};
+
+TEST_F(DatabaseQuestionTest, OursIsAskedAsRootAndTheirsAsUserSlurm) {
+    const auto ours = make();
+    ASSERT_TRUE(ours);
+    EXPECT_FALSE(ours->slurm);
+    EXPECT_EQ(ours->conf, "StorageHost=db1\nStoragePass=pass4word\n");
+    EXPECT_EQ(ours->password_place, "/root/p");
+    EXPECT_EQ(ours->slurmdbd, "/t/views/25.11.2/sbin/slurmdbd");
+
+    keep("StorageHost=db1\nStoragePass=theirs\n");
+    const auto theirs = make();
+    ASSERT_TRUE(theirs);
+    EXPECT_EQ(theirs->slurm, (Ids{64030, 64031}));
+    EXPECT_THAT(theirs->conf, EndsWith("theirs\n"));
+    EXPECT_EQ(theirs->password_place, "/etc/slurm/slurmdbd.conf");
+    // Root's, whoever it is brought for: it is user slurm's in a moment.
+    keep("StorageHost=db1\n", {});
+    EXPECT_EQ(make()->slurm, (Ids{64030, 64031}));
+    facts.accounts.users.clear();
+    EXPECT_FALSE(make()->slurm);
+    keep("StorageHost=db1\n", {1000, 1000});
+    EXPECT_FALSE(make());
+    EXPECT_THAT(listener.heard, HasSubstr("belongs to a user who is not slurm"));
+}
+
+TEST_F(DatabaseQuestionTest, WhoCannotBeAskedIsNotAndThatIsSaid) {
+    keep("StorageHost=db1\nStoragePassScript=/etc/slurm/pass.sh\n");
+    EXPECT_FALSE(make());
+    EXPECT_THAT(listener.heard, HasSubstr("is not asked before slurmdbd is started: "
+                                          "/etc/slurm/slurmdbd.conf: a program of the site"));
+    keep("StorageHost=db1\n");
+    host.put_folder("/t", 0700);
+    EXPECT_FALSE(make());
+    EXPECT_THAT(listener.heard, HasSubstr("does not reach /t/views/25.11.2"));
+    host.put_folder("/t", 0755);
+    EXPECT_TRUE(make());
+    EXPECT_EQ(listener.heard, "");
+}
+
+// It is not up before we start it.
+TEST_F(DatabaseQuestionTest, AServerOfThisMachineIsNotWaitedForAfterABoot) {
+    plan.database->local = true;
+    keep("StorageHost=127.0.0.1\n");
+    EXPECT_FALSE(make());
+    EXPECT_FALSE(make(true));
+    keep("StorageHost=db1\n");
+    EXPECT_FALSE(make(true)) << "MariaDB is ours to start";
+
+    plan.database->local = false;
+    EXPECT_TRUE(make(true));
+    for (const char* here : {"127.0.0.1", "db9.example.org", "localhost  # here"}) {
+        keep(std::string("StorageHost=") + here + '\n');
+        EXPECT_FALSE(make(true)) << here;
+    }
+    // A site's own server on this machine, named by --db-host: that it lets us in is to be known.
+    keep("StorageHost=db9\n");
+    EXPECT_TRUE(make());
+    host.nodes.clear();
+    EXPECT_FALSE(make(true)) << "there is no slurmdbd.conf";
+    EXPECT_EQ(listener.heard, "");
+}
+
 TEST(IsElsewhere, AsSlurmdbdReadsIt) {
-    EXPECT_TRUE(is_elsewhere("storagehost = db1\n"));
-    EXPECT_FALSE(is_elsewhere("StorageHost=localhost\n"));
-    EXPECT_FALSE(is_elsewhere("#StorageHost=db1\n"));
-    EXPECT_FALSE(is_elsewhere(""));
+    Facts facts;
+    facts.host = "Db9";
+    facts.addresses = {"10.9.9.5", "2001:db8::5"};
+    facts.accounts.addresses = {"10.9.9.6", "127.0.1.1"};
+    const auto elsewhere = [&](const std::string& conf) { return is_elsewhere(conf, facts); };
+    for (const char* conf :
+         {"storagehost = db1\n", "StorageHost=\"db1\"\n", "DbdHost=db9 StorageHost=db1\n",
+          "StorageHost=localhost\nSTORAGEHOST=db1 # localhost\n", "StorageHost=db\\\n1\n",
+          "StorageHost=10.9.9.50\n", "StorageHost=2001:db8::6\n", "StorageHost=db91\n",
+          "StorageHost=128.0.0.1\n"})
+        EXPECT_TRUE(elsewhere(conf)) << conf;
+    for (const char* conf : {"",
+                             "StorageHost=localhost\n",
+                             "#StorageHost=db1\n",
+                             "StorageHost=localhost  # here\n",
+                             "StorageHost=\"localhost\"\n",
+                             "StorageHost=LocalHost\n",
+                             "StorageHost=127.0.0.1\n",
+                             "StorageHost=127.1.2.3\n",
+                             "StorageHost=::1\n",
+                             "StorageHost=0:0:0:0:0:0:0:1\n",
+                             "StorageHost=::ffff:127.0.0.1\n",
+                             "StorageHost=localhost.localdomain\n",
+                             "StorageHost=ip6-localhost\n",
+                             "StorageHost=db9\n",
+                             "StorageHost=DB9.example.org\n",
+                             "StorageHost=10.9.9.5\n",
+                             "StorageHost=10.9.9.6\n",
+                             "StorageHost=2001:DB8:0::5\n",
+                             "StorageHost=db1\nStorageUser=a StorageHost=localhost\n",
+                             "StorageHost=local\\\nhost\n"})
+        EXPECT_FALSE(elsewhere(conf)) << conf;
 }
 
 }  // namespace
