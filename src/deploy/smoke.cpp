@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds whole_patience{90};
 constexpr int array_tasks = 3;
+constexpr std::string_view auth_prefix = "auth/";
 
 class Smoke {
 public:
@@ -161,20 +162,44 @@ private:
         return {};
     }
 
+    // How it is reached, in the words of slurm.conf. User slurm may have written them, and root's
+    // sacctmgr reads them: none names a folder of plugins.
+    static Result<std::string> conf_for_dbd(const ConfFile& theirs) {
+        const auto or_else = [&](const char* name, const char* absent) {
+            const std::string value = theirs.value(name);
+            return value.empty() ? std::string(absent) : value;
+        };
+        const std::string auth = or_else("AuthType", "auth/munge");
+        const std::string plugin = auth.substr(std::min(auth.size(), auth_prefix.size()));
+        if (!auth.starts_with(auth_prefix) || plugin.empty() ||
+            plugin.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+            return fail(Code::refused, "AuthType '{}' names no plugin of Slurm's",
+                        base::escape_untrusted(auth));
+        std::string text =
+            "ClusterName=slurm-setup\nSlurmctldHost=localhost\n"
+            "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\n";
+        // As documented, the two are changed together.
+        if (plugin == "slurm") text += "CredType=cred/slurm\n";
+        for (const auto& [name, value] : {std::pair{"AuthType", auth},
+                                          {"AuthInfo", theirs.value("AuthInfo")},
+                                          {"SlurmUser", or_else("SlurmUser", "slurm")},
+                                          {"AccountingStoragePort", or_else("DbdPort", "6819")}}) {
+            if (value.empty()) continue;
+            SF_TRY(const std::string line, conf_line(name, value));
+            text += line;
+        }
+        return text;
+    }
+
     // A host of slurmdbd alone has no slurm.conf that leads the tools to it: it gets one for as
     // long as this takes. Its own account of the user root is read from its database.
     Status dbd() {
         SF_TRY(const std::string nonce, make_password(x_host));
         const std::string path = "/run/slurm-setup-" + nonce.substr(0, 16) + ".conf";
-        SF_TRY(const std::string conf, x_host.read(std::string(slurmdbd_conf_path)));
-        const std::string port = conf_value(conf, "DbdPort");
-        SF_CHECK(x_host.write_new(path,
-                                  "ClusterName=slurm-setup\nSlurmctldHost=localhost\n"
-                                  "SlurmUser=slurm\nAuthType=auth/munge\n"
-                                  "AccountingStorageType=accounting_storage/slurmdbd\n"
-                                  "AccountingStorageHost=localhost\nAccountingStoragePort=" +
-                                      (port.empty() ? "6819" : port) + '\n',
-                                  0600, {}));
+        SF_TRY(const std::string theirs, x_host.read(std::string(slurmdbd_conf_path)));
+        SF_TRY(const std::string conf, base::during(conf_for_dbd(ConfFile::parse(theirs)),
+                                                    "reading " + std::string(slurmdbd_conf_path)));
+        SF_CHECK(x_host.write_new(path, conf, 0600, {}));
         x_conf = path;
         const auto said = await(
             30, {"sacctmgr", "-n", "-P", "show", "account", "root", "format=Account"}, {"root"});

@@ -102,6 +102,40 @@ TEST_F(SmokeTest, AHostOfSlurmdbdAloneReadsItsDatabase) {
         EXPECT_FALSE(path.starts_with("/run/slurm-setup")) << path;
 }
 
+// Its words are user slurm's, and root's sacctmgr reads what is made of them.
+TEST_F(SmokeTest, SlurmdbdIsAskedAsItsConfigurationSays) {
+    subject.dbd = true;
+    sacctmgr = "root";
+    const auto put = [&](const std::string& conf) {
+        host.put("/etc/slurm/slurmdbd.conf", conf, 0600);
+        conf_of_dbd.clear();
+    };
+    put("DbdHost=db1\n");
+    ASSERT_TRUE(prove());
+    EXPECT_THAT(conf_of_dbd, HasSubstr("\nAuthType=auth/munge\nSlurmUser=slurm\n"
+                                       "AccountingStoragePort=6819\n"));
+    EXPECT_THAT(conf_of_dbd, Not(HasSubstr("CredType")));
+
+    put("authtype=\"auth/slurm\" # by hand\nAuthInfo=use_client_ids SlurmUser=acct\n"
+        "PluginDir=/home/slurm/evil\nInclude /home/slurm/evil.conf\nStoragePass=secretword\n");
+    ASSERT_TRUE(prove());
+    EXPECT_THAT(conf_of_dbd, HasSubstr("\nCredType=cred/slurm\nAuthType=auth/slurm\n"
+                                       "AuthInfo=use_client_ids\nSlurmUser=acct\n"));
+    EXPECT_THAT(conf_of_dbd, Not(HasSubstr("evil")));
+    EXPECT_THAT(conf_of_dbd, Not(HasSubstr("secretword")));
+
+    put("AuthInfo=socket=/run/m\\\nPluginDir=/evil\n");
+    ASSERT_TRUE(prove());
+    EXPECT_THAT(conf_of_dbd, HasSubstr("\nAuthInfo=socket=/run/mPluginDir=/evil\n"));
+    for (const char* bad :
+         {"AuthType=../evil", "AuthType=auth/../evil", "AuthType=auth/",
+          "AuthType=\"auth/munge PluginDir=/evil\"", "AuthType=auth/munge AuthInfo=\"a\tb\""}) {
+        put(bad);
+        EXPECT_FALSE(prove()) << bad;
+        EXPECT_EQ(conf_of_dbd, "") << bad;
+    }
+}
+
 TEST_F(SmokeTest, AControllerIsKnownToSlurmdbd) {
     subject.controller = true;
     EXPECT_THAT(prove().value(), Not(Contains(HasSubstr("slurmdbd"))));
