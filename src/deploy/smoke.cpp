@@ -103,26 +103,34 @@ private:
     // Until it prints one of `wanted`, and which.
     Result<std::string> await(int seconds, const std::vector<std::string>& argv,
                               const std::vector<std::string>& wanted) {
-        std::string said;
         std::string got;
-        const auto ask = [&](std::chrono::milliseconds left) -> Result<bool> {
-            SF_TRY(const base::Finished done, call(argv, false, {}, left));
-            said = std::string(base::trim(done.exit.ok() ? done.out : done.err));
-            if (!done.exit.ok()) return false;
+        const auto is_it = [&](const std::string& said) {
             const auto found = std::ranges::find_if(wanted, [&](const std::string& each) {
                 return said.find(each) != std::string::npos;
             });
-            if (found == wanted.end()) return false;
-            got = *found;
-            return true;
+            if (found != wanted.end()) got = *found;
+            return found != wanted.end();
+        };
+        SF_CHECK(await_if(seconds, argv, is_it, '\'' + base::join(wanted, "' or '") + '\''));
+        return got;
+    }
+    // Until what it prints is that; `wanted` says what, to people.
+    template <class IsIt>
+    Status await_if(int seconds, const std::vector<std::string>& argv, IsIt is_it,
+                    const std::string& wanted) {
+        std::string said;
+        const auto ask = [&](std::chrono::milliseconds left) -> Result<bool> {
+            SF_TRY(const base::Finished done, call(argv, false, {}, left));
+            said = std::string(base::trim(done.exit.ok() ? done.out : done.err));
+            return done.exit.ok() && is_it(said);
         };
         SF_TRY(const bool answered, deploy::await(x_host, std::chrono::seconds(seconds), ask));
-        if (answered) return got;
-        return base::fail_hint(Code::exhausted,
-                               fmt::format("after {} s '{}' still says '{}', not '{}'", seconds,
-                                           base::shell_join(argv), base::escape_untrusted(said),
-                                           base::join(wanted, "' or '")),
-                               "see the logs in " + x_subject.logs);
+        if (answered) return {};
+        return base::fail_hint(
+            Code::exhausted,
+            fmt::format("after {} s '{}' still says '{}', not {}", seconds, base::shell_join(argv),
+                        base::escape_untrusted(said), wanted),
+            "see the logs in " + x_subject.logs);
     }
 
     Status await_end() {
@@ -216,12 +224,22 @@ private:
         SF_TRY(const std::string config, must({"scontrol", "show", "config"}, false));
         const std::string cluster = conf_value(config, "ClusterName");
         const std::string server = conf_value(config, "AccountingStorageHost");
-        // It has no address there before.
-        std::vector<std::string> wanted;
-        for (char digit = '0'; digit <= '9'; ++digit) wanted.push_back(cluster + '|' + digit);
-        const std::vector<std::string> show{
-            "sacctmgr", "-n", "-P", "show", "cluster", cluster, "format=Cluster,ControlHost"};
-        SF_CHECK(await(30, show, wanted).map([](const std::string&) {}));
+        const std::vector<std::string> show{"sacctmgr",
+                                            "-n",
+                                            "-P",
+                                            "show",
+                                            "cluster",
+                                            cluster,
+                                            "format=Cluster,ControlHost,ControlPort"};
+        // It has no address and no port there before, and none once it has gone.
+        const auto is_known = [&](const std::string& said) {
+            return std::ranges::any_of(base::split(said, '\n'), [&](const std::string& line) {
+                const std::vector<std::string> fields = base::split(line, '|');
+                return fields.size() == 3 && fields[0] == cluster && !fields[1].empty() &&
+                       !fields[2].empty() && fields[2] != "0";
+            });
+        };
+        SF_CHECK(await_if(30, show, is_known, "where slurmctld of " + cluster + " is"));
         x_proved.push_back("sacctmgr: slurmdbd on " + base::escape_untrusted(server) +
                            " knows slurmctld of cluster " + base::escape_untrusted(cluster));
         return {};

@@ -140,15 +140,31 @@ TEST_F(SmokeTest, AControllerIsKnownToSlurmdbd) {
     subject.controller = true;
     EXPECT_THAT(prove().value(), Not(Contains(HasSubstr("slurmdbd"))));
     subject.accounting = true;
-    sacctmgr = "alpha|10.9.9.1";
+    sacctmgr = "alpha|10.9.9.1|6817";
     const auto proved = prove();
     ASSERT_TRUE(proved) << proved.error().text();
     EXPECT_THAT(*proved, Contains("sacctmgr: slurmdbd on db1 knows slurmctld of cluster alpha"));
     // It is in the database, but not there: registered once, by an earlier run.
-    sacctmgr = "alpha|";
+    sacctmgr = "alpha||0";
     const auto away = prove();
     ASSERT_FALSE(away);
-    EXPECT_THAT(away.error().text(), HasSubstr("alpha|"));
+    EXPECT_THAT(away.error().text(), HasSubstr("alpha||0"));
+    EXPECT_THAT(away.error().text(), HasSubstr("not where slurmctld of alpha is"));
+}
+
+TEST_F(SmokeTest, AControllersAddressMayBeAnyKindOfAddress) {
+    subject.controller = subject.accounting = true;
+    for (const char* known : {"alpha|fd00::1|6817", "alpha|2001:db8::1|6817", "alpha|::1|6817",
+                              "alpha|head|6817", "beta||0\nalpha|fe80::1|7000"}) {
+        sacctmgr = known;
+        EXPECT_TRUE(prove()) << known;
+    }
+    for (const char* unknown :
+         {"alpha|fd00::1|0", "alpha||6817", "alpha|fd00::1|", "alphabet|fd00::1|6817",
+          "alpha||0\nbeta|fd00::1|6817", "alpha|1"}) {
+        sacctmgr = unknown;
+        EXPECT_FALSE(prove()) << unknown;
+    }
 }
 
 }  // namespace
