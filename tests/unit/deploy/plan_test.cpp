@@ -467,6 +467,13 @@ TEST_F(PlanTest, WhatNeedsAConfigurationWaitsForSackd) {
     ASSERT_LT(sackd, rest);
     ASSERT_NE(rest, services.end());
     EXPECT_EQ(sackd->ready_port, 6818U);
+    // With systemd, by the units.
+    host.put_folder("/run/systemd/system");
+    const std::string after =
+        file(plan({"--full-init", "--role", "rest", "--controller", "head1"}).planned.plan,
+             "/etc/systemd/system/slurmrestd.service");
+    for (const char* unit : {" sackd.service", " slurmctld.service"})
+        EXPECT_NE(after.substr(0, after.find("[Service]")).find(unit), std::string::npos) << unit;
 }
 
 TEST_F(PlanTest, SlurmdTellsTheNode) {
