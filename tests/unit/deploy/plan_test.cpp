@@ -341,7 +341,7 @@ TEST_F(PlanTest, LogsAreRotatedWhereTheyAre) {
     };
     const std::string ctld = "/var/log/slurm/*.log {";
     const std::string node = "/var/log/slurmd/slurmd.log {";
-    const std::string consoles = "/var/log/slurmd/*.console.log {";
+    const std::string consoles = "/var/log/slurmd/*.console.log /var/log/slurmd/supervisor.log {";
     host.put("/etc/munge/munge.key", "k", 0400);
     EXPECT_EQ(rotated({}), (std::set{ctld, node, consoles}));
     EXPECT_EQ(rotated({"--role", "login", "--controller", "h"}), (std::set{consoles}));
