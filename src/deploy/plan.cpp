@@ -25,6 +25,16 @@ Result<std::string> text_of(const Json& json, const char* key) {
     return fail(Code::corrupt, "a service lacks '{}'", key);
 }
 
+base::Status read_seconds(const Json& json, const char* key, const std::string& name,
+                          std::chrono::seconds& into) {
+    if (!json.contains(key)) return {};
+    if (!json[key].is_number_unsigned() || json[key].get<std::uint64_t>() > most_patience)
+        return fail(Code::corrupt, "'{}' of {} is no number of seconds up to {}", key,
+                    base::escape_untrusted(name), most_patience);
+    into = std::chrono::seconds(json[key].get<std::int64_t>());
+    return {};
+}
+
 Result<Service> read_service(const Json& json) {
     if (!json.is_object()) return fail(Code::corrupt, "a service is not an object");
     Service service;
@@ -38,13 +48,9 @@ Result<Service> read_service(const Json& json) {
         return fail(Code::corrupt, "'ready_port' of {} is no port",
                     base::escape_untrusted(service.name));
     service.ready_port = json["ready_port"].get<std::uint16_t>();
-    if (json.contains("patience")) {  // lists of before have none
-        if (!json["patience"].is_number_unsigned() ||
-            json["patience"].get<std::uint64_t>() > most_patience)
-            return fail(Code::corrupt, "'patience' of {} is no number of seconds up to {}",
-                        base::escape_untrusted(service.name), most_patience);
-        service.patience = std::chrono::seconds(json["patience"].get<std::int64_t>());
-    }
+    // Lists of before have none.
+    SF_CHECK(read_seconds(json, "patience", service.name, service.patience));
+    SF_CHECK(read_seconds(json, "boot_patience", service.name, service.boot_patience));
     for (const char* key : {"argv", "environment"}) {
         if (!json.contains(key)) return fail(Code::corrupt, "a service lacks '{}'", key);
     }
@@ -127,15 +133,18 @@ std::string to_text(const Plan& plan) {
 Result<std::string> services_to_json(const std::vector<Service>& services) {
     Json list = Json::array();
     for (const Service& service : services) {
-        list.push_back({{"name", service.name},
-                        {"argv", service.argv},
-                        {"environment", service.environment},
-                        {"user", service.owner.user},
-                        {"group", service.owner.group},
-                        {"ready_socket", service.ready_socket},
-                        {"ready_port", service.ready_port},
-                        {"patience", service.patience.count()},
-                        {"log", service.log}});
+        Json item{{"name", service.name},
+                  {"argv", service.argv},
+                  {"environment", service.environment},
+                  {"user", service.owner.user},
+                  {"group", service.owner.group},
+                  {"ready_socket", service.ready_socket},
+                  {"ready_port", service.ready_port},
+                  {"patience", service.patience.count()},
+                  {"log", service.log}};
+        if (service.boot_patience.count() > 0)
+            item["boot_patience"] = service.boot_patience.count();
+        list.push_back(std::move(item));
     }
     const Json json{{"schema", schema}, {"services", list}};
     SF_TRY([[maybe_unused]] const std::string checked, base::canonical_json(json));

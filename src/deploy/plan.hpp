@@ -63,7 +63,13 @@ struct Service {
     // How long it may take to begin to listen, and to end: only then it counts as stuck. Ending a
     // database server or a conversion of its tables by force is no way to end them.
     std::chrono::seconds patience{60};
+    // To begin to listen after a boot, where that is longer: what it needs may come up with this
+    // host, on another.
+    std::chrono::seconds boot_patience{0};
 };
+
+// For what is on another machine, after a boot.
+inline constexpr std::chrono::seconds default_boot_patience{60};
 
 struct PlannedDatabase {
     bool local = true;          // over the socket, as root: made where absent
@@ -90,6 +96,7 @@ struct Plan {
     bool copy = false;    // from where it was unpacked to `tree`
     bool systemd = false;
     bool start = false;
+    bool after_boot = false;  // maybe: what was configured before is started, and no more
     std::vector<PlannedUser> users;
     std::vector<PlannedFolder> folders;
     std::vector<PlannedSecret> secrets;

@@ -380,6 +380,7 @@ private:
             sackd.ready_port = 6818;
             // It asks slurmctld every ten seconds, and does not end by being asked meanwhile.
             sackd.patience = std::chrono::seconds(30);
+            sackd.boot_patience = default_boot_patience;
         }
         if (has(Role::rest)) {
             Service& rest = service("slurmrestd",

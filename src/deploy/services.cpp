@@ -165,7 +165,7 @@ Status with_supervisor(const Plan& plan, Context& context, const std::string& he
         SF_CHECK(stop_supervisor(context.host, pid_file));
         context.reporter.info("stopped the daemons: what they read has changed");
     }
-    SF_CHECK(start_supervisor(helper, context.reporter));
+    SF_CHECK(start_supervisor(helper, context.reporter, plan.after_boot));
     std::vector<std::string> names;
     for (const Service& service : plan.services) names.push_back(service.name);
     context.changed("daemons started: " + base::join(names, ", "));

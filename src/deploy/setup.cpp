@@ -42,7 +42,6 @@ using base::Status;
 namespace {
 
 constexpr int names_fd = 3;
-constexpr std::chrono::seconds boot_patience{60};
 constexpr std::string_view lock_file = "/run/slurm-setup.lock";
 
 // Whether it could be written; fmt::print would throw, and end an installation half way.
@@ -279,11 +278,13 @@ private:
         if (!answered && only_start && may_come(answered)) {
             // After a boot: the other machine may have been started with this one.
             x_reporter.notice("{}; it is asked again for {} s", answered.error().text(),
-                              boot_patience.count());
-            SF_CHECK(await(x_host, boot_patience, [&](std::chrono::milliseconds) -> Result<bool> {
-                         answered = ask_database(question, x_host);
-                         return answered || !may_come(answered);
-                     }).map([](bool) {}));
+                              default_boot_patience.count());
+            SF_CHECK(await(x_host, default_boot_patience,
+                           [&](std::chrono::milliseconds) -> Result<bool> {
+                               answered = ask_database(question, x_host);
+                               return answered || !may_come(answered);
+                           })
+                         .map([](bool) {}));
         }
         answered = base::during(answered, "asking the database for accounting");
         if (answered || !x_options.no_start) return answered;
@@ -324,6 +325,7 @@ private:
             plan.secrets.clear();
             plan.files.clear();
             plan.leased = x_record.leased;  // as it was configured
+            plan.after_boot = true;
             if (!plan.leased) std::erase(plan.units, lease_timer);
         } else {
             x_record.answers = planned.answers;
@@ -387,12 +389,14 @@ private:
     std::string x_password;  // of a slurmdbd.conf that is made now
 };
 
-// slurm-setup supervise --ready-fd=N: started by ourselves only.
+// slurm-setup supervise --ready-fd=N [--after-boot]: started by ourselves only.
 int run_supervisor(const std::vector<std::string>& words) {
     SupervisorOptions options;
     for (std::size_t i = 1; i < words.size(); ++i) {
         if (words[i] == "--ready-fd=3") {
             options.ready_fd = 3;
+        } else if (words[i] == "--after-boot") {
+            options.after_boot = true;
         } else {
             return exit_code(
                 fail(Code::usage, "supervise takes no '{}'", base::escape_untrusted(words[i])));

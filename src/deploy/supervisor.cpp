@@ -57,8 +57,8 @@ void tell(int descriptor, const std::string& text) {
 
 class Supervisor {
 public:
-    Supervisor(Host& host, base::Reporter& reporter, int ready_fd)
-        : x_host(host), x_reporter(reporter), x_ready_fd(ready_fd) {}
+    Supervisor(Host& host, base::Reporter& reporter, int ready_fd, bool after_boot)
+        : x_host(host), x_reporter(reporter), x_ready_fd(ready_fd), x_after_boot(after_boot) {}
 
     Status load(const std::string& list) {
         SF_TRY(const std::string text, x_host.read(list));
@@ -172,8 +172,11 @@ private:
 
     Status wait_until_ready(Daemon& daemon) {
         const Service& service = daemon.service;
-        const Clock::time_point end = Clock::now() + service.patience;
-        Clock::time_point tell_at = Clock::now() + telling_pause;
+        const bool longer = x_after_boot && service.boot_patience > service.patience;
+        const seconds patience = longer ? service.boot_patience : service.patience;
+        const Clock::time_point end = Clock::now() + patience;
+        const seconds quiet = longer ? std::min(service.patience, telling_pause) : telling_pause;
+        Clock::time_point tell_at = Clock::now() + quiet;
         for (;;) {
             SF_CHECK(base::check_stop());
             SF_TRY(const auto exit, daemon.child->wait_for(milliseconds{0}));
@@ -181,17 +184,16 @@ private:
             SF_TRY(const bool ready, is_ready(service));
             if (ready) return {};
             if (Clock::now() > end) {
-                return base::fail_hint(
-                    Code::exhausted,
-                    fmt::format("{} does not listen after {} s{}", service.name,
-                                service.patience.count(), last_lines(service.log)),
-                    "its console is " + service.log);
+                return base::fail_hint(Code::exhausted,
+                                       fmt::format("{} does not listen after {} s{}", service.name,
+                                                   patience.count(), last_lines(service.log)),
+                                       "its console is " + service.log);
             }
             if (Clock::now() > tell_at) {
                 tell_at = end + turn;  // once
                 tell(x_ready_fd, fmt::format("{}{} does not listen after {} s, and has {} s{}",
-                                             waiting_mark, service.name, telling_pause.count(),
-                                             service.patience.count(), last_lines(service.log)));
+                                             waiting_mark, service.name, quiet.count(),
+                                             patience.count(), last_lines(service.log)));
             }
             x_host.sleep(turn);
         }
@@ -258,6 +260,7 @@ private:
     Host& x_host;
     base::Reporter& x_reporter;
     int x_ready_fd;
+    bool x_after_boot;
     std::vector<Daemon> x_daemons;
 };
 
@@ -279,7 +282,7 @@ Result<base::Fd> lock_pid_file(const std::string& path) {
 }  // namespace
 
 struct Daemons::Watched {
-    Watched(Host& host, base::Reporter& reporter) : all(host, reporter, -1) {}
+    Watched(Host& host, base::Reporter& reporter) : all(host, reporter, -1, false) {}
     Supervisor all;
 };
 
@@ -310,7 +313,7 @@ Status supervise(const SupervisorOptions& options, Host& host, base::Reporter& r
         tell(options.ready_fd, lock.error().text());
         return tl::unexpected(lock.error());
     }
-    Supervisor supervisor(host, reporter, options.ready_fd);
+    Supervisor supervisor(host, reporter, options.ready_fd, options.after_boot);
     Status status = supervisor.load(options.list);
     if (status) status = supervisor.start_all();
     if (!status) {
@@ -369,7 +372,7 @@ Result<std::string> last_word(int descriptor, base::Reporter& reporter) {
 
 }  // namespace
 
-Status start_supervisor(const std::string& helper, base::Reporter& reporter,
+Status start_supervisor(const std::string& helper, base::Reporter& reporter, bool after_boot,
                         const std::string& log_file) {
     SF_TRY(const base::Fd log,
            base::open_file(log_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
@@ -379,6 +382,7 @@ Status start_supervisor(const std::string& helper, base::Reporter& reporter,
     base::Fd write_end(ends[1]);
     base::Command command;
     command.argv = {helper, "supervise", "--ready-fd=3"};
+    if (after_boot) command.argv.emplace_back("--after-boot");
     command.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}};
     command.directory = "/";
     command.stdout_fd = log.get();

@@ -33,6 +33,7 @@ struct SupervisorOptions {
     std::string pid_file{supervisor_pid};
     // Lines: "waiting: ..." where it takes long; at the end "ready", or what is wrong.
     int ready_fd = -1;
+    bool after_boot = false;  // what waits for another host has its boot_patience
 };
 
 // The same daemons for whoever watches them himself: started in order, never again, ended in
@@ -66,7 +67,7 @@ private:
 // Starts `helper supervise` as a daemon, and waits until all of it is up or one of it is not.
 // Asked to stop meanwhile it asks the supervisor to end, and does not kill it: a database is in it.
 [[nodiscard]] base::Status start_supervisor(
-    const std::string& helper, base::Reporter& reporter,
+    const std::string& helper, base::Reporter& reporter, bool after_boot,
     const std::string& log_file = std::string(supervisor_log));
 // SIGTERM, and waits until it has ended all.
 [[nodiscard]] base::Status stop_supervisor(Host& host, const std::string& pid_file);

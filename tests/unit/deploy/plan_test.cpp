@@ -467,6 +467,11 @@ TEST_F(PlanTest, WhatNeedsAConfigurationWaitsForSackd) {
     ASSERT_LT(sackd, rest);
     ASSERT_NE(rest, services.end());
     EXPECT_EQ(sackd->ready_port, 6818U);
+    EXPECT_EQ(sackd->patience.count(), 30);
+    EXPECT_EQ(sackd->boot_patience.count(), 60) << "its controller may boot with it";
+    EXPECT_EQ(rest->boot_patience.count(), 0);
+    const auto read = services_from_json(services_to_json(services).value()).value();
+    EXPECT_EQ(std::ranges::find(read, "sackd", &Service::name)->boot_patience.count(), 60);
     // With systemd, by the units.
     host.put_folder("/run/systemd/system");
     const std::string after =

@@ -4,9 +4,12 @@
 #include "deploy/services.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <fcntl.h>
 #include <signal.h>
 #include <thread>
 #include <unistd.h>
@@ -480,11 +483,56 @@ TEST_F(RealProcesses, EachDaemonHasItsOwnPatience) {
     EXPECT_NE(listener.heard.find("quick does not end: killed"), std::string::npos);
 }
 
+// A login host that boots before its controller: nothing listens for a while.
+TEST_F(RealProcesses, AfterABootThereIsMorePatienceForOtherHosts) {
+    Service late;
+    late.name = "late";
+    late.log = at("log");
+    late.owner = {std::to_string(::getuid()), std::to_string(::getgid())};
+    late.argv = {daemon("late", "0")};
+    late.ready_socket = at("socket");
+    late.patience = 1s;
+    late.boot_patience = 60s;
+    ASSERT_TRUE(base::write_file(at("list"), services_to_json({late}).value()));
+    LinuxHost host;
+    const base::Status impatient = supervise({at("list"), at("pid"), -1, false}, host, listener);
+    ASSERT_FALSE(impatient);
+    EXPECT_NE(impatient.error().text().find("late does not listen after 1 s"), std::string::npos);
+
+    base::clear_stop();
+    int told[2];
+    ASSERT_EQ(::pipe2(told, O_CLOEXEC), 0);
+    base::Status status;
+    std::thread supervisor([&] {
+        status = supervise({at("list"), at("pid"), told[1], true}, host, listener);
+    });
+    std::string said;
+    const auto read_line = [&] {
+        said.clear();
+        for (char c = 0; ::read(told[0], &c, 1) == 1 && c != '\n';) said += c;
+    };
+    read_line();
+    EXPECT_NE(said.find("late does not listen after 1 s, and has 60 s"), std::string::npos) << said;
+    const base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    ASSERT_LT(at("socket").size(), sizeof name.sun_path);
+    at("socket").copy(name.sun_path, sizeof name.sun_path - 1);
+    ASSERT_EQ(::bind(listening.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+    ASSERT_EQ(::listen(listening.get(), 1), 0);
+    read_line();
+    EXPECT_EQ(said, "ready");
+    ::close(told[0]);
+    base::request_stop(SIGTERM);
+    supervisor.join();
+    EXPECT_TRUE(status);
+}
+
 // A tool for the supervisor: here one that is not ready yet, and asked to end meanwhile.
 TEST_F(RealProcesses, AnImpatientCallerDoesNotKillTheSupervisor) {
     ASSERT_TRUE(base::write_file(at("helper"),
-                                 "#!/bin/sh\nexec >" + at("out") + " 2>&1\ntrap ': >" +
-                                     at("helper") +
+                                 "#!/bin/sh\necho \"$@\" >" + at("words") + "\nexec >" + at("out") +
+                                     " 2>&1\ntrap ': >" + at("helper") +
                                      ".end; exit 0' TERM\necho 'waiting: for it' "
                                      ">&3\n: >" +
                                      at("helper") + ".up\nwhile :; do sleep 0.05; done\n",
@@ -494,11 +542,12 @@ TEST_F(RealProcesses, AnImpatientCallerDoesNotKillTheSupervisor) {
         std::this_thread::sleep_for(200ms);
         base::request_stop(SIGINT);
     });
-    const auto started = start_supervisor(at("helper"), listener, at("log"));
+    const auto started = start_supervisor(at("helper"), listener, true, at("log"));
     impatient.join();
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, base::Code::interrupted);
     EXPECT_NE(listener.heard.find("for it"), std::string::npos);
+    EXPECT_EQ(base::read_file(at("words")).value(), "supervise --ready-fd=3 --after-boot\n");
     wait_for("helper.end");
     EXPECT_TRUE(base::exists(at("helper.end"))) << "it was killed";
 }
