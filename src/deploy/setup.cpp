@@ -18,6 +18,7 @@
 #include "deploy/database.hpp"
 #include "deploy/engine.hpp"
 #include "deploy/host_lease.hpp"
+#include "deploy/leftovers.hpp"
 #include "deploy/linux_host.hpp"
 #include "deploy/node_parameters.hpp"
 #include "deploy/options.hpp"
@@ -110,7 +111,10 @@ public:
                                    "views/<version>/bin into PATH");
         }
         SF_TRY(const std::string names, read_names());
-        if (!x_options.dry_run) SF_CHECK(take_turn());
+        if (!x_options.dry_run) {
+            SF_CHECK(take_turn());
+            remove_leftovers(x_host, x_reporter);
+        }
         SF_TRY(x_record, load_record(x_host));
         // Interrupted between the record and the link: what runs is what the link names.
         if (!x_record.prefix.empty()) {
@@ -274,6 +278,8 @@ private:
         SF_TRY(const auto asked, database_question(asker, x_host, x_reporter));
         if (!asked) return {};
         const DatabaseQuestion& question = *asked;
+        // Whoever comes meanwhile would take what the question lies in for a leftover.
+        if (x_options.dry_run) SF_CHECK(take_turn());
         Status answered = ask_database(question, x_host);
         if (!answered && only_start && may_come(answered)) {
             // After a boot: the other machine may have been started with this one.
