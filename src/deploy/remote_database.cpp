@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <vector>
 
 #include "base/text.hpp"
 #include "deploy/conf_file.hpp"
@@ -63,10 +64,8 @@ public:
         x_folder = "/run/slurm-setup-" + nonce.substr(0, 16);
         SF_CHECK(x_host.make_folder(x_folder, 0700, owner()));
         const Status answered = ask();
-        for (const char* name : {"/slurmdbd.conf", "/slurmdbd.pid"}) {
-            SF_TRY(const PathInfo info, x_host.look(x_folder + name));
-            if (info.type != PathInfo::Type::absent) SF_CHECK(x_host.remove(x_folder + name));
-        }
+        SF_TRY(const std::vector<std::string> left, x_host.list(x_folder));
+        for (const std::string& name : left) SF_CHECK(x_host.remove(x_folder + '/' + name));
         SF_CHECK(x_host.remove(x_folder));
         return answered;
     }

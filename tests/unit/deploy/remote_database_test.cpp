@@ -51,6 +51,8 @@ protected:
                 EXPECT_EQ(host.nodes[path].info.mode, mode);
                 EXPECT_EQ(host.nodes[path].info.owner, owner);
             }
+            host.put(folder + "/slurmdbd.pid", "1\n", 0644, owner);
+            host.put(folder + "/core", "secretword", 0600, owner);
             base::Finished done;
             done.out = out;
             done.err = err;
