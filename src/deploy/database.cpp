@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/database.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -11,6 +12,7 @@
 #include "deploy/facts.hpp"
 #include "deploy/listening.hpp"
 #include "deploy/names.hpp"
+#include "deploy/remote_database.hpp"
 #include "deploy/tool.hpp"
 
 namespace sf::deploy {
@@ -204,7 +206,13 @@ Result<Access> access_of(Host& host) {
     Access access{conf_value(conf, "StorageHost"), conf_value(conf, "StoragePort"),
                   conf_value(conf, "StorageUser"), conf_value(conf, "StoragePass"),
                   conf_value(conf, "StorageLoc")};
-    if (access.host == "localhost") access.host.clear();
+    // A server here that nobody runs now is run for the time it takes, over its socket alone; one
+    // that does listen may be another, or a way to one.
+    const std::string port = access.port.empty() ? "3306" : access.port;
+    SF_TRY(const Listeners listeners, find_listeners(host));
+    const bool listens = std::ranges::any_of(
+        listeners.ports, [&](std::uint16_t each) { return std::to_string(each) == port; });
+    if (access.host == "localhost" || (is_loopback(access.host) && !listens)) access.host.clear();
     if (access.name.empty()) access.name = "slurm_acct_db";
     const auto good = check_password(access.password);
     if (!good || access.user.empty() || access.name.starts_with('-')) {

@@ -196,10 +196,6 @@ std::string address_of(const std::string& text) {
     return within ? bytes.substr(12) : bytes;
 }
 
-bool is_loopback(const std::string& address) {
-    return (address.size() == 4 && address[0] == 127) || address == std::string(15, '\0') + '\1';
-}
-
 std::string lower(std::string text) {
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return text;
@@ -236,20 +232,30 @@ std::string why_not_asked(std::string_view slurmdbd_conf) {
     return {};
 }
 
+bool is_loopback(const std::string& server) {
+    const std::string address = address_of(server);
+    if (!address.empty()) {
+        return (address.size() == 4 && address[0] == 127) ||
+               address == std::string(15, '\0') + '\1';
+    }
+    // Those that distributions write into /etc/hosts.
+    const std::string name = lower(server);
+    const std::string first = name.substr(0, name.find('.'));
+    return first == "localhost" || first == "localhost4" || first == "localhost6" ||
+           first == "ip6-localhost" || first == "ip6-loopback";
+}
+
 bool is_elsewhere(std::string_view slurmdbd_conf, const Facts& facts) {
     const std::string server = lower(conf_value(slurmdbd_conf, "StorageHost"));
-    if (by_socket(server)) return false;
+    if (by_socket(server) || is_loopback(server)) return false;
     const std::string address = address_of(server);
-    if (is_loopback(address)) return false;
     const auto is_it = [&](const std::string& own) { return address_of(own) == address; };
     if (!address.empty()) {
         return std::ranges::none_of(facts.addresses, is_it) &&
                std::ranges::none_of(facts.accounts.addresses, is_it);
     }
-    // With its domain or without; the names of loopback that distributions write into /etc/hosts.
-    const std::string first = server.substr(0, server.find('.'));
-    return first != lower(facts.host) && first != "localhost" && first != "localhost4" &&
-           first != "localhost6" && first != "ip6-localhost" && first != "ip6-loopback";
+    // With its domain or without.
+    return server.substr(0, server.find('.')) != lower(facts.host);
 }
 
 Result<std::optional<DatabaseQuestion>> database_question(const DatabaseAsker& asker, Host& host,

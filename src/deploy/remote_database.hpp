@@ -34,6 +34,9 @@ struct DatabaseQuestion {
 // Why it cannot be asked with this slurmdbd.conf, for people; empty: it can.
 [[nodiscard]] std::string why_not_asked(std::string_view slurmdbd_conf);
 
+// A name or an address that never leaves this machine.
+[[nodiscard]] bool is_loopback(const std::string& server);
+
 // Whether what slurmdbd.conf says is on another machine: not by the socket or a loopback address,
 // nor by a name or an address of this one.
 [[nodiscard]] bool is_elsewhere(std::string_view slurmdbd_conf, const Facts& facts);

@@ -405,6 +405,29 @@ TEST_F(SystemdTest, APasswordThatOthersCanReadIsRefused) {
     EXPECT_EQ(new_password(database, host).value(), "secretword");
 }
 
+// The supervisor's MariaDB is down by then, and nobody listens on that port.
+TEST_F(SystemdTest, ADatabaseByALoopbackAddressIsCopiedFromOurServer) {
+    PlannedDatabase database;
+    Accounts accounts;
+    Context context{host, listener, record, accounts};
+    host.put("/etc/slurm/slurmdbd.conf",
+             "StorageHost=127.0.0.1\nStorageUser=slurm\nStoragePass=abc\n", 0600);
+    const std::string head = "sl local_address rem_address st\n";
+    host.put("/proc/self/net/tcp", head);
+    host.put("/proc/self/net/unix", "");
+    host.calls.clear();
+    ASSERT_TRUE(can_dump(database, "/usr/bin/mariadb-dump", context));
+    EXPECT_TRUE(host.calls.empty()) << "nobody can be asked now";
+    host.put("/proc/self/net/unix",
+             "Num RefCount Protocol Flags Type St Inode Path\n"
+             "0: 00000002 00000000 00010000 0001 01 1 /run/mysqld/mysqld.sock\n");
+    ASSERT_TRUE(can_dump(database, "/usr/bin/mariadb-dump", context));
+    EXPECT_EQ(count("--protocol=socket --socket=/run/mysqld/mysqld.sock"), 1);
+    host.put("/proc/self/net/tcp", head + "0: 0100007F:0CEA 00000000:0000 0A 0 0 0\n");
+    ASSERT_TRUE(can_dump(database, "/usr/bin/mariadb-dump", context));
+    EXPECT_EQ(count("--protocol=tcp --host=127.0.0.1"), 1);
+}
+
 // With scripts for daemons, in a folder of their own.
 class RealProcesses : public ::testing::Test {
 protected:
