@@ -63,7 +63,7 @@ public:
         SF_TRY(const std::string nonce, make_password(x_host));
         x_folder = "/run/slurm-setup-" + nonce.substr(0, 16);
         SF_CHECK(x_host.make_folder(x_folder, 0700, owner()));
-        const Status answered = ask();
+        Status answered = ask();
         SF_TRY(const std::vector<std::string> left, x_host.list(x_folder));
         for (const std::string& name : left) SF_CHECK(x_host.remove(x_folder + '/' + name));
         SF_CHECK(x_host.remove(x_folder));
@@ -260,7 +260,7 @@ bool is_elsewhere(std::string_view slurmdbd_conf, const Facts& facts) {
 
 Result<std::optional<DatabaseQuestion>> database_question(const DatabaseAsker& asker, Host& host,
                                                           base::Reporter& reporter) {
-    const std::optional<DatabaseQuestion> nobody;
+    std::optional<DatabaseQuestion> nobody;
     // Ours to start, later.
     if (!asker.plan.database || asker.plan.database->local) return nobody;
     SF_TRY(const PathInfo kept, host.look(std::string(slurmdbd_conf_path)));
