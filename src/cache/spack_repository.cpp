@@ -36,9 +36,8 @@ Result<std::vector<SpackRepositoryFile>> spack_repository(
     for (const std::string& version : versions) {
         SF_CHECK(model::check_version(version));
         package += fmt::format("    version(\"{}\")\n", version);
-        needs += fmt::format(
-            "    depends_on(\"slurm@={0}\", type=(\"build\", \"link\", \"run\"), when=\"@{0}\")\n",
-            version);
+        needs +=
+            fmt::format("    depends_on(\"slurm@={0}\", type=\"run\", when=\"@{0}\")\n", version);
     }
     package += "\n" + needs;
     package +=
