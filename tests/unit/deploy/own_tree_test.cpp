@@ -233,7 +233,7 @@ TEST_F(OwnTreeTest, WhoCouldChangeWhatRootRunsIsRefused) {
     expect_refused("can be written by others");
     EXPECT_TRUE(check(false)) << "it is to be copied";
     ASSERT_EQ(::chmod((top / store / "bin").c_str(), 0755), 0);
-    if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+    if (::geteuid() != 0) GTEST_SKIP() << "NOT RUN: only root can give a file away";
     ASSERT_EQ(::chown((top / store / "bin/srun").c_str(), 65534, 65534), 0);
     expect_refused("belongs to user 65534");
     EXPECT_TRUE(check(false));
