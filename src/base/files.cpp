@@ -220,6 +220,10 @@ int rename_errno(const fs::path& from, const fs::path& to) {
 Status rename(const fs::path& from, const fs::path& to) {
     const int error = rename_errno(from, to);
     if (error == 0) return {};
+    return fail_rename(error, from, to);
+}
+
+tl::unexpected<Error> fail_rename(int error, const fs::path& from, const fs::path& to) {
     return fail_errno(error, fmt::format("rename {} to {}", quoted(from), quoted(to)));
 }
 

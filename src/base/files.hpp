@@ -56,6 +56,9 @@ namespace fs = std::filesystem;
 [[nodiscard]] Status rename(const fs::path& from, const fs::path& to);
 // 0, or the errno of rename(2).
 [[nodiscard]] int rename_errno(const fs::path& from, const fs::path& to);
+// The error that names both.
+[[nodiscard]] tl::unexpected<Error> fail_rename(int error, const fs::path& from,
+                                                const fs::path& to);
 // One that is there and leads to `target` is success: see files.cpp on lost answers.
 [[nodiscard]] Status make_symlink(const fs::path& target, const fs::path& link);
 // Says what became of what was written, as far as the file system says so now (NFS does): for files

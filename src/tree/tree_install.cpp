@@ -237,12 +237,13 @@ private:
         const std::string name = package.store_name();
         const fs::path to = store_path(name);
         // A folder does not replace one with something in it: whoever was first has won.
-        const int error = base::rename_errno(stage / model::bundle_store_path(name), to);
+        const fs::path from = stage / model::bundle_store_path(name);
+        const int error = base::rename_errno(from, to);
         if (error == 0) {
             x_report.installed.push_back(name);
             return {};
         }
-        if (!is_taken(error)) return base::fail_errno(error, "put in place " + shown(to));
+        if (!is_taken(error)) return base::fail_rename(error, from, to);
         SF_CHECK(check_same(package));
         x_report.kept.push_back(name);
         return {};
@@ -262,7 +263,7 @@ private:
             const int free = base::rename_errno(stage / path, to);
             if (free == 0) return base::fsync_dir(to.parent_path());
             if (!is_taken(free) && free != ENOTDIR)
-                return base::fail_errno(free, "put in place " + shown(to));
+                return base::fail_rename(free, stage / path, to);
             SF_CHECK(replace(stage, path));
         }
         return fail(Code::refused, "{} is put there again and again by others", shown(to));
@@ -374,7 +375,7 @@ private:
         const fs::path to = x_prefix / generations_folder / std::to_string(next.number);
         const int error = base::rename_errno(room.path(), to);
         if (is_taken(error)) return false;
-        if (error != 0) return base::fail_errno(error, "put in place " + shown(to));
+        if (error != 0) return base::fail_rename(error, room.path(), to);
         room.release();
         x_report.changed = true;
         SF_CHECK(base::fsync_dir(x_prefix / generations_folder));

@@ -112,9 +112,11 @@ base::Result<GpgSession> GpgSession::scratch() {
 }
 
 GpgSession::~GpgSession() {
-    if (room().empty() || !x_agent_used) return;
-    // Where /run/user/<uid> exists the sockets are there, in a folder of their own.
+    if (room().empty() || !x_used) return;
+    // Where /run/user/<uid> exists the sockets are there, in a folder of their own, which gpg makes
+    // even if it then finds no agent.
     for (const char* last : {"--kill", "--remove-socketdir"}) {
+        if (!x_agent_used && last == std::string_view("--kill")) continue;
         base::Command stop;
         stop.argv = {std::string(gpgconf_program), "--homedir", home().string(), last};
         if (stop.argv.back() == "--kill") stop.argv.emplace_back("all");
@@ -127,6 +129,7 @@ GpgSession::~GpgSession() {
 }
 
 base::Result<base::Finished> GpgSession::run(const GpgCall& call) {
+    x_used = true;
     base::Command command;
     command.argv = {std::string(gpg_program),
                     "--homedir",

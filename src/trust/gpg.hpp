@@ -56,6 +56,7 @@ private:
     [[nodiscard]] std::filesystem::path home() const { return x_room.path() / "h"; }
     base::TempDir x_room;
     std::optional<base::FileLock> x_lock;
+    bool x_used = false;
     bool x_agent_used = false;
 };
 

@@ -42,6 +42,13 @@ protected:
     }
     fs::path file() const { return x_site.at("slurm.tar"); }
 
+    // GnuPG has its sockets here where there is such a folder, as for who is logged in; else in the
+    // home that it is given. Each home has a folder there.
+    static fs::path sockets() { return fmt::format("/run/user/{}/gnupg", ::geteuid()); }
+    static std::vector<std::string> socket_folders() {
+        return base::list_dir_if_exists(sockets()).value();
+    }
+
     // What the real program does in a network with nothing in it, if we may make one; whom it
     // calls must be its own: sockets in folders of its own.
     Watched run(const Words& words, const std::string& client = "inside", std::int64_t later = 0) {
@@ -63,7 +70,8 @@ protected:
         for (const std::string& call : seen.calls) {
             ++x_own;
             const bool own = call.starts_with("connect " + x_site.folder().native()) ||
-                             call.starts_with("connect /tmp/sfk-");
+                             call.starts_with("connect /tmp/sfk-") ||
+                             call.starts_with("connect " + (sockets() / "d.").native());
             EXPECT_TRUE(own) << base::join(words, " ") << ": " << call;
         }
         return seen;
@@ -184,6 +192,7 @@ TEST_F(Offline, G3ClocksThatAreTenYearsOff) {
 // never let near a key server.
 TEST_F(Offline, B1NobodyIsAskedForKeys) {
     static_cast<void>(begin_suite("B1", "6 commands", x_site.folder()));
+    const std::vector<std::string> folders = socket_folders();
     const std::string other(40, '7');
     const fs::path armoured = x_site.small().folder() / "release.asc";
     const Watched stranger =
@@ -198,7 +207,8 @@ TEST_F(Offline, B1NobodyIsAskedForKeys) {
         const Watched done = run(words);
         EXPECT_EQ(done.exit, 0) << base::join(words, " ") << ": " << done.said;
     }
-    // Of GnuPG's own settings nothing was changed.
+    // Of GnuPG's own settings nothing was changed, and none of its folders stays.
+    EXPECT_EQ(socket_folders(), folders);
     EXPECT_EQ(base::list_dir(x_site.at("home") / ".gnupg").value().size(), 2U);
     say("B1", fmt::format("{} processes were looked at; {} calls to sockets of their own, none to "
                           "others",
