@@ -97,6 +97,7 @@ Result<Child> Child::spawn(const Command& command) {
     ssize_t got = 0;
     do got = ::read(report.read.get(), &failure, sizeof failure);
     while (got < 0 && errno == EINTR);
+    if (got < 0) return fail_errno(errno, "learn whether " + escape_untrusted(name) + " started");
     if (got == sizeof failure) {
         SF_TRY([[maybe_unused]] const Exit exit, child.wait());
         return during(Result<Child>(fail_errno(failure.error, failure.stage_text())),
@@ -174,6 +175,9 @@ public:
     explicit Conversation(std::string_view input) : x_input(input) {}
     Fd to_child, from_out, from_err;
     Finished result;
+    // Of a pipe: what came through it may not be all. A child that does not want the rest of its
+    // input is none.
+    int error = 0;
 
     [[nodiscard]] bool open() const {
         return to_child.valid() || from_out.valid() || from_err.valid();
@@ -190,19 +194,24 @@ public:
     }
 
 private:
+    static bool is_passing(int number) { return number == EAGAIN || number == EINTR; }
+
     void feed() {
         if (x_input.empty()) return to_child.reset();
         const ssize_t put = ::write(to_child.get(), x_input.data(), x_input.size());
+        if (put < 0 && is_passing(errno)) return;
+        if (put < 0 && errno != EPIPE) error = errno;
         if (put > 0) x_input.remove_prefix(static_cast<std::size_t>(put));
-        if (x_input.empty() || (put < 0 && errno != EAGAIN && errno != EINTR)) to_child.reset();
+        if (put < 0 || x_input.empty()) to_child.reset();
     }
-    static void collect(Fd& from, std::string& into) {
+    void collect(Fd& from, std::string& into) {
         char buffer[65536];
         const ssize_t got = ::read(from.get(), buffer, sizeof buffer);
         if (got > 0) {
             const std::size_t room = capture_limit - std::min(into.size(), capture_limit);
             into.append(buffer, std::min(room, static_cast<std::size_t>(got)));
-        } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        } else if (got == 0 || !is_passing(errno)) {
+            if (got < 0) error = errno;
             from.reset();
         }
     }
@@ -260,6 +269,8 @@ Result<Finished> run(const Command& command, std::string_view input) {
         talk.turn(i == 0 ? 0 : 5);
         if (talk.result.out.size() + talk.result.err.size() == before && i > 2) break;
     }
+    if (talk.error != 0)
+        return fail_errno(talk.error, "exchange data with " + escape_untrusted(command.argv[0]));
     talk.result.exit = *exit;
     talk.result.resources = child.resources();
     return std::move(talk.result);

@@ -121,8 +121,8 @@ struct Finished {
 };
 
 // Runs to the end, capturing what stdout_fd/stderr_fd leave open. `input` is written to stdin.
-// Fails only if the program could not be started or a stop was requested; look at exit for the
-// rest.
+// Fails only if the program could not be started, a stop was requested, or the pipes to it failed;
+// look at exit for the rest. A program that does not read all of `input` is none of that.
 [[nodiscard]] Result<Finished> run(const Command& command, std::string_view input = {});
 
 // The absolute path of a program, looked up in our PATH plus the usual sbin folders.

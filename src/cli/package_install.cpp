@@ -138,7 +138,9 @@ void say_how_to_use(Session& session, const std::filesystem::path& prefix,
 
 Status install_package(Session& session, const InstallRequest& options) {
     SF_TRY(const std::filesystem::path prefix, prefix_of(options.prefix));
-    SF_TRY(const FoundPackage where, find_package(session, options.search));
+    PackageSearch search = options.search;
+    search.prefix = prefix;
+    SF_TRY(const FoundPackage where, find_package(session, search));
     const install::Resolved& found = where.package;
     session.voice.info("{} {} for {}, {}, {}", found.bundle.name, found.bundle.version,
                        found.bundle.toolchain, found.bundle.target,

@@ -14,6 +14,7 @@
 #include "cache/layout.hpp"
 #include "cli/build_inputs.hpp"
 #include "cli/slurm_spec.hpp"
+#include "model/bundle_layout.hpp"
 #include "model/cpu_level.hpp"
 #include "model/names.hpp"
 
@@ -265,6 +266,9 @@ private:
     Status has_archive(cache::Backend& mirror, const model::Bundle& bundle) const {
         for (const model::Package& package : bundle.packages) {
             if (package.name != bundle.name) continue;
+            if (!x_what.prefix.empty() &&
+                base::exists(x_what.prefix / model::bundle_store_path(package.store_name())))
+                return {};
             SF_TRY(const std::string key, cache::key_of(cache::BlobName{package.run.sha256}));
             const auto there = mirror.look(key);
             if (!there && x_what.caches.size() > 1) return tl::unexpected(there.error());

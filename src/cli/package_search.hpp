@@ -5,6 +5,7 @@
 // nothing. One thread.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +24,10 @@ struct PackageSearch {
     std::string spec;  // "slurm@25.11"; may be empty with `frozen`
     // Names or places; none: those that are listed.
     std::vector<std::string> caches;
-    std::string toolchain;  // empty: this machine's
-    std::string target;     // for processors of this level; empty: this machine's
-    std::string frozen;     // a lock file
+    std::string toolchain;         // empty: this machine's
+    std::string target;            // for processors of this level; empty: this machine's
+    std::string frozen;            // a lock file
+    std::filesystem::path prefix;  // what is installed there need not be in a cache; may be empty
     TrustChoice trust;
     bool accept_expired = false;
     bool offline = false;  // only from folders

@@ -207,8 +207,10 @@ private:
     // An administrator's file stays; ours is put beside it, once. logrotate reads whatever lies in
     // its folder but for a few endings, of which ".new" is one since 3.22 only.
     Status put_beside(const PlannedFile& file, Ids owner) {
+        const bool of_logrotate = file.path.starts_with("/etc/logrotate.d/");
         PlannedFile beside = file;
-        beside.path += file.path.starts_with("/etc/logrotate.d/") ? ".dpkg-dist" : ".new";
+        beside.path += of_logrotate ? ".dpkg-dist" : ".new";
+        if (of_logrotate) SF_CHECK(take_back(file.path + ".new"));
         const auto present = x.host.read(beside.path);
         if (present && *present == file.content) {
             x.reporter.notice("{} was changed here and is kept; ours is {}", file.path,
@@ -227,6 +229,17 @@ private:
         }
         x.reporter.notice("{} was changed here and is kept", file.path);
         return put(beside, owner, base::sha256(file.content));
+    }
+
+    // What an older installer has put there, unless somebody has changed it since.
+    Status take_back(const std::string& path) {
+        const auto present = x.host.read(path);
+        if (!present || !x.record.wrote(path, base::sha256(*present))) return {};
+        SF_CHECK(x.host.remove(path));
+        x.record.files.erase(path);
+        ++x.changes;
+        x.reporter.info("removed {}, which logrotate may read", path);
+        return {};
     }
 
     Status switch_current() {

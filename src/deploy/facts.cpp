@@ -163,6 +163,11 @@ Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::
     facts.systemd = exists(host, "/run/systemd/system");
     facts.cgroups = usable_cgroups(host);
     SF_TRY(facts.listeners, find_listeners(host));
+    const std::string slurm_conf(slurm_conf_path);
+    facts.slurmctld_port = configured_port(host, {slurm_conf, "SlurmctldPort"}, slurmctld_port);
+    facts.slurmd_port = configured_port(host, {slurm_conf, "SlurmdPort"}, slurmd_port);
+    facts.slurmdbd_port =
+        configured_port(host, {std::string(slurmdbd_conf_path), "DbdPort"}, slurmdbd_port);
     SF_TRY(facts.daemons, find_daemons(host));
     for (const char* folder : {"/usr/sbin", "/usr/bin", "/sbin"}) {
         for (const char* name : {"slurmctld", "slurmd", "slurmdbd", "srun"}) {

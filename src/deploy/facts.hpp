@@ -14,6 +14,7 @@
 #include "deploy/accounts.hpp"
 #include "deploy/host.hpp"
 #include "deploy/listening.hpp"
+#include "deploy/ports.hpp"
 #include "deploy/record.hpp"
 #include "model/manifest.hpp"
 
@@ -41,6 +42,10 @@ struct Facts {
     bool systemd = false;
     bool cgroups = false;  // version 2, with the controllers that Slurm uses
     Listeners listeners;
+    // As the files say that are here; another host's are not seen.
+    std::uint16_t slurmctld_port = deploy::slurmctld_port;
+    std::uint16_t slurmd_port = deploy::slurmd_port;
+    std::uint16_t slurmdbd_port = deploy::slurmdbd_port;
     std::vector<Process> daemons;          // that are called like ours, wherever they are from
     std::vector<std::string> other_slurm;  // programs of the distribution's Slurm
     bool other_munge = false;              // the distribution's munged is installed

@@ -90,7 +90,17 @@ auto uid_into(std::optional<std::uint32_t> Answers::*field) {
     };
 }
 
-Status check_controller(std::string_view name) { return check_host_name(name, "name of a host"); }
+Status check_host(std::string_view name) { return check_host_name(name, "name of a host"); }
+
+// As Slurm's --conf-server has it.
+Status check_controller(std::string_view controller) {
+    const std::size_t colon = controller.find(':');
+    if (colon != std::string_view::npos) {
+        const std::string port(controller.substr(colon + 1));
+        SF_TRY([[maybe_unused]] const auto number, parse_number<std::uint16_t>(port, 1, "port"));
+    }
+    return check_host(controller.substr(0, colon));
+}
 
 const std::vector<Word>& words_known() {
     static const std::vector<Word> table{
@@ -125,8 +135,10 @@ const std::vector<Word>& words_known() {
          }},
         {"--cluster-name", "NAME", "a-z, 0-9, '_', '-' (default: cluster)",
          text_into(&Answers::cluster, check_cluster_name)},
-        {"--controller", "HOST",
-         "where slurmctld runs (default with role controller: this machine)",
+        {"--controller", "HOST[:PORT]",
+         "where slurmctld runs (default with role controller: this machine), and its "
+         "SlurmctldPort, "
+         "if it is another than 6817",
          text_into(&Answers::controller, check_controller)},
         {"--address", "ADDRESS",
          "of this machine, for the others, if its name does not resolve to it",
@@ -137,13 +149,13 @@ const std::vector<Word>& words_known() {
         {"--node-parameters", "WORDS", "of these nodes in slurm.conf: 'CPUs=64 RealMemory=256000'",
          text_into(&Answers::node_parameters, check_node_parameters)},
         {"--dbd-host", "HOST", "where slurmdbd runs (default with role dbd: this machine)",
-         text_into(&Answers::dbd_host, check_controller)},
+         text_into(&Answers::dbd_host, check_host)},
         {"--without-accounting", nullptr, "no slurmdbd and no database",
          answer(&Answers::accounting, false)},
         {"--db-host", "HOST",
          "of MariaDB or MySQL, asked before anything is changed (default: localhost, over its "
          "socket)",
-         text_into(&Answers::db_host, check_controller)},
+         text_into(&Answers::db_host, check_host)},
         {"--db-port", "PORT", "(default: 3306)",
          [](Options& options, const std::string& value) -> Status {
              SF_TRY(options.answers.db_port, parse_number<std::uint16_t>(value, 1, "port"));

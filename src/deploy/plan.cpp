@@ -49,6 +49,10 @@ Result<Service> read_service(const Json& json) {
                     base::escape_untrusted(service.name));
     service.ready_port = json["ready_port"].get<std::uint16_t>();
     // Lists of before have none.
+    if (json.contains("port_file")) {
+        SF_TRY(service.port.file, text_of(json, "port_file"));
+        SF_TRY(service.port.name, text_of(json, "port_name"));
+    }
     SF_CHECK(read_seconds(json, "patience", service.name, service.patience));
     SF_CHECK(read_seconds(json, "boot_patience", service.name, service.boot_patience));
     for (const char* key : {"argv", "environment"}) {
@@ -142,6 +146,10 @@ Result<std::string> services_to_json(const std::vector<Service>& services) {
                   {"ready_port", service.ready_port},
                   {"patience", service.patience.count()},
                   {"log", service.log}};
+        if (!service.port.file.empty()) {
+            item["port_file"] = service.port.file;
+            item["port_name"] = service.port.name;
+        }
         if (service.boot_patience.count() > 0)
             item["boot_patience"] = service.boot_patience.count();
         list.push_back(std::move(item));

@@ -13,6 +13,7 @@
 
 #include "base/process.hpp"
 #include "base/result.hpp"
+#include "deploy/ports.hpp"
 
 namespace sf::deploy {
 
@@ -58,8 +59,9 @@ struct Service {
     base::Environment environment;
     Owner owner;
     std::string ready_socket;      // listening: the next one may start
-    std::uint16_t ready_port = 0;  // likewise
-    std::string log;               // what it prints
+    std::uint16_t ready_port = 0;  // likewise, unless `port` names another
+    PortSource port;
+    std::string log;  // what it prints
     // How long it may take to begin to listen, and to end: only then it counts as stuck. Ending a
     // database server or a conversion of its tables by force is no way to end them.
     std::chrono::seconds patience{60};

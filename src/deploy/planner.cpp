@@ -244,7 +244,12 @@ private:
     }
     [[nodiscard]] std::string conf_server() const {
         if (has(Role::controller)) return {};
-        return " --conf-server " + x_answers.controller.value_or("") + ":6817";
+        return " --conf-server " + controller_and_port();
+    }
+    [[nodiscard]] std::string controller_and_port() const {
+        const std::string controller = x_answers.controller.value_or("");
+        if (controller.find(':') != std::string::npos) return controller;
+        return fmt::format("{}:{}", controller, slurmctld_port);
     }
 
     Result<std::string> rendered(const std::string& name) const {
@@ -345,6 +350,12 @@ private:
     [[nodiscard]] std::string program(const char* name) const {
         return x_in.tree + "/current/sbin/" + name;
     }
+    // On this port, unless the file names another.
+    static void listens(Service& service, std::uint16_t port, std::string_view file,
+                        const char* name) {
+        service.ready_port = port;
+        service.port = {std::string(file), name};
+    }
     Status services() {
         if (x_own_munge || !munge_listens()) {
             service("munged", {program("munged"), "--foreground"}, "munge").ready_socket =
@@ -358,26 +369,30 @@ private:
         }
         if (x_accounting_here) {
             Service& slurmdbd = service("slurmdbd", {program("slurmdbd"), "-D"}, "slurm");
-            slurmdbd.ready_port = 6819;
+            listens(slurmdbd, slurmdbd_port, slurmdbd_conf_path, "DbdPort");
             // The first time after an upgrade it converts the tables before it listens.
             slurmdbd.patience = std::chrono::hours(1);
         }
-        if (has(Role::controller))
-            service("slurmctld", {program("slurmctld"), "-D"}, "slurm").ready_port = 6817;
+        if (has(Role::controller)) {
+            listens(service("slurmctld", {program("slurmctld"), "-D"}, "slurm"), slurmctld_port,
+                    slurm_conf_path, "SlurmctldPort");
+        }
         std::vector<std::string> server;
-        if (!has(Role::controller))
-            server = {"--conf-server", x_answers.controller.value_or("") + ":6817"};
+        if (!has(Role::controller)) server = {"--conf-server", controller_and_port()};
+        // Others have fetched theirs from the controller by the time they listen.
+        const std::string_view conf = has(Role::controller) ? slurm_conf_path : fetched_conf_path;
         const auto with_server = [&](std::vector<std::string> argv) {
             argv.insert(argv.end(), server.begin(), server.end());
             return argv;
         };
         if (has(Role::compute)) {
-            service("slurmd", with_server({program("slurmd"), "-D"}), "root").ready_port = 6818;
+            listens(service("slurmd", with_server({program("slurmd"), "-D"}), "root"), slurmd_port,
+                    conf, "SlurmdPort");
         }
         // It listens, to be told of changes, once it has fetched what slurmrestd will read.
         if (x_sackd) {
             Service& sackd = service("sackd", with_server({program("sackd"), "-D"}), "slurm");
-            sackd.ready_port = 6818;
+            listens(sackd, slurmd_port, conf, "SlurmdPort");
             // It asks slurmctld every ten seconds, and does not end by being asked meanwhile.
             sackd.patience = std::chrono::seconds(30);
             sackd.boot_patience = default_boot_patience;

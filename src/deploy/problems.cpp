@@ -222,7 +222,7 @@ private:
         }
         if (!has(Role::controller) && !x_answers.controller &&
             (has(Role::compute) || has(Role::login) || has(Role::rest))) {
-            add("a host without slurmctld must know where it runs", "--controller HOST",
+            add("a host without slurmctld must know where it runs", "--controller HOST[:PORT]",
                 Code::usage);
         }
         if (has(Role::controller) && !x_answers.nodes) {
@@ -336,16 +336,16 @@ private:
             add(fmt::format("port {}, which {} needs, is in use", port, daemon),
                 fmt::format("see who it is: ss -ltnp 'sport = :{}'", port));
         };
-        check(Role::controller, 6817, "slurmctld");
-        check(Role::compute, 6818, "slurmd");
+        check(Role::controller, x_facts.slurmctld_port, "slurmctld");
+        check(Role::compute, x_facts.slurmd_port, "slurmd");
         // Without it sackd would run all the same, and never hear of a change.
         if (!has(Role::controller) && !has(Role::compute)) {
-            check(Role::login, 6818, "sackd");
-            if (!has(Role::login)) check(Role::rest, 6818, "sackd");
+            check(Role::login, x_facts.slurmd_port, "sackd");
+            if (!has(Role::login)) check(Role::rest, x_facts.slurmd_port, "sackd");
         }
         if (x_answers.accounting.value_or(true) &&
             has_plugin(x_in.bundle, "accounting_storage_mysql.so")) {
-            check(Role::dbd, 6819, "slurmdbd");
+            check(Role::dbd, x_facts.slurmdbd_port, "slurmdbd");
         }
     }
 

@@ -215,6 +215,11 @@ Result<bool> everybody_reaches(const fs::path& path, Host& host) {
 
 }  // namespace
 
+// As the planner decides whether a database is ours to make (PlannedDatabase::local).
+bool may_be_asked(const Answers& answers) {
+    return answers.db_host && *answers.db_host != "localhost";
+}
+
 std::string why_not_asked(std::string_view slurmdbd_conf) {
     const ConfFile conf = ConfFile::parse(slurmdbd_conf);
     if (conf.includes()) return "it includes other files";

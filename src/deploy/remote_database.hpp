@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/host.hpp"
+#include "deploy/options.hpp"
 #include "deploy/plan.hpp"
 
 namespace sf::deploy {
@@ -30,6 +31,9 @@ struct DatabaseQuestion {
     bool only_login = false;
     std::optional<Ids> slurm;  // as that user; else as ourselves
 };
+
+// Whether a plan by these answers may have one asked: known before the machine is looked at.
+[[nodiscard]] bool may_be_asked(const Answers& answers);
 
 // Why it cannot be asked with this slurmdbd.conf, for people; empty: it can.
 [[nodiscard]] std::string why_not_asked(std::string_view slurmdbd_conf);

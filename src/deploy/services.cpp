@@ -10,6 +10,7 @@
 #include "deploy/facts.hpp"
 #include "deploy/host_lease.hpp"
 #include "deploy/listening.hpp"
+#include "deploy/ports.hpp"
 #include "deploy/supervisor.hpp"
 
 namespace sf::deploy {
@@ -23,7 +24,6 @@ namespace {
 
 constexpr std::string_view unit_folder = "/etc/systemd/system/";
 constexpr std::chrono::minutes listen_patience{1};
-constexpr std::uint16_t dbd_port = 6819;
 
 class Systemd {
 public:
@@ -83,6 +83,8 @@ Status start_unit(const Systemd& systemd, const std::string& unit, const Plan& p
 Status wait_until_listening(const Systemd& systemd, const std::string& unit, Context& context) {
     const bool munge = unit == "munge.service" && context.record.own_munge;
     if (!munge && unit != "slurmdbd.service") return {};
+    const std::uint16_t dbd_port =
+        configured_port(context.host, {std::string(slurmdbd_conf_path), "DbdPort"}, slurmdbd_port);
     SF_TRY(const bool listens,
            await(context.host, listen_patience, [&](std::chrono::milliseconds) -> Result<bool> {
                SF_TRY(const Listeners listeners, find_listeners(context.host));

@@ -111,11 +111,7 @@ public:
                                    "views/<version>/bin into PATH");
         }
         SF_TRY(const std::string names, read_names());
-        if (!x_options.dry_run) {
-            SF_CHECK(take_turn());
-            remove_leftovers(x_host, x_reporter);
-        }
-        SF_TRY(x_record, load_record(x_host));
+        SF_CHECK(begin());
         // Interrupted between the record and the link: what runs is what the link names.
         if (!x_record.prefix.empty()) {
             const auto link = x_host.read_link(x_record.prefix + "/current");
@@ -135,6 +131,22 @@ public:
     }
 
 private:
+    // Before anything is looked at: what another call is about to change is not to be planned with,
+    // nor shown. A dry run waits only where it may ask a database: whoever came meanwhile would
+    // take what the question lies in for a leftover.
+    Status begin() {
+        if (x_options.dry_run) {
+            SF_TRY(x_record, load_record(x_host));
+            const bool asks = x_options.action != Action::uninstall &&
+                              may_be_asked(x_record.answers.overridden_by(x_options.answers));
+            if (!asks) return {};
+        }
+        SF_CHECK(take_turn());
+        if (!x_options.dry_run) remove_leftovers(x_host, x_reporter);
+        SF_TRY(x_record, load_record(x_host));
+        return {};
+    }
+
     Status take_turn() {
         SF_TRY(x_lock, base::FileLock::acquire(fs::path(lock_file), [&] {
                    x_reporter.notice("another slurm_install.sh is at work; waiting for it");
@@ -278,8 +290,6 @@ private:
         SF_TRY(const auto asked, database_question(asker, x_host, x_reporter));
         if (!asked) return {};
         const DatabaseQuestion& question = *asked;
-        // Whoever comes meanwhile would take what the question lies in for a leftover.
-        if (x_options.dry_run) SF_CHECK(take_turn());
         Status answered = ask_database(question, x_host);
         if (!answered && only_start && may_come(answered)) {
             // After a boot: the other machine may have been started with this one.

@@ -259,7 +259,9 @@ private:
             return base::fail_hint(
                 Code::exhausted,
                 fmt::format("after 30 s sackd has fetched no {} from slurmctld", fetched_conf_path),
-                "see that slurmctld runs and that its port, 6817, is reached from here; what sackd "
+                "see that slurmctld runs and that its port, 6817 unless --controller HOST:PORT "
+                "says "
+                "another, is reached from here; what sackd "
                 "says: " +
                     x_subject.logs + ", or journalctl -u sackd.service");
         }

@@ -166,8 +166,11 @@ private:
     Result<bool> is_ready(const Service& service) {
         if (service.ready_socket.empty() && service.ready_port == 0) return true;
         SF_TRY(const Listeners listeners, find_listeners(x_host));
-        return (service.ready_socket.empty() || listeners.sockets.contains(service.ready_socket)) &&
-               (service.ready_port == 0 || listeners.ports.contains(service.ready_port));
+        if (!service.ready_socket.empty() && !listeners.sockets.contains(service.ready_socket))
+            return false;
+        // Asked each time: where Slurm fetches its configuration, it comes meanwhile.
+        const std::uint16_t port = configured_port(x_host, service.port, service.ready_port);
+        return port == 0 || listeners.ports.contains(port);
     }
 
     Status wait_until_ready(Daemon& daemon) {

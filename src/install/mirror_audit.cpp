@@ -78,6 +78,15 @@ private:
             x_report.part = std::move(*part);
             return {};
         }
+        // A bucket that may not be listed, or what stands before one, says so of what is not there
+        // too. All of it has to be there then, which asks for more than a part does.
+        if (part.error().code == Code::refused && !x_mirror.writable()) {
+            x_report.notes.push_back(
+                fmt::format("the server does not say whether this is a copy of a part, so all that "
+                            "the snapshot names is looked for: {}",
+                            part.error().text()));
+            return {};
+        }
         if (part.error().code != Code::corrupt) return tl::unexpected(std::move(part).error());
         defect(cache::key_of(cache::FixedName::part).value(), part.error().code,
                part.error().text(), "copy again: slurm-factory cache mirror FROM PLACE");

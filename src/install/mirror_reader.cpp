@@ -140,14 +140,17 @@ bool MirrorReader::is_left_out(const base::Error& error) const {
 // version alone may find it elsewhere.
 base::Error MirrorReader::left_out_of_copy(const Query& query, const std::string& version,
                                            base::Error error) const {
-    if (error.code != Code::absent || version == query.version || !x_mirror->whole()) return error;
-    const auto part = cache::read_part(*x_mirror);
-    if (part && *part) error.code = Code::refused;
+    // It is not asked once more whether it says so: it could answer otherwise.
+    if (error.code == Code::absent && version != query.version && x_mirror->whole())
+        error.code = Code::refused;
     return error;
 }
 
 Result<Resolved> MirrorReader::resolve(const Query& query) const {
-    SF_TRY(const std::vector<std::string> all, versions(query.name));
+    auto named = versions(query.name);
+    // Every copy has the whole index: without this of it nobody knows what is newest.
+    if (!named) return tl::unexpected(left_out_of_copy(query, {}, std::move(named).error()));
+    const std::vector<std::string> all = std::move(*named);
     std::vector<std::string> unfit;  // what there is, and is not for this machine
     std::vector<std::string> bad;    // what was taken back
     for (auto version = all.rbegin(); version != all.rend(); ++version) {
@@ -224,7 +227,7 @@ Result<std::string> MirrorReader::blob(const cache::SpecManifest& manifest,
     const auto found =
         std::ranges::find(manifest.others, media_type, &cache::BlobRecord::media_type);
     if (found == manifest.others.end())
-        return fail_hint(Code::absent,
+        return fail_hint(Code::refused,
                          fmt::format("{} {} was published without its {}", manifest.name,
                                      manifest.version, media_type),
                          "only Slurm is installed by name; what it needs comes with it");

@@ -20,6 +20,8 @@
 #include "cache/objects.hpp"
 #include "cache/snapshot_memory.hpp"
 #include "model/names.hpp"
+#include "publish/mirror_index.hpp"
+#include "publish/mirror_push.hpp"
 
 namespace sf::publish {
 
@@ -137,6 +139,10 @@ Status BundlePush::send(const std::string& key, const File& file, PutCondition c
 
 Status BundlePush::look() {
     SF_CHECK(step("look"));
+    SF_TRY(const std::string folder,
+           cache::folder_of({x_request.toolchain, model::series_of(x_request.version)}));
+    cache::SubBackend mirror(x_place, folder);
+    SF_CHECK(check_no_part(mirror));
     SF_TRY(const auto snapshot, read_snapshot());
     if (!snapshot) return {};
     SF_TRY(const auto newest, cache::newest_bundle(*snapshot));
@@ -255,7 +261,28 @@ Result<std::string> BundlePush::await_provenance() const {
         "a publisher died on the way: let it publish again, or remove that file");
 }
 
-// `archive`: what lies there. If it is not ours, nothing is sent: what is there is judged.
+// What is so old and named by nothing `cache prune` may be taking away now: it is put there once
+// more, and never over what another publisher has put there meanwhile.
+Status BundlePush::make_young(const std::string& name, const Ref& ref, const PutAgain& put_again) {
+    constexpr std::int64_t patience = std::int64_t{reuse_days} * 86'400;
+    constexpr int rounds = 5;
+    for (int i = 0; i < rounds; ++i) {
+        SF_CHECK(base::check_stop());
+        SF_TRY(const auto there, x_place.look(name));
+        const bool old = there && there->modified && *there->modified < x_request.now - patience;
+        if (there && !old) return i == 0 ? Status() : cache::check_ref(x_place, name, ref);
+        SF_TRY(const PutOutcome outcome, put_again(unchanged(there)));
+        if (outcome != PutOutcome::written) continue;
+        x_there = false;
+        return {};
+    }
+    return base::fail_hint(
+        Code::exhausted,
+        fmt::format("other publishers changed {}/{} meanwhile", x_place.place(), name),
+        "run this again: what was sent stays");
+}
+
+// `archive`: what lies there. If it is not ours, nothing of ours is sent: what is there is judged.
 Result<cache::BundleRefs> BundlePush::papers(const File& archive, bool ours) {
     if (!ours) SF_CHECK(await_provenance().map([](const std::string&) {}));
     std::map<BundlePart, std::string> texts;
@@ -286,6 +313,24 @@ Result<cache::BundleRefs> BundlePush::papers(const File& archive, bool ours) {
     if (said.manifest != x_request.manifest)
         return base::fail_hint(Code::refused, "it is another bundle: of other packages",
                                immutable_hint);
+    SF_TRY(const std::string archive_name, key(BundlePart::archive));
+    const auto archive_again = [&](PutCondition condition) -> Result<PutOutcome> {
+        PutOutcome outcome{};
+        SF_CHECK(send(archive_name, archive, std::move(condition), outcome));
+        return outcome;
+    };
+    SF_CHECK(make_young(archive_name, archive.ref, archive_again));
+    for (const Paper& paper : all_papers) {
+        const std::string& text = texts[paper.part];
+        SF_TRY(const std::string name, key(paper.part));
+        const auto paper_again = [&](PutCondition condition) -> Result<PutOutcome> {
+            SF_TRY(const PutOutcome outcome,
+                   cache::put_text(x_place, name, text, paper.content_type, std::move(condition)));
+            if (outcome == PutOutcome::written) x_bytes += text.size();
+            return outcome;
+        };
+        SF_CHECK(make_young(name, refs[paper.part], paper_again));
+    }
     if (x_request.signer == nullptr) return refs;
     SF_CHECK(x_request.signer->admit_file(archive.descriptor.get()));
     for (const auto& [part, text] : texts)

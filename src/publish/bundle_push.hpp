@@ -44,10 +44,11 @@ public:
         : x_place(place), x_request(request) {}
 
     // Before anything is sent: could it be published? Code::refused: a newer one is published, or
-    // another one under its name. The same packages in a bundle that was signed at another time are
-    // the same: what is there stays, and is named.
+    // another one under its name, or the place is a copy of a part. The same packages in a bundle
+    // that was signed at another time are the same: what is there stays, and is named.
     [[nodiscard]] base::Status look();
-    // Its files; what of them is there already is compared and stays.
+    // Its files; what of them is there already is compared and stays. What nothing names and is old
+    // is written once more, as it is (reuse_days).
     [[nodiscard]] base::Result<cache::NamedBundle> put();
     // After the snapshot has named it: the alias becomes what the snapshot says.
     [[nodiscard]] base::Status put_alias();
@@ -72,6 +73,9 @@ private:
     [[nodiscard]] base::Result<std::string> read_paper(cache::BundlePart part) const;
     [[nodiscard]] base::Result<cache::BundleRefs> papers(const File& archive, bool ours);
     [[nodiscard]] base::Result<std::string> await_provenance() const;
+    using PutAgain = std::function<base::Result<cache::PutOutcome>(cache::PutCondition)>;
+    [[nodiscard]] base::Status make_young(const std::string& name, const cache::Ref& ref,
+                                          const PutAgain& put_again);
     [[nodiscard]] base::Result<bool> try_alias();
 
     cache::Backend& x_place;

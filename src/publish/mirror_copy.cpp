@@ -57,7 +57,10 @@ public:
         x_report.serial = source->snapshot.serial;
         SF_TRY(const bool done, is_there(*source));
         // Also where the snapshot is there: what was lost since is sent again.
+        SF_CHECK(choose());
+        SF_CHECK(check_stays_whole());
         SF_TRY(const cache::WalkedMirror walked, walk(source->snapshot));
+        SF_CHECK(check_holds_no_less());
         SF_CHECK(send(*source, walked));
         // Whoever sees the snapshot sees as well that not all of it is here; and sees it for as
         // long as that is so.
@@ -133,9 +136,36 @@ private:
         return {};
     }
 
+    // What makes a copy a part may be an unsigned word, or a slip: no packages are forgotten for
+    // it.
+    Status check_stays_whole() {
+        if (!x_before) return {};
+        SF_TRY(x_held, cache::read_part(x_to));
+        if (x_held || !x_report.part) return {};
+        const bool by_source = x_source_part && x_request.choice.versions.empty() &&
+                               !x_request.choice.needed && x_request.choice.sources;
+        return fail_hint(
+            Code::refused,
+            fmt::format("{} is a whole copy, and would become one of a part", x_to.place()),
+            by_source ? x_from.place() +
+                            " says itself that it is a part of its cache: copy from a whole one, "
+                            "or to another place"
+                      : "name another place for the part, or copy all of it: neither --versions "
+                        "nor --no-sources");
+    }
+
+    // Of a part, by a smaller one's word.
+    Status check_holds_no_less() {
+        if (x_lost.empty()) return {};
+        return fail_hint(Code::refused,
+                         fmt::format("{} holds {} packages, {} among them, which {} says that it "
+                                     "does not hold",
+                                     x_to.place(), x_lost.size(), x_lost.front(), x_from.place()),
+                         "copy from a place that holds them, or to another place");
+    }
+
     // The index whole, and the packages that are chosen.
     Result<cache::WalkedMirror> walk(const cache::Snapshot& snapshot) {
-        SF_CHECK(choose());
         const CopyChoice& wish = x_request.choice;
         const bool all_there_is = wish.versions.empty() && !wish.needed;
         bool version_is_meant = true;
@@ -145,8 +175,13 @@ private:
                 wish.needed.has_value() || cache::is_of_versions(wish.versions, version);
             return true;
         };
-        choice.build = [&](const std::string&, const cache::Build& build) {
-            if (all_there_is) return !x_source_part || x_source_part->builds.contains(build.hash);
+        choice.build = [&](const std::string& name, const cache::Build& build) {
+            if (all_there_is && x_source_part) {
+                const bool holds = x_source_part->builds.contains(build.hash);
+                if (!holds && x_held && x_held->builds.contains(build.hash)) x_lost.push_back(name);
+                return holds;
+            }
+            if (all_there_is) return true;
             return version_is_meant && (!wish.needed || wish.needed->contains(build.identity));
         };
         auto walked = cache::walk_mirror(x_from, *x_request.verifier, snapshot, {}, choice);
@@ -300,7 +335,9 @@ private:
     base::Reporter& x_reporter;
     std::optional<cache::TrustedSnapshot> x_before;  // at the target
     std::optional<cache::MirrorPart> x_source_part;
-    cache::MirrorPart x_part;  // what is sent
+    std::optional<cache::MirrorPart> x_held;  // what the target says that it holds
+    std::vector<std::string> x_lost;          // names of what it would hold no more
+    cache::MirrorPart x_part;                 // what is sent
     CopyReport x_report;
     std::atomic<std::size_t> x_sent = 0;
     std::atomic<std::size_t> x_there = 0;

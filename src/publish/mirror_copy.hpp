@@ -58,8 +58,9 @@ struct CopyReport {
     bool changed = false;
 };
 
-// Code::refused: the target is of another cache, newer, or keeps no conditions; or the source is
-// not to be believed. Code::absent: nothing was published there.
+// Code::refused: the target is of another cache, newer, or keeps no conditions; it would hold less
+// than before, being whole or the larger part; or the source is not to be believed. Code::absent:
+// nothing was published there.
 [[nodiscard]] base::Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to,
                                                    const CopyRequest& request,
                                                    base::Reporter& reporter);

@@ -100,6 +100,19 @@ Status spare(cache::Backend& mirror, const trust::Verifier& verifier, const std:
     return {};
 }
 
+// It was old when it was listed. False: it is not any more, since a publisher has sent it again.
+Result<bool> remove_if_old(cache::Backend& place, const std::string& key, std::int64_t newest,
+                           PruneReport& report) {
+    SF_TRY(const auto now, place.look(key));
+    if (!now) return false;
+    if (!now->modified || *now->modified > newest) {
+        report.young += 1;
+        return false;
+    }
+    SF_CHECK(place.remove(key));
+    return true;
+}
+
 // What names others goes before what is named; probes do not matter.
 int rank(const std::string& key) {
     if (key.starts_with("v3/")) return 0;
@@ -153,13 +166,8 @@ Result<PruneReport> prune_mirror(cache::Backend& mirror, const PruneRequest& req
         SF_CHECK(base::check_stop());
         if (named.contains(object.key)) continue;
         if (!request.dry_run) {
-            SF_TRY(const auto now, mirror.look(object.key));
-            if (!now) continue;
-            if (!now->modified || *now->modified > newest) {
-                report.young += 1;
-                continue;
-            }
-            SF_CHECK(mirror.remove(object.key));
+            SF_TRY(const bool gone, remove_if_old(mirror, object.key, newest, report));
+            if (!gone) continue;
         }
         report.removed += 1;
         report.bytes += object.size;
@@ -172,7 +180,7 @@ Result<PruneReport> prune_bundles(cache::Backend& place, const cache::MirrorName
                                   const PruneRequest& request) {
     SF_TRY(const std::string folder, cache::folder_of(name));
     cache::SubBackend mirror(place, folder);
-    SF_TRY(const auto there, cache::read_snapshot(mirror, request.reading));
+    SF_TRY(auto there, cache::read_snapshot(mirror, request.reading));
     PruneReport report;
     if (!there) return report;
     SF_TRY(const auto newest, cache::newest_bundle(there->snapshot));
@@ -194,9 +202,24 @@ Result<PruneReport> prune_bundles(cache::Backend& place, const cache::MirrorName
             report.young += 1;
         return {};
     }));
+    // As above: a retired release may have been published again meanwhile (bundle_push.cpp).
+    if (!litter.empty() && !request.dry_run) {
+        SF_TRY(there, cache::read_snapshot(mirror, request.reading));
+        if (!there)
+            return base::fail_hint(Code::refused, mirror.place() + " has no snapshot any more",
+                                   "none of its bundles was removed; see what is wrong: "
+                                   "slurm-factory cache verify PLACE");
+    }
     for (const cache::ObjectInfo& object : litter) {
         SF_CHECK(base::check_stop());
-        if (!request.dry_run) SF_CHECK(place.remove(object.key));
+        if (!request.dry_run) {
+            if (there->snapshot.files.contains(object.key)) {
+                report.kept += 1;
+                continue;
+            }
+            SF_TRY(const bool gone, remove_if_old(place, object.key, youngest, report));
+            if (!gone) continue;
+        }
         report.removed += 1;
         report.bytes += object.size;
         if (request.on_object) request.on_object(object);

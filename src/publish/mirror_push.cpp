@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "cache/source_list.hpp"
 #include "cache/spack_archive.hpp"
@@ -76,6 +77,7 @@ public:
                     " does not keep conditions: it writes over what another "
                     "publisher wrote in the same moment",
                 "use a server that knows If-None-Match and If-Match for writing");
+        SF_CHECK(check_no_part(x_mirror));
         std::vector<model::Package> closure;
         for (const PushPackage& each : x_request.closure) closure.push_back(*each.package);
         SF_TRY(x_mapping, cache::map_to_spack(closure, x_request.libc));
@@ -390,6 +392,24 @@ private:
 };
 
 }  // namespace
+
+Status check_no_part(cache::Backend& mirror) {
+    auto part = cache::read_part(mirror);
+    if (part && !*part) return {};
+    if (part)
+        return base::fail_hint(
+            Code::refused,
+            mirror.place() +
+                " is a copy of a part of a cache, as its _sf/part.json says: nothing is "
+                "published to it",
+            "publish to the whole one, then copy again: slurm-factory cache mirror FROM TO");
+    base::Error error = std::move(part).error();
+    if (error.code == Code::corrupt && error.hint.empty())
+        error.hint =
+            "if it is a copy, copy again: slurm-factory cache mirror FROM TO; if not, remove that "
+            "file";
+    return tl::unexpected(std::move(error));
+}
 
 Status not_vouched_for(const std::string& place, const std::string& store_name) {
     return base::fail_hint(

@@ -82,10 +82,14 @@ struct PushReport {
 };
 
 // Code::refused: the mirror is signed by somebody else, holds other bytes under these names, lacks
-// what was taken from elsewhere, or
-// keeps no conditions (cache::Backend), so that two publishers could lose each other's work.
+// what was taken from elsewhere, is a copy of a part, or keeps no conditions (cache::Backend), so
+// that two publishers could lose each other's work.
 [[nodiscard]] base::Result<PushReport> push(cache::Backend& mirror, const PushRequest& request,
                                             base::Reporter& reporter);
+
+// Code::refused: it is a copy of a part (cache/mirror_part.hpp), of which nobody looks for more
+// than it says that it holds. Code::corrupt: what it says of itself cannot be read.
+[[nodiscard]] base::Status check_no_part(cache::Backend& mirror);
 
 // The refusal of a package that was taken from elsewhere and is not in `place`.
 [[nodiscard]] base::Status not_vouched_for(const std::string& place, const std::string& store_name);

@@ -150,6 +150,8 @@ case_roles() {
     for line in 'SlurmctldHost=head(10.9.9.2)' 'AccountingStorageHost=db'; do
         grep -qxF "$line" "$machine/etc/slurm/slurm.conf" || fail "slurm.conf lacks $line"
     done
+    # Ports that an administrator has chosen are kept, and are those that are waited for.
+    printf 'SlurmctldPort=7817\nSlurmdPort=7818\n' >>"$machine/etc/slurm/slurm.conf"
     controller=$machine
     for host in db node1 login rest; do
         machine_use "$host"
@@ -229,7 +231,7 @@ case_roles() {
     say '== a compute host, a login host, a host of slurmrestd'
     machine_use node1
     # shellcheck disable=SC2086  # words
-    expect 0 in_machine "$installer" --full-init --role compute --controller head $uids
+    expect 0 in_machine "$installer" --full-init --role compute --controller head:7817 $uids
     expect_said 'proved: sinfo: node node1 is idle' 'proved: srun hostname, as nobody: node1'
     machine_use login
     # shellcheck disable=SC2086  # words
@@ -237,13 +239,13 @@ case_roles() {
     expect_said 'sackd does not listen after 30 s.*Failed to load configs' '/var/log/slurmd/supervisor.log'
     port_is_taken 6818
     # shellcheck disable=SC2086  # words
-    expect 1 in_machine "$installer" --full-init --role login --controller head $uids
+    expect 1 in_machine "$installer" --full-init --role login --controller head:7817 $uids
     expect_said 'port 6818, which sackd needs, is in use'
     port_is_free
     for host in login rest; do
         machine_use "$host"
         # shellcheck disable=SC2086  # words
-        expect 0 in_machine "$installer" --full-init --role "$host" --controller head $uids
+        expect 0 in_machine "$installer" --full-init --role "$host" --controller head:7817 $uids
         cat "$work/out"
         expect_said 'proved: scontrol ping, by /run/slurm/conf/slurm.conf that sackd has fetched: slurmctld answers' \
             'proved: sinfo, as nobody: 1 node$'

@@ -15,6 +15,7 @@
 #include "cache/objects.hpp"
 #include "cache/revocations.hpp"
 #include "cache/snapshot.hpp"
+#include "cache/trusted_snapshot.hpp"
 #include "cli/cache_choice.hpp"
 #include "cli/cache_place.hpp"
 #include "cli/cache_verbs.hpp"
@@ -171,24 +172,30 @@ private:
             reading.mirror = folder;
             reading.memory = x_session.state().caches();
             reading.now = std::time(nullptr);
-            auto its = publish::needed_by(mirror, reading, sorted(versions));
-            if (!its && its.error().code == Code::absent && !asked_for(series)) continue;
-            if (!its) return tl::unexpected(std::move(its).error());
-            x_there.insert(its->versions.begin(), its->versions.end());
-            x_there.insert(its->others.begin(), its->others.end());
-            x_found.insert(its->versions.begin(), its->versions.end());
+            SF_TRY(const auto published, cache::read_snapshot(mirror, reading));
+            if (!published) {
+                // Not every distribution has every series; what is found nowhere, run() says.
+                x_session.voice.info("nothing was published to {}", mirror.place());
+                continue;
+            }
+            SF_TRY(auto its, publish::needed_by(mirror, reading, sorted(versions)));
+            x_there.insert(its.versions.begin(), its.versions.end());
+            x_there.insert(its.others.begin(), its.others.end());
+            x_found.insert(its.versions.begin(), its.versions.end());
             std::set<std::string> wish;
             for (const std::string& version : versions)
-                if (std::ranges::any_of(its->versions, [&](const std::string& one) {
+                if (std::ranges::any_of(its.versions, [&](const std::string& one) {
                         return cache::is_of_versions({version}, one);
                     }))
                     wish.insert(version);
             if (wish.empty()) {
                 x_session.voice.info("{} has no Slurm {}", mirror.place(),
                                      base::join(sorted(versions), ", "));
-                continue;
+                if (asked_for(series)) continue;
+                // It had some once: its snapshot and index are kept up to date all the same.
+                wish = versions;
             }
-            needed.merge(its->identities);
+            needed.merge(its.identities);
             kept.insert(wish.begin(), wish.end());
             items.push_back({{toolchain, series}, {sorted(wish), {}, x_options.sources}});
         }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/files.hpp"
@@ -53,7 +54,9 @@ Status check_options(const Options& options) {
                            "say how many versions stay otherwise: --keep N");
 }
 
-// What becomes of older versions, mirror by mirror: decided first, then shown or done.
+// What becomes of older versions, mirror by mirror: decided first, then shown or done. plan() and
+// get_ready() change nothing and find whatever speaks against it, so that they go before anything
+// is removed.
 class Retiring {
 public:
     Retiring(Session& session, const Options& options, const KeptCache& kept,
@@ -93,21 +96,26 @@ public:
                 {{"mirror", mirror}, {"dry_run", x_options.dry_run}, {"packages", packages}});
     }
 
-    // Slurm before what it needed.
-    Status carry_out() {
-        publish::SigningPlan plan = x_plan;
-        SF_TRY(CacheSigner signing,
-               sign_cache(x_session, x_kept, x_options.signing, std::move(plan)));
+    // A key that counts there, and mirrors without a defect.
+    Status get_ready() {
+        if (empty()) return {};
+        SF_TRY(x_signing, sign_cache(x_session, x_kept, x_options.signing, x_plan));
+        for (const auto& [folder, unused] : x_builds) SF_CHECK(check(folder));
+        return {};
+    }
+
+    // Of these mirrors, once get_ready() has passed. Slurm before what it needed.
+    Status carry_out(const std::vector<cache::MirrorName>& mirrors) {
+        SF_CHECK(check_unchanged(mirrors));
         SF_CHECK(base::make_dirs(x_session.state().work()));
         SF_TRY(const base::TempDir work, base::TempDir::create(x_session.state().work(), "prune-"));
         for (const bool deps : {false, true}) {
             for (const auto& [folder, builds] : x_builds) {
                 SF_TRY(const cache::MirrorName name, cache::mirror_of(folder));
                 if (name.series.empty() != deps) continue;
+                SF_CHECK(check(folder));
                 cache::SubBackend mirror(*x_kept.place, folder);
-                signing.authority.mirror = folder;
-                SF_CHECK(check_whole(mirror, nullptr, *x_kept.verifier, signing.authority));
-                publish::MirrorIndex index(mirror, signing.authority, x_session.voice);
+                publish::MirrorIndex index(mirror, x_signing->authority, x_session.voice);
                 SF_TRY(const publish::IndexReport report, index.retire(builds));
                 SF_CHECK(index.remake(keys_from(x_kept.trusted, work.path()))
                              .map([](const publish::IndexReport&) {}));
@@ -125,6 +133,24 @@ private:
         cache::WalkedMirror walked;
         cache::BuildsByVersion retired;
     };
+    Status check(const std::string& folder) {
+        cache::SubBackend mirror(*x_kept.place, folder);
+        x_signing->authority.mirror = folder;
+        x_signing->authority.now = std::time(nullptr);
+        return check_whole(mirror, nullptr, *x_kept.verifier, x_signing->authority);
+    }
+    // Pruning takes a while: what was published meanwhile may need what was to be retired, and the
+    // signer was told of that alone.
+    Status check_unchanged(const std::vector<cache::MirrorName>& mirrors) {
+        Retiring now(x_session, x_options, x_kept, x_reading);
+        now.x_reading.now = std::time(nullptr);
+        SF_CHECK(now.plan(mirrors));
+        if (now.x_plan.retired == x_plan.retired) return {};
+        return base::fail_hint(Code::exhausted,
+                               "other publishers changed " + x_kept.place->place() +
+                                   " while it was pruned: nothing was retired",
+                               "run this again");
+    }
     Result<Found> look(const cache::MirrorName& name, unsigned keep,
                        std::set<base::Digest> needed) {
         SF_TRY(const std::string folder, cache::folder_of(name));
@@ -159,6 +185,7 @@ private:
     const Options& x_options;
     const KeptCache& x_kept;
     cache::SnapshotReading x_reading;
+    std::optional<CacheSigner> x_signing;  // from get_ready() on
     publish::SigningPlan x_plan;
     std::map<std::string, cache::BuildsByVersion> x_builds;    // by folder
     std::map<std::string, std::vector<std::string>> x_titles;  // by place
@@ -230,13 +257,16 @@ Status run(Session& session, const Options& options) {
     request.reading.now = std::time(nullptr);
     request.keep_seconds = std::int64_t{86'400} * options.keep_days;
     request.dry_run = options.dry_run;
+    Retiring retiring(session, options, kept, request.reading);
+    if (options.keep > 0) {
+        SF_CHECK(check_origin(kept.chosen));
+        SF_CHECK(retiring.plan(mirrors));
+        if (!options.dry_run) SF_CHECK(retiring.get_ready());
+    }
     // What is retired now goes with a later run.
     for (const cache::MirrorName& name : mirrors)
         SF_CHECK(prune_one(session, options, *place, name, request));
     if (options.keep == 0) return {};
-    SF_CHECK(check_origin(kept.chosen));
-    Retiring retiring(session, options, kept, request.reading);
-    SF_CHECK(retiring.plan(mirrors));
     if (retiring.empty()) {
         session.voice.line(
             fmt::format("nothing to retire: no package has more than {} versions "
@@ -244,7 +274,7 @@ Status run(Session& session, const Options& options) {
                         options.keep));
         return {};
     }
-    if (!options.dry_run) return retiring.carry_out();
+    if (!options.dry_run) return retiring.carry_out(mirrors);
     retiring.show();
     return {};
 }

@@ -8,10 +8,12 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cache/http_backend.hpp"
 #include "command_line.hpp"
 #include "install/mirror_audit.hpp"
 #include "support/mirrors.hpp"
 #include "trust/trust_store.hpp"
+#include "unit/net/raw_server.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -149,6 +151,45 @@ TEST_F(CacheVerbs, OnlyDeepReadsArchives) {
     EXPECT_THAT(deep.out, HasSubstr("next:"));
 }
 
+// A bucket that may not be listed, behind a web server: it says of nothing that it is not there.
+TEST_F(CacheVerbs, VerifyGoesOnWhereWhatIsNotThereIsRefused) {
+    set("no_proxy", "*");
+    using Server = sf::test::RawServer;
+    Server server([this](const Server::Request& request, Server::Connection& to) {
+        const auto object = base::read_file(x_place / request.path.substr(1));
+        if (!object) {
+            to.send(sf::test::answer("403 Forbidden", "", ""));
+        } else if (request.is_head()) {
+            to.send(
+                fmt::format("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                            object->size()));
+        } else {
+            to.send(sf::test::answer("200 OK", "", *object));
+        }
+    });
+    sf::cache::HttpBackend mirror(
+        net::Url::parse(server.url(std::string("/") + main_folder)).value());
+    const auto audited = [&] {
+        install::AuditOptions how;
+        how.mirror = main_folder;
+        how.now = x_all.now;
+        return install::audit(mirror, *x_all.anna.verifier, how);
+    };
+    const auto good = audited();
+    ASSERT_TRUE(good) << good.error().text();
+    EXPECT_TRUE(good->defects.empty());
+    EXPECT_FALSE(good->part);
+    ASSERT_EQ(good->notes.size(), 1U);
+    EXPECT_THAT(good->notes.front(), HasSubstr("whether this is a copy of a part"));
+    EXPECT_THAT(good->notes.front(), HasSubstr("Forbidden"));
+    // As of a whole one: all has to be there.
+    ASSERT_TRUE(base::remove_file(x_place / main_folder / run_blob(2)));
+    const auto lacking = audited();
+    ASSERT_TRUE(lacking) << lacking.error().text();
+    ASSERT_EQ(lacking->defects.size(), 1U);
+    EXPECT_EQ(lacking->defects.front().object, run_blob(2).native());
+}
+
 TEST_F(CacheVerbs, AnExpiredSnapshotIsADefectUntilItIsSignedAfresh) {
     x_all.now -= 40 * sf::test::one_day;
     const fs::path old = x_all.publish_all("old");
@@ -222,6 +263,61 @@ TEST_F(CacheVerbs, PruneAndVerifyCountTheSame) {
     EXPECT_EQ(pruned.code, 0) << pruned.err;
     EXPECT_FALSE(base::exists(file));
     EXPECT_EQ(verify(x_place, {"--deep"}).code, 0);
+}
+
+TEST_F(CacheVerbs, ARetirementThatIsRefusedHasRemovedNothing) {
+    x_all.built = sf::test::make_slurm(x_all.at("packages"), "25.11.3", "2");
+    x_all.publish_all();
+    const std::string key = cache::key_of(cache::BlobName{base::sha256("litter")}).value();
+    const auto litter_in = [&](const fs::path& place) {
+        const fs::path file = place / main_folder / key;
+        EXPECT_TRUE(base::make_dirs(file.parent_path()));
+        EXPECT_TRUE(base::write_file(file, "litter"));
+        Mirrors::age(file, 61);
+        return file;
+    };
+    const fs::path litter = litter_in(x_place);
+    // On a machine without the key.
+    const Said no_key =
+        run({"cache", "prune", x_place.native(), "--keep", "1", "--trust-dir",
+             (state() / "keys/trust").native(), "--state-dir", (folder() / "elsewhere").native(),
+             "--data-dir", (fs::path(SF_GOLDEN) / "recipe/good").native()});
+    EXPECT_EQ(no_key.code, 1);
+    EXPECT_THAT(no_key.err, HasSubstr("no key here that can sign"));
+    EXPECT_TRUE(base::exists(litter));
+    // Of a mirror with a defect.
+    const fs::path run_archive = x_place / main_folder / run_blob(2);
+    const std::string bytes = base::read_file(run_archive).value();
+    ASSERT_TRUE(base::remove_file(run_archive));
+    const Said broken = cache({"prune", x_place.native(), "--keep", "1"});
+    EXPECT_EQ(broken.code, 1);
+    EXPECT_THAT(broken.err, HasSubstr("is not signed afresh"));
+    EXPECT_TRUE(base::exists(litter));
+    ASSERT_TRUE(base::write_file(run_archive, bytes));
+    // Of a copy of a part.
+    const fs::path part = x_all.at("part");
+    const Said copied = cache({"mirror", x_place.native(), part.native(), "--versions", "25.11.3"});
+    ASSERT_EQ(copied.code, 0) << copied.err;
+    const fs::path litter_of_part = litter_in(part);
+    const Said of_part = cache({"prune", part.native(), "--keep", "1"});
+    EXPECT_EQ(of_part.code, 1);
+    EXPECT_THAT(of_part.err, HasSubstr("nothing is retired here"));
+    EXPECT_TRUE(base::exists(litter_of_part));
+    // Of one that anybody's packages may come from.
+    const std::vector<std::string> unsigned_too{
+        "add", "lab", x_place.native(), "--key", x_all.anna.primary(), "--allow-unsigned"};
+    const Said added = cache(unsigned_too);
+    ASSERT_EQ(added.code, 0) << added.err;
+    const Said no_origin = cache({"prune", "lab", "--keep", "1"});
+    EXPECT_EQ(no_origin.code, 1);
+    EXPECT_THAT(no_origin.err, HasSubstr("unsigned packages may be installed"));
+    EXPECT_TRUE(base::exists(litter));
+    const Said removed = cache({"remove", "lab"});
+    ASSERT_EQ(removed.code, 0) << removed.err;
+    const Said done = cache({"prune", x_place.native(), "--keep", "1"});
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_THAT(done.out, HasSubstr("retired slurm 25.11.2"));
+    EXPECT_FALSE(base::exists(litter));
 }
 
 // What a site builds for by default does not say which part of a cache is looked at.

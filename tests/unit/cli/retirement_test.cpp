@@ -103,6 +103,13 @@ TEST_F(Retirement, OlderVersionsAreNamedNoMoreAndTheirArchivesGoLater) {
     EXPECT_TRUE(there(main_folder, 0, 2));
     EXPECT_TRUE(there(deps_folder, 0, 1));
     EXPECT_EQ(install("", {"--frozen", lock, "--dry-run"}).code, 0);
+    // Where all of it is installed nothing is fetched, and nothing has to be there.
+    const std::string kept = (folder() / "kept").native();
+    const auto frozen = [&] {
+        return run_here(
+            {"install", "--frozen", lock, "--cache", x_place.native(), "--prefix", kept});
+    };
+    EXPECT_EQ(frozen().code, 0);
     age_all(61);
     const Said removed = prune({});
     ASSERT_EQ(removed.code, 0) << removed.err;
@@ -110,6 +117,9 @@ TEST_F(Retirement, OlderVersionsAreNamedNoMoreAndTheirArchivesGoLater) {
     EXPECT_FALSE(there(deps_folder, 0, 1));
     EXPECT_TRUE(there(main_folder, 1, 2));
     EXPECT_EQ(verify().code, 0);
+    const Said installed = frozen();
+    EXPECT_EQ(installed.code, 0) << installed.err;
+    EXPECT_EQ(install("", {"--frozen", lock}).code, 1) << "nor in another prefix";
     ASSERT_TRUE(base::remove_tree(state() / "caches/objects"));
     const Said locked = install("", {"--frozen", lock});
     EXPECT_EQ(locked.code, 1);
@@ -134,6 +144,38 @@ TEST_F(Retirement, WhatStaysAndWhatItNeedsStays) {
     EXPECT_EQ(prune({"--keep-version", "25.11"}).code, 2);
     EXPECT_EQ(prune({"--keep", "0"}).code, 2);
     EXPECT_EQ(prune({"--keep", "1", "--keep-version", "../x"}).code, 2);
+}
+
+// A copy of a part follows, also where nothing is left of what was asked for.
+TEST_F(Retirement, ACopyOfWhatIsRetiredIsKeptUpToDate) {
+    constexpr const char* other = "bookworm/slurm/24.11";
+    x_all.built = sf::test::make_slurm_with_own_munge(x_all.at("packages"), "24.11.1", "4");
+    for (const char* mirror : {deps_folder, other}) {
+        const auto pushed = x_all.push(x_place, mirror);
+        ASSERT_TRUE(pushed) << pushed.error().text();
+    }
+    const std::string part = x_all.at("part").native();
+    const auto copy = [&](const char* versions) {
+        return run_here({"cache", "mirror", x_place.native(), part, "--versions", versions});
+    };
+    const auto snapshot = [&](const std::string& place) {
+        return base::read_file(fs::path(place) / main_folder / "_sf/snapshot.json").value_or(place);
+    };
+    const Said first = copy("24.11.1,25.11.1");
+    ASSERT_EQ(first.code, 0) << first.err;
+    EXPECT_EQ(snapshot(part), snapshot(x_place));
+    age_all(61);
+    ASSERT_EQ(prune({"--keep", "1"}).code, 0);
+    EXPECT_NE(snapshot(part), snapshot(x_place));
+    const Said again = copy("24.11.1");
+    ASSERT_EQ(again.code, 0) << again.err;
+    EXPECT_EQ(snapshot(part), snapshot(x_place));
+    const Said verified = run_here({"cache", "verify", part, "--deep"});
+    EXPECT_EQ(verified.code, 0) << verified.out;
+    // What is asked for now, and is gone, is said.
+    const Said gone = copy("25.11.1");
+    EXPECT_EQ(gone.code, 1);
+    EXPECT_THAT(gone.err, HasSubstr("has no Slurm 25.11.1"));
 }
 
 TEST_F(Retirement, ByThePublisherAloneAndNotFromWhatIsBrokenOrAPart) {

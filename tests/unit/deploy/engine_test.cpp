@@ -159,6 +159,19 @@ TEST_F(EngineTest, BesideAFileOfLogrotateLiesNothingThatItReads) {
     EXPECT_EQ(host.text(path + ".dpkg-dist"), ours);
     EXPECT_FALSE(host.nodes.contains(path + ".new"));
     EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    // An older installer put it beside under another name; one that somebody changed is theirs.
+    record = load_record(host).value();
+    record.add(path + ".new", base::sha256("daily\n"));
+    host.put(std::string(record_path), to_json(record).value());
+    host.put(path + ".new", "daily\nrotate 3\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
+    EXPECT_EQ(host.text(path + ".new"), "daily\nrotate 3\n");
+    host.put(path + ".new", "daily\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 1);
+    EXPECT_FALSE(host.nodes.contains(path + ".new"));
+    EXPECT_FALSE(load_record(host).value().files.contains(path + ".new"));
+    EXPECT_EQ(host.text(path), "weekly\n");
+    EXPECT_EQ(set_up({"--full-init"}).value(), 0);
 }
 
 TEST_F(EngineTest, ADraftOfTheirsStaysToo) {

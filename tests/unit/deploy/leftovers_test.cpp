@@ -23,7 +23,17 @@ TEST(Leftovers, OfAKilledCallNothingStaysInRun) {
     host.put("/run/slurm-setup-bbbb/slurmdbd.pid", "1\n", 0644, {64030, 64030});
     host.put("/run/slurm-setup-cccc.cnf", "password=\"secretword\"\n", 0600);
     host.put("/run/slurm-setup-dddd.conf", "SlurmUser=slurm\n", 0600);
+    // Killed before it had its name.
+    host.put("/run/.sf-0123456789abcdef", "password=\"secretword\"\n", 0600);
     // Not of these.
+    host.put("/run/.sf-0123456789abcde", "", 0600);
+    host.put("/run/.sf-0123456789abcdef0", "", 0600);
+    host.put("/run/.sf-0123456789ABCDEF", "", 0600);
+    host.put("/run/.sf-1111111111111111", "", 0644);
+    host.put("/run/.sf-2222222222222222", "", 0600, {64030, 64030});
+    host.put_folder("/run/.sf-3333333333333333", 0700);
+    host.put_link("/run/.sf-4444444444444444", "/etc");
+    host.put("/run/slurm/.sf-5555555555555555", "", 0600);
     host.put("/run/slurm-setup.lock", "", 0600);
     host.put_folder("/run/slurm-setup-open", 0755);
     host.put_folder("/run/slurm", 0755, {64030, 64030});
@@ -33,9 +43,13 @@ TEST(Leftovers, OfAKilledCallNothingStaysInRun) {
     EXPECT_EQ(listener.heard, "");
     std::vector<std::string> left;
     for (const auto& [path, node] : host.nodes) left.push_back(path);
-    EXPECT_THAT(
-        left, ::testing::ElementsAre("/run/slurm", "/run/slurm-setup-link", "/run/slurm-setup-open",
-                                     "/run/slurm-setup.lock", "/run/slurm/slurm-setup-aaaa"));
+    EXPECT_THAT(left, ::testing::UnorderedElementsAre(
+                          "/run/.sf-0123456789abcde", "/run/.sf-0123456789abcdef0",
+                          "/run/.sf-0123456789ABCDEF", "/run/.sf-1111111111111111",
+                          "/run/.sf-2222222222222222", "/run/.sf-3333333333333333",
+                          "/run/.sf-4444444444444444", "/run/slurm", "/run/slurm-setup-link",
+                          "/run/slurm-setup-open", "/run/slurm-setup.lock",
+                          "/run/slurm/.sf-5555555555555555", "/run/slurm/slurm-setup-aaaa"));
 }
 
 TEST(Leftovers, WhatCannotBeRemovedKeepsNobody) {

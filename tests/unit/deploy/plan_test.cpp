@@ -456,6 +456,63 @@ TEST_F(PlanTest, APortInUseIsNamedByTheRoleThatNeedsIt) {
     EXPECT_EQ(text_of(plan({"--full-init"}).problems), "");
 }
 
+// An administrator's files are kept, and his ports with them.
+TEST_F(PlanTest, PortsAreThoseOfTheConfigurationThatIsThere) {
+    with_accounting_plugin();
+    with_mariadb();
+    host.put("/etc/slurm/slurm.conf", "SlurmctldPort=7000-7003 SlurmdPort=7010\n");
+    const std::string table = "/proc/self/net/tcp";
+    host.put(table, "   0: 00000000:1AA1 00000000:0000 0A 00000000:00000000\n");  // 6817
+    EXPECT_EQ(text_of(plan({"--full-init"}).problems), "");
+    host.put(table, "   0: 00000000:1B58 00000000:0000 0A 00000000:00000000\n");  // 7000
+    expect_problem({"--full-init"}, "port 7000, which slurmctld needs, is in use", "sport = :7000");
+    host.put(table, "");
+    const Plan made = plan({"--full-init"}).planned.plan;
+    const std::vector<Service> services =
+        services_from_json(services_to_json(made.services).value()).value();
+    for (const auto& [daemon, source] :
+         {std::pair{"slurmctld", "/etc/slurm/slurm.conf SlurmctldPort"},
+          {"slurmd", "/etc/slurm/slurm.conf SlurmdPort"},
+          {"slurmdbd", "/etc/slurm/slurmdbd.conf DbdPort"}}) {
+        const auto service = std::ranges::find(services, daemon, &Service::name);
+        ASSERT_NE(service, services.end());
+        EXPECT_EQ(service->port.file + ' ' + service->port.name, source);
+    }
+}
+
+TEST_F(PlanTest, AControllerMayListenOnAnotherPort) {
+    host.put("/etc/munge/munge.key", "k", 0400);
+    const auto conf_server = [&](const std::string& controller) {
+        const Plan made =
+            plan({"--full-init", "--role", "compute", "--controller", controller}).planned.plan;
+        const auto slurmd = std::ranges::find(made.services, "slurmd", &Service::name);
+        // What it fetches says on which port slurmd listens.
+        EXPECT_EQ(slurmd->port.file, "/run/slurm/conf/slurm.conf");
+        return slurmd->argv.back();
+    };
+    EXPECT_EQ(conf_server("head1"), "head1:6817");
+    EXPECT_EQ(conf_server("head1:7000"), "head1:7000");
+    for (const char* wrong : {"head1:", "head1:0", "head1:65536", "head1:70x", ":7000", "a:1:2"}) {
+        const auto options = parse_options({"--full-init", "--controller", wrong});
+        ASSERT_FALSE(options) << wrong;
+        EXPECT_EQ(options.error().code, base::Code::usage) << wrong;
+    }
+    // A host is not everywhere one with a port.
+    EXPECT_FALSE(parse_options({"--full-init", "--dbd-host", "head1:7000"}));
+    EXPECT_FALSE(parse_options({"--full-init", "--db-host", "head1:7000"}));
+}
+
+TEST(Ports, AreReadAsSlurmReadsThem) {
+    EXPECT_EQ(port_in("", "SlurmdPort", 6818), 6818);
+    EXPECT_EQ(port_in("slurmdport = 7001 # ours\n", "SlurmdPort", 6818), 7001);
+    EXPECT_EQ(port_in("SlurmdPort=7001\nSlurmdPort=7002", "SlurmdPort", 6818), 7002);
+    EXPECT_EQ(port_in("#SlurmdPort=7001\n", "SlurmdPort", 6818), 6818);
+    EXPECT_EQ(port_in("SlurmctldPort=7000-7003", "SlurmctldPort", 6817), 7000);
+    for (const char* none : {"SlurmdPort=", "SlurmdPort=0", "SlurmdPort=65536", "SlurmdPort=-1",
+                             "SlurmdPort=7001x", "SlurmdPort=slurmd"})
+        EXPECT_EQ(port_in(none, "SlurmdPort", 6818), 6818) << none;
+}
+
 // slurmrestd ends where it finds no configuration: it is started once sackd has fetched it.
 TEST_F(PlanTest, WhatNeedsAConfigurationWaitsForSackd) {
     host.put("/etc/munge/munge.key", "k", 0400);

@@ -318,6 +318,24 @@ TEST_F(DatabaseQuestionTest, AServerOfThisMachineIsNotWaitedForAfterABoot) {
     EXPECT_EQ(listener.heard, "");
 }
 
+// So that a dry run waits its turn before it looks at the machine.
+TEST(MayBeAsked, IsKnownFromWhatIsSaidNowOrWasBefore) {
+    const auto may = [](const std::vector<std::string>& before,
+                        const std::vector<std::string>& words) {
+        Record record;
+        record.answers = parse_options(before).value().answers;
+        const Options options = parse_options(words).value();
+        return may_be_asked(record.answers.overridden_by(options.answers));
+    };
+    const std::vector<std::string> here{"--full-init"};
+    const std::vector<std::string> elsewhere{"--full-init", "--db-host", "db1"};
+    EXPECT_FALSE(may(here, {"--full-init", "--dry-run"}));
+    EXPECT_TRUE(may(here, {"--full-init", "--dry-run", "--db-host", "db1"}));
+    EXPECT_TRUE(may(elsewhere, {"--full-init", "--dry-run"}));
+    EXPECT_TRUE(may(elsewhere, {"--start-services", "--dry-run"}));
+    EXPECT_FALSE(may(elsewhere, {"--full-init", "--dry-run", "--db-host", "localhost"}));
+}
+
 TEST(IsElsewhere, AsSlurmdbdReadsIt) {
     Facts facts;
     facts.host = "Db9";

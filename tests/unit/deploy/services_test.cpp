@@ -4,6 +4,7 @@
 #include "deploy/services.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -348,7 +349,12 @@ TEST_F(SystemdTest, SlurmctldWaitsUntilSlurmdbdListens) {
     EXPECT_NE(slow.error().hint.find("must not be stopped"), std::string::npos);
     EXPECT_EQ(count("start slurmctld"), 0);
     EXPECT_EQ(count("stop"), 0);
+    // On another port, as an administrator wants it.
+    host.put("/etc/slurm/slurmdbd.conf", host.text("/etc/slurm/slurmdbd.conf") + "DbdPort=6917\n",
+             0600);
     host.put("/proc/self/net/tcp", dbd_listens);
+    EXPECT_FALSE(install({"--full-init"}));
+    host.put("/proc/self/net/tcp", "   0: 00000000:1B05 00000000:0000 0A 00000000:00000000\n");
     ASSERT_TRUE(install({"--full-init"}));
     EXPECT_EQ(count("systemctl start slurmctld"), 1);
 }
@@ -514,6 +520,8 @@ TEST_F(RealProcesses, AfterABootThereIsMorePatienceForOtherHosts) {
     late.owner = {std::to_string(::getuid()), std::to_string(::getgid())};
     late.argv = {daemon("late", "0")};
     late.ready_socket = at("socket");
+    late.ready_port = 1;
+    late.port = {at("conf"), "SlurmdPort"};
     late.patience = 1s;
     late.boot_patience = 60s;
     ASSERT_TRUE(base::write_file(at("list"), services_to_json({late}).value()));
@@ -543,6 +551,17 @@ TEST_F(RealProcesses, AfterABootThereIsMorePatienceForOtherHosts) {
     at("socket").copy(name.sun_path, sizeof name.sun_path - 1);
     ASSERT_EQ(::bind(listening.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
     ASSERT_EQ(::listen(listening.get(), 1), 0);
+    // Nor is it where it listens by default, but where what it has fetched meanwhile says.
+    const base::Fd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof place;
+    ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&place), size), 0);
+    ASSERT_EQ(::getsockname(other.get(), reinterpret_cast<sockaddr*>(&place), &size), 0);
+    ASSERT_EQ(::listen(other.get(), 1), 0);
+    ASSERT_TRUE(
+        base::write_file(at("conf"), fmt::format("SlurmdPort={}", ::ntohs(place.sin_port))));
     read_line();
     EXPECT_EQ(said, "ready");
     ::close(told[0]);

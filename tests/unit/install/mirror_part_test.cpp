@@ -6,7 +6,9 @@
 
 #include <gmock/gmock.h>
 
+#include "cache/gzip_text.hpp"
 #include "cache/layout.hpp"
+#include "cache/package_index.hpp"
 #include "install/cache_install.hpp"
 #include "install/mirror_audit.hpp"
 #include "publish/mirror_copy.hpp"
@@ -113,6 +115,9 @@ protected:
     base::Result<Resolved> resolve(const std::string& place, const std::string& version) {
         cache::FileBackend whole(at(place));
         cache::SubBackend main(whole, main_folder);
+        return resolve(main, version);
+    }
+    base::Result<Resolved> resolve(cache::Backend& main, const std::string& version) {
         SF_TRY(const MirrorReader reader,
                MirrorReader::open(main, *x_verifier, {main_folder, {}, now, false}, x_reporter));
         return reader.resolve({"slurm", version, "bookworm", "x86_64_v3"});
@@ -128,6 +133,21 @@ protected:
     [[nodiscard]] fs::path run_of(const std::string& version, std::size_t which) const {
         const auto& built = x_machines.at(version).built.at(which);
         return cache::key_of(cache::BlobName{built.package.run.sha256}).value();
+    }
+    // Objects of the index of "cache".
+    [[nodiscard]] fs::path node_path(const cache::Ref& ref) const {
+        return at("cache") / main_folder / cache::key_of(cache::IndexNodeName{ref.sha256}).value();
+    }
+    [[nodiscard]] cache::Ref name_ref() {
+        cache::FileBackend backend(at("cache") / main_folder);
+        return cache::read_snapshot(backend, reading(main_folder))
+            .value()
+            ->snapshot.names.at("slurm");
+    }
+    [[nodiscard]] fs::path name_node() { return node_path(name_ref()); }
+    [[nodiscard]] fs::path version_node(const std::string& version) {
+        const std::string text = cache::gunzip(read(name_node()), cache::max_index_node).value();
+        return node_path(cache::name_node_from_json(text).value().versions.at(version));
     }
     [[nodiscard]] fs::path mark(const std::string& place, const char* mirror = main_folder) const {
         return at(place) / mirror / "_sf/part.json";
@@ -147,6 +167,22 @@ protected:
 
     std::map<std::string, Machine> x_machines;
     publish::CopyReport x_report;
+};
+
+// A server that says of itself that it is a part, so often, and then no more.
+class SaysSoForAWhile : public cache::SubBackend {
+public:
+    SaysSoForAWhile(cache::Backend& whole, std::string folder, int times)
+        : SubBackend(whole, std::move(folder)), x_times(times) {}
+    base::Result<cache::Got> get(const std::string& key, const cache::GetOptions& options,
+                                 net::Receiver& to) override {
+        if (key == cache::key_of(cache::FixedName::part).value() && x_times-- <= 0)
+            return base::fail(base::Code::absent, "{} is not there", key);
+        return SubBackend::get(key, options, to);
+    }
+
+private:
+    int x_times;
 };
 
 void must(const base::Status& status) { ASSERT_TRUE(status) << status.error().text(); }
@@ -285,8 +321,49 @@ TEST_F(Parts, SayingSoGainsNothing) {
         cache::key_of(cache::SpecManifestName{"slurm", "25.11.3", hash}).value();
     ASSERT_TRUE(base::remove_file(at("cache") / main_folder / key));
     EXPECT_EQ(resolve("cache", "25.11").error().code, base::Code::refused);
+    // Nor if it says so to the first who asks, and then no more.
+    for (const int times : {1, 2}) {
+        cache::FileBackend whole(at("cache"));
+        SaysSoForAWhile fickle(whole, main_folder, times);
+        const auto asked = resolve(fickle, "25.11");
+        ASSERT_FALSE(asked);
+        EXPECT_NE(asked.error().code, base::Code::absent) << times;
+    }
+    // Where what is newest cannot be known, no other cache is asked either.
+    for (const fs::path& node : {version_node("25.11.3"), name_node()}) {
+        ASSERT_TRUE(base::remove_file(node));
+        const auto blind = resolve("cache", "25.11");
+        ASSERT_FALSE(blind);
+        EXPECT_EQ(blind.error().code, base::Code::refused) << node;
+    }
     ASSERT_TRUE(base::remove_file(mark("cache")));
     EXPECT_EQ(resolve("cache", "25.11").error().code, base::Code::corrupt);
+}
+
+// Neither a slip nor an unsigned word makes a copy forget packages.
+TEST_F(Parts, ACopyHoldsNoLessThanBefore) {
+    must(copy("cache", "whole", {}));
+    const auto refused = [&](const base::Status& status, const char* why) {
+        ASSERT_FALSE(status);
+        EXPECT_EQ(status.error().code, base::Code::refused);
+        EXPECT_THAT(status.error().text(), HasSubstr(why));
+    };
+    const char* const becomes = "is a whole copy, and would become one of a part";
+    refused(copy("cache", "whole", {"25.11.2"}), becomes);
+    refused(copy("cache", "whole", {}, false), becomes);
+    must(copy("cache", "small", {"25.11.2"}));
+    refused(copy("small", "whole", {}), becomes);
+    EXPECT_EQ(defects("whole"), "good");
+    for (const char* mirror : {main_folder, deps_folder})
+        EXPECT_FALSE(base::exists(mark("whole", mirror)));
+    EXPECT_TRUE(install("whole", "25.11"));
+    must(copy("cache", "large", {"25.11.2", "25.11.3"}));
+    const std::string before = read(mark("large"));
+    refused(copy("small", "large", {}), "says that it does not hold");
+    EXPECT_EQ(read(mark("large")), before);
+    EXPECT_EQ(defects("large"), "good");
+    must(copy("large", "small", {}));
+    EXPECT_EQ(read(mark("small")), before);
 }
 
 TEST_F(Parts, APartIsPrunedByWhatLiesThere) {

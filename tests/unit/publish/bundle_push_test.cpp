@@ -7,15 +7,20 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <set>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/process.hpp"
 #include "cache/layout.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/s3_backend.hpp"
 #include "cache/source_list.hpp"
 #include "cache/spec_manifest.hpp"
+#include "publish/mirror_prune.hpp"
 #include "unit/net/fake_s3.hpp"
 #include "unit/publish/place_maker.hpp"
 
@@ -30,6 +35,27 @@ std::string twin(const std::string& version) {
     return fmt::format("builds/{0}/bookworm/amd64/slurm-{0}-bookworm-amd64-software.tar.gz",
                        version);
 }
+std::vector<std::string> bundle_of(const std::string& version) {
+    std::vector<std::string> keys;
+    for (const char* ending : {"", ".asc", ".sha256", ".spdx.json", ".intoto.jsonl"})
+        keys.push_back(twin(version) + ending);
+    return keys;
+}
+
+// Somebody else is at work there: right after a listing, once.
+class Disturbed : public cache::FileBackend {
+public:
+    Disturbed(const fs::path& place, std::function<void()> meanwhile)
+        : FileBackend(place), x_meanwhile(std::move(meanwhile)) {}
+    base::Status list(const std::string& prefix, const Visitor& visit) override {
+        SF_CHECK(FileBackend::list(prefix, visit));
+        if (const auto meanwhile = std::exchange(x_meanwhile, nullptr)) meanwhile();
+        return {};
+    }
+
+private:
+    std::function<void()> x_meanwhile;
+};
 
 class BundlePushes : public PlaceMaker {
 protected:
@@ -41,6 +67,19 @@ protected:
         for (const auto& each : fs::recursive_directory_iterator(at("cache")))
             if (each.is_regular_file() && !each.path().filename().string().starts_with(".sf-"))
                 all[each.path().lexically_relative(at("cache")).native()] = read(each.path());
+        return all;
+    }
+    // As if they had been written so many days ago, by the clock of these tests.
+    void age(const std::vector<std::string>& keys, int days) const {
+        const std::chrono::sys_seconds then{
+            std::chrono::seconds(now - std::int64_t{86'400} * days)};
+        for (const std::string& key : keys)
+            fs::last_write_time(at("cache") / key, std::chrono::file_clock::from_sys(then));
+    }
+    // When they were written.
+    std::vector<std::int64_t> times(const std::vector<std::string>& keys) {
+        std::vector<std::int64_t> all;
+        for (const std::string& key : keys) all.push_back(*x_place.look(key).value()->modified);
         return all;
     }
     // As people do it: with gpg and sha256sum, in a folder with what was downloaded.
@@ -280,6 +319,119 @@ TEST_F(BundlePushes, WhatIsGoneIsPutBack) {
     const base::Status refused = publish(machine, x_place);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().text(), HasSubstr("is not what the snapshot names"));
+}
+
+// `cache prune` may be taking it away at that moment. It stays whose it is, byte for byte.
+TEST_F(BundlePushes, WhatIsOldAndUnnamedIsSentAgainAsItIs) {
+    const Machine one = build("25.11.2", "one");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // signatures count seconds
+    const Machine two = build("25.11.2", "two");
+    ASSERT_NE(one.files.record.sha256, two.files.record.sha256);
+    const std::vector<std::string> keys = bundle_of("25.11.2");
+    EXPECT_FALSE(publish(one, x_place, "manifest slurm"));
+    const auto before = files();
+    age(keys, 29);
+    const auto young = times(keys);
+    EXPECT_FALSE(publish(one, x_place, "manifest slurm"));
+    EXPECT_EQ(times(keys), young);
+    for (const Machine* machine : {&one, &two}) {
+        age(keys, 1000);
+        const auto old = times(keys);
+        EXPECT_FALSE(publish(*machine, x_place, "manifest slurm"));
+        const auto again = times(keys);
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            EXPECT_GT(again[i], old[i]) << keys[i];
+            EXPECT_EQ(read(at("cache") / keys[i]), before.at(keys[i])) << keys[i];
+        }
+    }
+    // What is named is left alone, however old.
+    must(publish(two, x_place));
+    is_consistent("25.11.2");
+    age(keys, 1000);
+    const auto named = times(keys);
+    must(publish(one, x_place));
+    EXPECT_EQ(x_bytes, 0U);
+    EXPECT_EQ(times(keys), named);
+}
+
+TEST_F(BundlePushes, PruneLeavesWhatIsPublishedMeanwhile) {
+    must(publish(build("25.11.2"), x_place));
+    const Machine older = build("25.11.1", "older");
+    const std::vector<std::string> keys = bundle_of("25.11.1");
+    const auto send = [&] { EXPECT_FALSE(publish(older, x_place, "manifest slurm", true)); };
+    send();
+    age(keys, 1000);
+    PruneRequest request;
+    request.reading = {&*x_verifier, "bookworm/slurm/25.11", at("memory"), now};
+    request.keep_seconds = std::int64_t{86'400} * 500;
+    const auto prune = [&](const std::function<void()>& meanwhile) {
+        Disturbed place(at("cache"), meanwhile);
+        return prune_bundles(place, {"bookworm", "25.11"}, request).value();
+    };
+    request.dry_run = true;
+    EXPECT_EQ(prune({}).removed, keys.size());
+    request.dry_run = false;
+    // It is sent again, and is about to be named.
+    const PruneReport sent = prune(send);
+    EXPECT_EQ(sent.removed, 0U);
+    EXPECT_EQ(sent.young, keys.size());
+    // It is named.
+    age(keys, 1000);
+    const PruneReport named = prune([&] {
+        must(publish(older, x_place, "", true));
+        age(keys, 1000);
+    });
+    EXPECT_EQ(named.removed, 0U);
+    EXPECT_EQ(named.kept, keys.size());
+    is_consistent("25.11.2");
+    plain_tools_accept(twin("25.11.1"));
+}
+
+TEST_F(BundlePushes, PruneTakesAnOldBundleThatNothingNames) {
+    must(publish(build("25.11.2"), x_place));
+    const auto before = files();
+    EXPECT_FALSE(publish(build("25.11.1", "older"), x_place, "manifest slurm", true));
+    age(bundle_of("25.11.1"), 1000);
+    PruneRequest request;
+    request.reading = {&*x_verifier, "bookworm/slurm/25.11", at("memory"), now};
+    request.keep_seconds = std::int64_t{86'400} * 500;
+    const auto pruned = prune_bundles(x_place, {"bookworm", "25.11"}, request);
+    ASSERT_TRUE(pruned) << pruned.error().text();
+    EXPECT_EQ(pruned->removed, 5U);
+    for (const std::string& key : bundle_of("25.11.1"))
+        EXPECT_FALSE(base::exists(at("cache") / key)) << key;
+    for (const std::string& key : bundle_of("25.11.2"))
+        EXPECT_EQ(read(at("cache") / key), before.at(key)) << key;
+}
+
+// Nobody would look for it there.
+TEST_F(BundlePushes, NothingIsPublishedToACopyOfAPart) {
+    must(publish(build("25.11.2"), x_place));
+    const Machine machine = build("25.11.3", "newer");
+    cache::MirrorPart part;
+    part.versions = {"25.11.2"};
+    for (const char* mirror : {"bookworm/slurm/deps", "bookworm/slurm/25.11"}) {
+        const fs::path mark = at("cache") / mirror / "_sf/part.json";
+        ASSERT_TRUE(base::write_file(mark, cache::to_json(part).value()));
+        auto before = files();
+        const base::Status refused = publish(machine, x_place);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, base::Code::refused);
+        EXPECT_THAT(refused.error().text(), HasSubstr("is a copy of a part of a cache"));
+        EXPECT_THAT(refused.error().hint, HasSubstr("cache mirror FROM TO"));
+        EXPECT_EQ(files(), before);
+        ASSERT_TRUE(base::write_file(mark, "{}"));
+        before = files();
+        const base::Status spoilt = publish(machine, x_place);
+        ASSERT_FALSE(spoilt);
+        EXPECT_EQ(spoilt.error().code, base::Code::corrupt) << spoilt.error().text();
+        EXPECT_THAT(spoilt.error().text(), HasSubstr("_sf/part.json"));
+        EXPECT_THAT(spoilt.error().hint, HasSubstr("remove that file"));
+        EXPECT_EQ(files(), before);
+        ASSERT_TRUE(base::remove_file(mark));
+    }
+    must(publish(machine, x_place));
+    is_consistent("25.11.3");
 }
 
 TEST_F(BundlePushes, ManyPublishersAgree) {

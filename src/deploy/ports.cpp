@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/ports.hpp"
+
+#include <charconv>
+
+#include "deploy/conf_file.hpp"
+
+namespace sf::deploy {
+
+std::uint16_t port_in(std::string_view conf, std::string_view name, std::uint16_t otherwise) {
+    const std::string value = conf_value(conf, name);
+    const std::string first = value.substr(0, value.find('-'));
+    std::uint16_t port = 0;
+    const char* end = first.data() + first.size();
+    const auto [at, error] = std::from_chars(first.data(), end, port);
+    return error == std::errc() && at == end && port != 0 ? port : otherwise;
+}
+
+std::uint16_t configured_port(Host& host, const PortSource& source, std::uint16_t otherwise) {
+    if (source.file.empty()) return otherwise;
+    const auto conf = host.read(source.file);
+    return conf ? port_in(*conf, source.name, otherwise) : otherwise;
+}
+
+}  // namespace sf::deploy
