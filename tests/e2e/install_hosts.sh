@@ -151,7 +151,9 @@ case_roles() {
         grep -qxF "$line" "$machine/etc/slurm/slurm.conf" || fail "slurm.conf lacks $line"
     done
     # Ports that an administrator has chosen are kept, and are those that are waited for.
-    printf 'SlurmctldPort=7817\nSlurmdPort=7818\n' >>"$machine/etc/slurm/slurm.conf"
+    sed -i 's/^SlurmctldPort=.*/SlurmctldPort=7817/; s/^SlurmdPort=.*/SlurmdPort=7818/' "$machine/etc/slurm/slurm.conf"
+    expect 0 in_machine "$installer" --full-init --no-start
+    expect_said 'slurm.conf was changed here and is kept'
     controller=$machine
     for host in db node1 login rest; do
         machine_use "$host"
