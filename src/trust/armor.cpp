@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/armor.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
+
+#include "base/text.hpp"
 
 namespace sf::trust {
 
@@ -71,6 +74,13 @@ std::optional<std::string> from_base64(std::string_view text) {
     return bytes;
 }
 
+std::string checksum_line(std::string_view packets) {
+    const std::uint32_t crc = crc24(packets);
+    const std::array<char, 3> bytes{static_cast<char>(crc >> 16), static_cast<char>(crc >> 8),
+                                    static_cast<char>(crc)};
+    return '=' + base64({bytes.data(), bytes.size()}) + '\n';
+}
+
 auto damaged(std::string_view why) {
     return base::fail(base::Code::refused, "the signature file is damaged or not a signature: {}",
                       why);
@@ -86,13 +96,38 @@ std::string armor_signature(std::string_view packets) {
         text += digits.substr(at, line_length);
         text += '\n';
     }
-    const std::uint32_t crc = crc24(packets);
-    const std::array<char, 3> bytes{static_cast<char>(crc >> 16), static_cast<char>(crc >> 8),
-                                    static_cast<char>(crc)};
-    text += '=';
-    text += base64({bytes.data(), bytes.size()});
-    text += '\n';
+    text += checksum_line(packets);
     text += end_line;
+    return text;
+}
+
+std::string with_checksums(std::string_view keys) {
+    std::string text;
+    enum class Part { outside, headers, digits, rest };
+    Part part = Part::outside;
+    std::string digits;
+    for (std::size_t at = 0; at < keys.size();) {
+        const std::size_t end = std::min(keys.find('\n', at), keys.size() - 1) + 1;
+        const std::string_view whole = keys.substr(at, end - at);
+        const std::string_view line = base::trim(whole);
+        at = end;
+        if (line.starts_with("-----BEGIN PGP ") && line.ends_with(" KEY BLOCK-----")) {
+            part = Part::headers;
+            digits.clear();
+        } else if (line.starts_with("-----")) {
+            const auto packets = from_base64(digits);
+            if (part == Part::digits && packets && !packets->empty())
+                text += checksum_line(*packets);
+            part = Part::outside;
+        } else if (part == Part::headers && line.empty()) {
+            part = Part::digits;
+        } else if (part == Part::digits && line.starts_with('=')) {
+            part = Part::rest;  // it has one
+        } else if (part == Part::digits) {
+            digits += line;
+        }
+        text += whole;
+    }
     return text;
 }
 

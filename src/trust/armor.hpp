@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Detached OpenPGP signatures between their text form and their packets. Knows framing only:
-// nothing of keys or trust. Strict on purpose: GnuPG's own reader skips text around the armour, and
+// nothing of trust. Strict on purpose: GnuPG's own reader skips text around the armour, and
 // given a whole signed message in place of a detached signature it judges the message's inner data,
 // not our file. So only what we would write ourselves is read: one block, no headers, a CRC, and in
 // it nothing but signature packets. The CRC also means that no single flipped bit stays unnoticed.
@@ -22,6 +22,11 @@ inline constexpr std::size_t max_signatures = 16;
 
 // The one text form of these packets.
 [[nodiscard]] std::string armor_signature(std::string_view packets);
+
+// Blocks of keys, each with a checksum; all else as it is. RFC 9580 wants none any more, and other
+// programs write none; GnuPG 2.2 then takes the last line for base64 as well, where nothing is
+// padded before it, and loses the last key of the block. Total.
+[[nodiscard]] std::string with_checksums(std::string_view keys);
 
 // Only whole signature packets of definite length, at least one and at most max_signatures.
 [[nodiscard]] base::Status check_signature_packets(std::string_view packets);

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "base/text.hpp"
+#include "trust/armor.hpp"
 
 namespace sf::trust {
 
@@ -186,7 +187,8 @@ base::Result<std::string> Keyring::export_public(const Fingerprint& fingerprint)
 }
 
 base::Result<std::vector<Key>> Keyring::inspect(const fs::path& file) {
-    SF_TRY(const std::string text, base::read_file(file, max_key_file));
+    SF_TRY(const std::string read, base::read_file(file, max_key_file));
+    const std::string text = with_checksums(read);
     SF_TRY(GpgSession session, GpgSession::scratch());
     GpgCall call;
     call.arguments = listing_arguments();
@@ -209,7 +211,8 @@ base::Result<ImportResult> Keyring::import(const fs::path& file) const {
     ImportResult result;
     SF_TRY(result.keys, inspect(file));
     result.secret = std::ranges::any_of(result.keys, &Key::secret);
-    SF_TRY(const std::string text, base::read_file(file, max_key_file));
+    SF_TRY(const std::string read, base::read_file(file, max_key_file));
+    const std::string text = with_checksums(read);
     SF_TRY(GpgSession session, GpgSession::open(x_home));
     GpgCall call;
     call.arguments = {"--import"};

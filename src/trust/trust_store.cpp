@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "trust/armor.hpp"
 #include "trust/gpg.hpp"
 #include "trust/safe_file.hpp"
 
@@ -29,12 +30,13 @@ auto bad_list(std::string_view what) {
 base::Result<GpgSession> merge(const std::vector<std::string>& public_keys) {
     SF_TRY(GpgSession session, GpgSession::scratch());
     for (const std::string& text : public_keys) {
+        const std::string whole = with_checksums(text);
         // gpg's exit status tells little here; what came in is listed afterwards.
         SF_TRY(const base::Finished finished,
                session.run(
                    {.arguments = {"--import-options",
                                   "no-repair-keys,keep-ownertrust,no-import-clean", "--import"},
-                    .input = text}));
+                    .input = whole}));
         if (finished.exit.signal != 0) {
             return base::fail(base::Code::failed, "gpg: {}", finished.exit.text());
         }
@@ -88,6 +90,7 @@ base::Result<std::optional<ReadKeys>> read_one_key(const std::string& public_key
                                                    const Fingerprint& wanted) {
     SF_TRY(GpgSession session, GpgSession::scratch());
     const fs::path packets = session.room() / "packets";
+    const std::string whole = with_checksums(public_key);
     // Another trust model asks the trust database about a revoked key, and there is none.
     SF_TRY(const base::Finished finished,
            session.run(
@@ -96,7 +99,7 @@ base::Result<std::optional<ReadKeys>> read_one_key(const std::string& public_key
                               "import-show,import-export,no-repair-keys,keep-ownertrust,"
                               "no-import-clean",
                               "--output", packets.string(), "--import"},
-                .input = public_key}));
+                .input = whole}));
     if (!finished.exit.ok()) return std::optional<ReadKeys>();
     // One thing came in: the key, and no revocation beside it.
     if (("\n" + finished.err).find("\n[GNUPG:] IMPORT_RES 1 ") == std::string::npos)

@@ -407,6 +407,36 @@ TEST_F(Verdicts, corrupt_and_empty_key_files) {
     EXPECT_NE(verdict(spoilt, signature), "");
 }
 
+// As RFC 9580 has them; GnuPG 2.2 loses a key of them whose packets end with whole digits.
+TEST_F(Verdicts, keys_without_checksums) {
+    const auto now = static_cast<std::uint32_t>(std::time(nullptr));
+    const std::string other = test::armor_public_key(test::MadeKey(now - 86'400).packets("o"));
+    for (std::size_t more = 0; more < 3; ++more) {
+        const test::MadeKey own(now - 86'400);
+        const std::string whole = test::armor_public_key(own.packets(std::string(9 + more, 'x')));
+        std::string text = whole;
+        text.erase(text.rfind("\n=") + 1, std::string_view("=AbCd\n").size());
+        EXPECT_EQ(with_checksums(text), whole);
+        EXPECT_EQ(with_checksums(whole), whole);
+        const std::string of_windows = base::replace_all(text, "\n", "\r\n");
+        for (const std::string& one : {text, of_windows, "A key:\n" + text + "and no more"}) {
+            const std::vector<TrustEntry> entries{
+                {Fingerprint::parse(own.fingerprint()).value(), ""}};
+            for (const std::vector<std::string>& texts :
+                 {std::vector{one}, std::vector{one, other}}) {
+                const auto trusted = trusted_from(entries, texts);
+                ASSERT_TRUE(trusted) << trusted.error().text();
+                EXPECT_EQ(base::join(trusted->warnings, "; "), "") << one;
+            }
+        }
+    }
+    for (const char* odd :
+         {"", "\n", "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----\n",
+          "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!\n-----END PGP PUBLIC KEY BLOCK-----\n",
+          "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----"})
+        EXPECT_EQ(with_checksums(odd), odd);
+}
+
 // A keyring of a thousand keys, one of which has signed.
 TEST_F(Verdicts, many_keys) {
     const auto now = static_cast<std::uint32_t>(std::time(nullptr));
