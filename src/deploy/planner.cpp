@@ -247,7 +247,7 @@ private:
         return " --conf-server " + controller_and_port();
     }
     [[nodiscard]] std::string controller_and_port() const {
-        const std::string controller = x_answers.controller.value_or("");
+        std::string controller = x_answers.controller.value_or("");
         if (controller.find(':') != std::string::npos) return controller;
         return fmt::format("{}:{}", controller, slurmctld_port);
     }

@@ -184,7 +184,7 @@ private:
                 if (needed.identity == package.package.identity) continue;
                 if (!seen.insert(needed.run.sha256.hex()).second) continue;
                 SF_TRY(const std::string key, cache::key_of(cache::BlobName{needed.run.sha256}));
-                const Status status = look(*x_options.dependencies, key, needed.run.size);
+                Status status = look(*x_options.dependencies, key, needed.run.size);
                 if (status) continue;
                 if (status.error().code == Code::interrupted) return status;
                 defect(fmt::format("{}, which {} needs", needed.store_name(), package.title()),
