@@ -56,9 +56,9 @@ public:
                 x_from.place(), base::utc_date(source->snapshot.expires));
         x_report.serial = source->snapshot.serial;
         SF_TRY(const bool done, is_there(*source));
-        // Also where the snapshot is there: what was lost since is sent again.
         SF_CHECK(choose());
         SF_CHECK(check_stays_whole());
+        // Also where the snapshot is there: what was lost since is sent again.
         SF_TRY(const cache::WalkedMirror walked, walk(source->snapshot));
         SF_CHECK(check_holds_no_less());
         SF_CHECK(send(*source, walked));

@@ -112,9 +112,11 @@ base::Result<GpgSession> GpgSession::scratch() {
 }
 
 GpgSession::~GpgSession() {
-    if (room().empty() || !x_used) return;
+    if (room().empty()) return;
     // Where /run/user/<uid> exists the sockets are there, in a folder of their own, which gpg makes
-    // even if it then finds no agent.
+    // even if it then finds no agent. Elsewhere they go with the home: nothing is started for it.
+    const bool has_folder = x_used && base::exists(fmt::format("/run/user/{}", ::geteuid()));
+    if (!x_agent_used && !has_folder) return;
     for (const char* last : {"--kill", "--remove-socketdir"}) {
         if (!x_agent_used && last == std::string_view("--kill")) continue;
         base::Command stop;
