@@ -40,7 +40,8 @@ std::string target_json(const model::Toolchain& toolchain) {
     return base::Json{{"title", toolchain.title},
                       {"family", toolchain.family},
                       {"os_id", toolchain.os_release.id},
-                      {"os_version", toolchain.os_release.version_id}}
+                      {"os_version", toolchain.os_release.version_id},
+                      {"codename", toolchain.name}}
                .dump(2) +
            '\n';
 }

@@ -8,13 +8,9 @@
 
 #include "base/digest.hpp"
 #include "base/result.hpp"
+#include "model/os_release.hpp"
 
 namespace sf::model {
-
-struct OsRelease {
-    std::string id;
-    std::string version_id;
-};
 
 struct Keyring {
     std::string package;  // the package that brings it

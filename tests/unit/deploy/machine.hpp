@@ -42,7 +42,7 @@ protected:
         bundle.toolchain = "bookworm";
         bundle.target = "x86_64_v3";
         bundle.packages = {slurm};
-        target = {"Debian 12 (bookworm)", "debian", "debian", "12"};
+        target = {"Debian 12 (bookworm)", "debian", {"debian", "12"}, "bookworm"};
 
         const std::filesystem::path folder = SF_REPOSITORY "/templates/slurm_assets";
         for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
