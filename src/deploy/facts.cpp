@@ -28,14 +28,6 @@ bool exists(Host& host, const fs::path& path) {
     return info && info->type != PathInfo::Type::absent;
 }
 
-std::string unquoted(std::string text) {
-    if (text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
-        text.back() == text.front()) {
-        return text.substr(1, text.size() - 2);
-    }
-    return text;
-}
-
 // What the installer asks of libraries goes through its own seam.
 class HostLibraryFiles : public tree::LibraryFiles {
 public:
@@ -103,6 +95,18 @@ void find_mariadb(Host& host, Facts& facts) {
     if (facts.mariadb_socket.empty()) facts.mariadb_socket = mariadb_sockets.front();
 }
 
+// Those of daemons, by what is configured here.
+void find_ports(Host& host, Facts& facts) {
+    const auto port = [&](std::string_view file, std::string_view name, std::uint16_t otherwise) {
+        return configured_port(host, {std::string(file), std::string(name)}, otherwise);
+    };
+    facts.slurmctld_port = port(slurm_conf_path, slurmctld_port_name, slurmctld_port);
+    facts.slurmd_port = port(slurm_conf_path, slurmd_port_name, slurmd_port);
+    facts.slurmdbd_port = port(slurmdbd_conf_path, slurmdbd_port_name, slurmdbd_port);
+    if (exists(host, fetched_conf_path))
+        facts.fetched_slurmd_port = port(fetched_conf_path, slurmd_port_name, slurmd_port);
+}
+
 }  // namespace
 
 Result<std::vector<Process>> find_daemons(Host& host) {
@@ -129,21 +133,6 @@ std::string listening_mariadb(const Listeners& listeners) {
     return {};
 }
 
-OsFacts parse_os_release(std::string_view text) {
-    OsFacts os;
-    for (const std::string& line : base::split(text, '\n')) {
-        const std::size_t equals = line.find('=');
-        if (equals == std::string::npos) continue;
-        const std::string name = line.substr(0, equals);
-        const std::string value = unquoted(line.substr(equals + 1));
-        if (name == "ID") os.id = value;
-        if (name == "ID_LIKE") os.like = value;
-        if (name == "VERSION_ID") os.version_id = value;
-        if (name == "PRETTY_NAME") os.title = value;
-    }
-    return os;
-}
-
 Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::Bundle& bundle) {
     Facts facts;
     SF_TRY(facts.accounts, parse_accounts(looked_up));
@@ -155,7 +144,7 @@ Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::
     facts.addresses = host.interface_addresses();
     for (const char* path : {"/usr/lib/os-release", "/etc/os-release"}) {
         const auto text = host.read(path);
-        if (text && facts.os.id.empty()) facts.os = parse_os_release(*text);
+        if (text && facts.os.id.empty()) facts.os = model::parse_os_release(*text);
     }
     SF_TRY(const std::string cpuinfo, base::during(host.read("/proc/cpuinfo"),
                                                    "looking at the processor (is /proc mounted?)"));
@@ -163,11 +152,7 @@ Result<Facts> gather_facts(Host& host, std::string_view looked_up, const model::
     facts.systemd = exists(host, "/run/systemd/system");
     facts.cgroups = usable_cgroups(host);
     SF_TRY(facts.listeners, find_listeners(host));
-    const std::string slurm_conf(slurm_conf_path);
-    facts.slurmctld_port = configured_port(host, {slurm_conf, "SlurmctldPort"}, slurmctld_port);
-    facts.slurmd_port = configured_port(host, {slurm_conf, "SlurmdPort"}, slurmd_port);
-    facts.slurmdbd_port =
-        configured_port(host, {std::string(slurmdbd_conf_path), "DbdPort"}, slurmdbd_port);
+    find_ports(host, facts);
     SF_TRY(facts.daemons, find_daemons(host));
     for (const char* folder : {"/usr/sbin", "/usr/bin", "/sbin"}) {
         for (const char* name : {"slurmctld", "slurmd", "slurmdbd", "srun"}) {

@@ -17,15 +17,9 @@
 #include "deploy/ports.hpp"
 #include "deploy/record.hpp"
 #include "model/manifest.hpp"
+#include "model/os_release.hpp"
 
 namespace sf::deploy {
-
-struct OsFacts {
-    std::string id;          // "debian"
-    std::string like;        // "rhel centos fedora"
-    std::string version_id;  // "12"
-    std::string title;       // "Debian GNU/Linux 12 (bookworm)"
-};
 
 struct Process {
     pid_t pid = 0;
@@ -37,15 +31,17 @@ struct Facts {
     Accounts accounts;
     std::string host;                    // this machine's name, short
     std::vector<std::string> addresses;  // of its interfaces, no loopback
-    OsFacts os;
+    model::RunningOs os;
     std::string cpu_level;
     bool systemd = false;
     bool cgroups = false;  // version 2, with the controllers that Slurm uses
     Listeners listeners;
-    // As the files say that are here; another host's are not seen.
-    std::uint16_t slurmctld_port = deploy::slurmctld_port;
-    std::uint16_t slurmd_port = deploy::slurmd_port;
-    std::uint16_t slurmdbd_port = deploy::slurmdbd_port;
+    // As the files say that are here; nullopt: they do not tell.
+    std::optional<std::uint16_t> slurmctld_port;
+    std::optional<std::uint16_t> slurmd_port;
+    std::optional<std::uint16_t> slurmdbd_port;
+    // Of slurmd or sackd by the configuration that came from slurmctld; nullopt: none has come yet.
+    std::optional<std::uint16_t> fetched_slurmd_port;
     std::vector<Process> daemons;          // that are called like ours, wherever they are from
     std::vector<std::string> other_slurm;  // programs of the distribution's Slurm
     bool other_munge = false;              // the distribution's munged is installed
@@ -79,8 +75,5 @@ inline constexpr std::array<std::string_view, 3> mariadb_sockets{
 
 [[nodiscard]] base::Result<Facts> gather_facts(Host& host, std::string_view looked_up,
                                                const model::Bundle& bundle);
-
-// Of /etc/os-release.
-[[nodiscard]] OsFacts parse_os_release(std::string_view text);
 
 }  // namespace sf::deploy

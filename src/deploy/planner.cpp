@@ -352,9 +352,9 @@ private:
     }
     // On this port, unless the file names another.
     static void listens(Service& service, std::uint16_t port, std::string_view file,
-                        const char* name) {
+                        std::string_view name) {
         service.ready_port = port;
-        service.port = {std::string(file), name};
+        service.port = {std::string(file), std::string(name)};
     }
     Status services() {
         if (x_own_munge || !munge_listens()) {
@@ -369,13 +369,13 @@ private:
         }
         if (x_accounting_here) {
             Service& slurmdbd = service("slurmdbd", {program("slurmdbd"), "-D"}, "slurm");
-            listens(slurmdbd, slurmdbd_port, slurmdbd_conf_path, "DbdPort");
+            listens(slurmdbd, slurmdbd_port, slurmdbd_conf_path, slurmdbd_port_name);
             // The first time after an upgrade it converts the tables before it listens.
             slurmdbd.patience = std::chrono::hours(1);
         }
         if (has(Role::controller)) {
             listens(service("slurmctld", {program("slurmctld"), "-D"}, "slurm"), slurmctld_port,
-                    slurm_conf_path, "SlurmctldPort");
+                    slurm_conf_path, slurmctld_port_name);
         }
         std::vector<std::string> server;
         if (!has(Role::controller)) server = {"--conf-server", controller_and_port()};
@@ -387,12 +387,12 @@ private:
         };
         if (has(Role::compute)) {
             listens(service("slurmd", with_server({program("slurmd"), "-D"}), "root"), slurmd_port,
-                    conf, "SlurmdPort");
+                    conf, slurmd_port_name);
         }
         // It listens, to be told of changes, once it has fetched what slurmrestd will read.
         if (x_sackd) {
             Service& sackd = service("sackd", with_server({program("sackd"), "-D"}), "slurm");
-            listens(sackd, slurmd_port, conf, "SlurmdPort");
+            listens(sackd, slurmd_port, conf, slurmd_port_name);
             // It asks slurmctld every ten seconds, and does not end by being asked meanwhile.
             sackd.patience = std::chrono::seconds(30);
             sackd.boot_patience = default_boot_patience;
@@ -437,11 +437,28 @@ private:
                 "need Perl with its modules: {} install perl",
                 x_in.target.family == "el" ? "dnf" : "apt-get"));
         }
+        port_of_slurmd();
         if (!x_plan.systemd) {
             x_plan.notes.emplace_back(
                 "there is no systemd: the daemons run under slurm-setup supervise, and "
                 "--start-services starts them again after a boot");
         }
+    }
+
+    // Before anything was fetched it is likely the usual one, and nobody can be refused for that.
+    void port_of_slurmd() {
+        const bool fetches = !has(Role::controller) && (has(Role::compute) || x_sackd);
+        if (!fetches || x_facts.fetched_slurmd_port ||
+            !x_facts.listeners.ports.contains(slurmd_port) || runs("slurmd") || runs("sackd"))
+            return;
+        x_plan.notes.push_back(fmt::format(
+            "port {0} was in use here: {1} needs it, unless slurmctld's SlurmdPort is another (see "
+            "who it is: ss -ltnp 'sport = :{0}')",
+            slurmd_port, has(Role::compute) ? "slurmd" : "sackd"));
+    }
+    [[nodiscard]] bool runs(std::string_view daemon) const {
+        return std::ranges::any_of(x_facts.daemons,
+                                   [&](const Process& process) { return process.name == daemon; });
     }
 
     [[nodiscard]] bool has_perl_scripts() const {
@@ -470,12 +487,14 @@ Result<Target> parse_target(std::string_view text) {
     Target target;
     for (const auto& [key, into] : {std::pair{"title", &target.title},
                                     {"family", &target.family},
-                                    {"os_id", &target.os_id},
-                                    {"os_version", &target.os_version}}) {
+                                    {"os_id", &target.os.id},
+                                    {"os_version", &target.os.version_id}}) {
         if (!json.is_object() || !json.contains(key) || !json[key].is_string())
             return fail(Code::corrupt, "target.json lacks '{}'", key);
         *into = json[key].get<std::string>();
     }
+    if (json.contains("codename") && json["codename"].is_string())
+        target.codename = json["codename"].get<std::string>();
     return target;
 }
 

@@ -19,8 +19,8 @@ namespace sf::deploy {
 struct Target {  // target.json of the assets: what the bundle is for
     std::string title;
     std::string family;
-    std::string os_id;
-    std::string os_version;
+    model::OsRelease os;
+    std::string codename;  // "noble"; empty in bundles that do not say it
 };
 [[nodiscard]] base::Result<Target> parse_target(std::string_view json);
 

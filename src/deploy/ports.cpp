@@ -7,8 +7,12 @@
 
 namespace sf::deploy {
 
-std::uint16_t port_in(std::string_view conf, std::string_view name, std::uint16_t otherwise) {
-    const std::string value = conf_value(conf, name);
+std::optional<std::uint16_t> port_in(std::string_view conf, std::string_view name,
+                                     std::uint16_t otherwise) {
+    const ConfFile file = ConfFile::parse(conf);
+    if (file.includes() || (name == slurmd_port_name && !file.value("Port").empty()))
+        return std::nullopt;
+    const std::string value = file.value(name);
     const std::string first = value.substr(0, value.find('-'));
     std::uint16_t port = 0;
     const char* end = first.data() + first.size();
@@ -16,10 +20,13 @@ std::uint16_t port_in(std::string_view conf, std::string_view name, std::uint16_
     return error == std::errc() && at == end && port != 0 ? port : otherwise;
 }
 
-std::uint16_t configured_port(Host& host, const PortSource& source, std::uint16_t otherwise) {
+std::optional<std::uint16_t> configured_port(Host& host, const PortSource& source,
+                                             std::uint16_t otherwise) {
     if (source.file.empty()) return otherwise;
     const auto conf = host.read(source.file);
-    return conf ? port_in(*conf, source.name, otherwise) : otherwise;
+    if (conf) return port_in(*conf, source.name, otherwise);
+    if (conf.error().code == base::Code::absent) return otherwise;
+    return std::nullopt;
 }
 
 }  // namespace sf::deploy

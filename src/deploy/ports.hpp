@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,10 @@ inline constexpr std::uint16_t slurmctld_port = 6817;
 inline constexpr std::uint16_t slurmd_port = 6818;  // sackd's as well
 inline constexpr std::uint16_t slurmdbd_port = 6819;
 
+inline constexpr std::string_view slurmctld_port_name = "SlurmctldPort";
+inline constexpr std::string_view slurmd_port_name = "SlurmdPort";
+inline constexpr std::string_view slurmdbd_port_name = "DbdPort";
+
 // Which value of which file names a port.
 struct PortSource {
     std::string file;  // of the form of slurm.conf; empty: none does
@@ -22,11 +27,12 @@ struct PortSource {
 };
 
 // The value in `conf`, of a range ("6817-6820") the first; `otherwise` where it has none that is a
-// port. What other files hold that it includes is not seen. Pure, any thread.
-[[nodiscard]] std::uint16_t port_in(std::string_view conf, std::string_view name,
-                                    std::uint16_t otherwise);
-// The same of a file that may not be there, or not yet.
-[[nodiscard]] std::uint16_t configured_port(Host& host, const PortSource& source,
-                                            std::uint16_t otherwise);
+// port. nullopt: it cannot be told, because other files are included, or because nodes have a Port
+// of their own in place of SlurmdPort. Pure, any thread.
+[[nodiscard]] std::optional<std::uint16_t> port_in(std::string_view conf, std::string_view name,
+                                                   std::uint16_t otherwise);
+// The same of a file that may not be there, or not yet; nor can it be told of one that is not read.
+[[nodiscard]] std::optional<std::uint16_t> configured_port(Host& host, const PortSource& source,
+                                                           std::uint16_t otherwise);
 
 }  // namespace sf::deploy

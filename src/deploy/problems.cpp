@@ -41,19 +41,11 @@ private:
 
     void machine() {
         const Target& target = x_in.target;
-        const OsFacts& os = x_facts.os;
-        const auto major = [](const std::string& version) {
-            return version.substr(0, version.find('.'));
-        };
         const bool el = target.family == "el";
-        const std::vector<std::string> like = base::split(os.like, ' ');
-        const bool same_id =
-            os.id == target.os_id || (el && std::ranges::find(like, "rhel") != like.end());
-        const bool same_version = el ? major(os.version_id) == major(target.os_version)
-                                     : os.version_id == target.os_version;
-        if (!same_id || !same_version) {
+        if (model::kinship(x_facts.os, target.os, target.family, target.codename) ==
+            model::Kinship::none) {
             add(fmt::format("this bundle is for {}, this machine runs {}", target.title,
-                            base::escape_untrusted(os.title.empty() ? os.id : os.title)),
+                            model::title_of(x_facts.os)),
                 "take the bundle that was built for it");
         }
         if (!model::cpu_runs(x_facts.cpu_level, x_in.bundle.target)) {
@@ -324,7 +316,8 @@ private:
     }
 
     void ports() {
-        const auto check = [&](Role role, std::uint16_t port, const char* daemon) {
+        const auto check = [&](Role role, std::optional<std::uint16_t> known, const char* daemon) {
+            const std::uint16_t port = known.value_or(0);  // nobody listens on that
             if (!has(role) || !x_facts.listeners.ports.contains(port)) return;
             const bool own = std::ranges::any_of(x_facts.daemons, [&](const Process& process) {
                 return process.name == daemon && ours(process);
@@ -337,11 +330,14 @@ private:
                 fmt::format("see who it is: ss -ltnp 'sport = :{}'", port));
         };
         check(Role::controller, x_facts.slurmctld_port, "slurmctld");
-        check(Role::compute, x_facts.slurmd_port, "slurmd");
+        // Elsewhere what is fetched says which one: another may be in use by whom it likes.
+        const auto slurmd =
+            has(Role::controller) ? x_facts.slurmd_port : x_facts.fetched_slurmd_port;
+        check(Role::compute, slurmd, "slurmd");
         // Without it sackd would run all the same, and never hear of a change.
         if (!has(Role::controller) && !has(Role::compute)) {
-            check(Role::login, x_facts.slurmd_port, "sackd");
-            if (!has(Role::login)) check(Role::rest, x_facts.slurmd_port, "sackd");
+            check(Role::login, slurmd, "sackd");
+            if (!has(Role::login)) check(Role::rest, slurmd, "sackd");
         }
         if (x_answers.accounting.value_or(true) &&
             has_plugin(x_in.bundle, "accounting_storage_mysql.so")) {

@@ -27,6 +27,7 @@
 #include "deploy/rehearsal.hpp"
 #include "deploy/remote_database.hpp"
 #include "deploy/services.hpp"
+#include "deploy/setup_log.hpp"
 #include "deploy/smoke.hpp"
 #include "deploy/supervisor.hpp"
 #include "deploy/uninstall.hpp"
@@ -100,8 +101,12 @@ Result<std::string> read_names() {
 
 class Setup {
 public:
-    Setup(Options options, Host& host, base::Reporter& reporter)
-        : x_options(std::move(options)), x_host(host), x_reporter(reporter) {}
+    // `call`: as it was typed.
+    Setup(Options options, std::string call, Host& host, SetupLog& reporter)
+        : x_options(std::move(options)),
+          x_call(std::move(call)),
+          x_host(host),
+          x_reporter(reporter) {}
 
     Status run() {
         if (!x_host.is_root()) {
@@ -155,6 +160,7 @@ private:
     }
 
     Status undo(const std::string& names) {
+        if (!x_options.dry_run) x_reporter.begin(x_call, setup_log_path);
         SF_TRY(Accounts accounts, parse_accounts(names));
         Context context{x_host, x_reporter, x_record, accounts};
         const std::string tree = x_record.prefix;
@@ -325,6 +331,7 @@ private:
     }
 
     Status carry_out(Planned planned) {
+        x_reporter.begin(x_call, setup_log_path);
         Context context{x_host, x_reporter, x_record, x_facts.accounts};
         Plan& plan = planned.plan;
         if (plan.copy) {
@@ -369,11 +376,29 @@ private:
         if (plan.leased && plan.start) SF_CHECK(first_lease(helper));
         if (plan.start) {
             SF_TRY(const std::vector<std::string> proved, smoke_test(plan, context));
+            SF_CHECK(sackd_listens(plan));
             for (const std::string& line : proved) x_reporter.info("proved: {}", line);
         }
         x_reporter.info("Slurm {} in {}: {} changes{}", x_own.bundle.version, x_tree.native(),
                         context.changes, plan.start ? "" : "; not started (--start-services)");
         return {};
+    }
+
+    // It runs without its port as well, and never hears of a change. Which one it is, is known only
+    // now; without systemd the supervisor has seen to it.
+    Status sackd_listens(const Plan& plan) {
+        const bool ran =
+            std::ranges::find(x_facts.daemons, "sackd", &Process::name) != x_facts.daemons.end();
+        if (!plan.systemd || !plan.runs_sackd || ran) return {};
+        const auto port = configured_port(
+            x_host, {std::string(fetched_conf_path), std::string(slurmd_port_name)}, slurmd_port);
+        if (!port || !x_facts.listeners.ports.contains(*port)) return {};
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("port {}, which sackd needs by what it has fetched, is in use", *port),
+            fmt::format("see who it is: ss -ltnp 'sport = :{}'; once it is free: systemctl restart "
+                        "sackd.service",
+                        *port));
     }
 
     // The unit renews it; that it cannot be written is to be seen now, by whoever can mend it.
@@ -394,8 +419,9 @@ private:
     }
 
     Options x_options;
+    std::string x_call;
     Host& x_host;
-    base::Reporter& x_reporter;
+    SetupLog& x_reporter;
     std::optional<base::FileLock> x_lock;
     Record x_record;
     OwnTree x_own;
@@ -461,7 +487,11 @@ int run_setup(const std::vector<std::string>& words) {
     }
     LinuxHost host;
     Voice voice;
-    return exit_code(Setup(*options, host, voice).run());
+    SetupLog log(voice);
+    const std::string call = "slurm_install.sh " + base::shell_join(words);
+    const Status status = Setup(*options, call, host, log).run();
+    if (!status) log.failed(status.error());
+    return exit_code(status);
 }
 
 }  // namespace sf::deploy

@@ -34,6 +34,7 @@ namespace {
 constexpr milliseconds turn{100};
 constexpr seconds telling_pause{60};  // what takes longer to begin to listen is told of
 constexpr seconds kill_patience{30};
+constexpr seconds run_without_port{5};  // is ready after that, where nobody can tell its port
 constexpr seconds good_run{60};
 // Of all daemons together, each with its own patience, to start or to end.
 constexpr seconds whole_patience{3 * 3600};
@@ -43,6 +44,7 @@ struct Daemon {
     Service service;
     Ids ids;
     std::optional<base::Child> child;
+    Listeners before;  // who listened before it was started
     Clock::time_point started;
     Clock::time_point next_start;
     unsigned failures = 0;
@@ -84,6 +86,7 @@ public:
     // All in order, each when the one before is ready. What was started stays when one fails.
     Status start_all() {
         for (Daemon& daemon : x_daemons) {
+            SF_TRY(daemon.before, find_listeners(x_host));
             SF_CHECK(base::during(start(daemon), "starting " + daemon.service.name));
             SF_CHECK(wait_until_ready(daemon));
         }
@@ -163,14 +166,21 @@ private:
         return {};
     }
 
-    Result<bool> is_ready(const Service& service) {
+    Result<bool> is_ready(const Daemon& daemon) {
+        const Service& service = daemon.service;
         if (service.ready_socket.empty() && service.ready_port == 0) return true;
         SF_TRY(const Listeners listeners, find_listeners(x_host));
         if (!service.ready_socket.empty() && !listeners.sockets.contains(service.ready_socket))
             return false;
         // Asked each time: where Slurm fetches its configuration, it comes meanwhile.
-        const std::uint16_t port = configured_port(x_host, service.port, service.ready_port);
-        return port == 0 || listeners.ports.contains(port);
+        const auto port = configured_port(x_host, service.port, service.ready_port);
+        if (!port) return Clock::now() - daemon.started > run_without_port;
+        if (*port == 0) return true;
+        if (!daemon.before.ports.contains(*port)) return listeners.ports.contains(*port);
+        // sackd runs all the same, and never hears of a change.
+        return base::fail_hint(
+            Code::refused, fmt::format("port {}, which {} needs, is in use", *port, service.name),
+            fmt::format("see who it is: ss -ltnp 'sport = :{}'", *port));
     }
 
     Status wait_until_ready(Daemon& daemon) {
@@ -184,7 +194,7 @@ private:
             SF_CHECK(base::check_stop());
             SF_TRY(const auto exit, daemon.child->wait_for(milliseconds{0}));
             if (exit) return ended_by_itself(service, *exit);
-            SF_TRY(const bool ready, is_ready(service));
+            SF_TRY(const bool ready, is_ready(daemon));
             if (ready) return {};
             if (Clock::now() > end) {
                 return base::fail_hint(Code::exhausted,

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "deploy/facts.hpp"
 #include "deploy/services.hpp"
+#include "deploy/setup_log.hpp"
 
 namespace sf::deploy {
 
@@ -143,6 +144,10 @@ private:
             const auto info = x.host.look(path);
             if (info && info->type == Type::folder)
                 x.reporter.info("stays: {} (state and logs)", path);
+        }
+        if (const auto info = x.host.look(std::string(setup_log_path));
+            info && info->type == Type::file) {
+            x.reporter.info("stays: {} (what installers did here)", setup_log_path);
         }
         if (x_state_stays) {
             x.reporter.info("stays: {} (which Slurm it was, and the answers it was given)",

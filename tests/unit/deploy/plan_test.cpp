@@ -2,6 +2,7 @@
 // The plan as people see it (golden texts), and all that speaks against one.
 #include "deploy/plan.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -137,6 +138,32 @@ TEST_F(PlanTest, AnotherMachineThanTheBundlesIsRefused) {
     host.put("/usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
     host.put("/proc/cpuinfo", "flags : lm cx8 cmov fpu fxsr mmx syscall sse2\n");
     expect_problem({"--full-init"}, "level x86_64_v3, this one has x86_64", "older level");
+}
+
+TEST_F(PlanTest, WhatIsBuiltForARebuildOrItsParentIsTaken) {
+    struct Case {
+        Target target;
+        const char* os_release;
+        bool taken;
+    };
+    const Target el9{"Rocky Linux 9", "el", {"rocky", "9"}, "rockylinux9"};
+    const Target noble{"Ubuntu 24.04 (noble)", "ubuntu", {"ubuntu", "24.04"}, "noble"};
+    const Case cases[] = {
+        {el9, "ID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.4\"\n", true},
+        {el9, "ID=almalinux\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=9.4\n", true},
+        {el9, "ID=rhel\nID_LIKE=fedora\nVERSION_ID=8.10\n", false},
+        {el9, "ID=fedora\nVERSION_ID=9\n", false},
+        {noble, "ID=linuxmint\nID_LIKE='ubuntu debian'\nVERSION_ID=22\nUBUNTU_CODENAME=noble\n",
+         true},
+        {noble, "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=22.04\nUBUNTU_CODENAME=jammy\n", false},
+    };
+    for (const Case& each : cases) {
+        target = each.target;
+        host.put("/usr/lib/os-release", each.os_release);
+        const std::string problems = text_of(plan({"--full-init"}).problems);
+        EXPECT_EQ(problems.find("this bundle is for") == std::string::npos, each.taken)
+            << each.os_release << problems;
+    }
 }
 
 TEST_F(PlanTest, WhereNothingCanBeRunNothingIsInstalled) {
@@ -419,6 +446,7 @@ TEST_F(PlanTest, APortInUseIsNamedByTheRoleThatNeedsIt) {
     with_accounting_plugin();
     with_mariadb();
     host.put("/etc/munge/munge.key", "k", 0400);
+    host.put("/run/slurm/conf/slurm.conf", "ClusterName=a\n");
     const std::vector<std::tuple<std::string, std::string, std::string, std::vector<std::string>>>
         ports{{"1AA1", "6817", "slurmctld", {"--role", "controller", "--nodes", "n1"}},
               {"1AA2", "6818", "slurmd", {"--role", "compute", "--controller", "head1"}},
@@ -480,6 +508,30 @@ TEST_F(PlanTest, PortsAreThoseOfTheConfigurationThatIsThere) {
     }
 }
 
+// Before slurmctld has said which one it is, nobody is refused for a port.
+TEST_F(PlanTest, ThePortOfSlurmdIsSlurmctldsToSay) {
+    host.put("/etc/munge/munge.key", "k", 0400);
+    for (const auto& [role, daemon] :
+         {std::pair{"compute", "slurmd"}, {"login", "sackd"}, {"rest", "sackd"}}) {
+        SCOPED_TRACE(role);
+        const std::vector<std::string> call{"--full-init", "--role", role, "--controller", "head1"};
+        host.put("/proc/self/net/tcp", "   0: 00000000:1AA2 00000000:0000 0A 0:0\n");  // 6818
+        const Outcome outcome = plan(call);
+        EXPECT_EQ(text_of(outcome.problems), "");
+        EXPECT_THAT(outcome.planned.plan.notes,
+                    ::testing::Contains(::testing::StartsWith(
+                        fmt::format("port 6818 was in use here: {} needs it, unless", daemon))));
+        host.put("/run/slurm/conf/slurm.conf", "SlurmdPort=7010\n");
+        EXPECT_EQ(text_of(plan(call).problems), "");
+        host.put("/proc/self/net/tcp", "   0: 00000000:1B62 00000000:0000 0A 0:0\n");  // 7010
+        expect_problem(call, fmt::format("port 7010, which {} needs, is in use", daemon),
+                       "sport = :7010");
+        host.put("/run/slurm/conf/slurm.conf", "Include ports.conf\n");
+        EXPECT_EQ(text_of(plan(call).problems), "");
+        host.nodes.erase("/run/slurm/conf/slurm.conf");
+    }
+}
+
 TEST_F(PlanTest, AControllerMayListenOnAnotherPort) {
     host.put("/etc/munge/munge.key", "k", 0400);
     const auto conf_server = [&](const std::string& controller) {
@@ -511,6 +563,11 @@ TEST(Ports, AreReadAsSlurmReadsThem) {
     for (const char* none : {"SlurmdPort=", "SlurmdPort=0", "SlurmdPort=65536", "SlurmdPort=-1",
                              "SlurmdPort=7001x", "SlurmdPort=slurmd"})
         EXPECT_EQ(port_in(none, "SlurmdPort", 6818), 6818) << none;
+    // Nor is it guessed.
+    for (const char* unknown : {"Include ports.conf\n", "SlurmdPort=7001\nInclude ports.conf\n",
+                                "NodeName=n1 Port=7001\n"})
+        EXPECT_EQ(port_in(unknown, "SlurmdPort", 6818), std::nullopt) << unknown;
+    EXPECT_EQ(port_in("NodeName=n1 Port=7001\n", "SlurmctldPort", 6817), 6817);
 }
 
 // slurmrestd ends where it finds no configuration: it is started once sackd has fetched it.

@@ -457,6 +457,27 @@ protected:
     test::Listener listener;
 };
 
+// Of this process, on the loopback interface.
+class OpenPort {
+public:
+    OpenPort() {
+        sockaddr_in place{};
+        place.sin_family = AF_INET;
+        place.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof place;
+        auto* const address = reinterpret_cast<sockaddr*>(&place);
+        EXPECT_EQ(::bind(x_socket.get(), address, size), 0);
+        EXPECT_EQ(::getsockname(x_socket.get(), address, &size), 0);
+        EXPECT_EQ(::listen(x_socket.get(), 1), 0);
+        x_number = ::ntohs(place.sin_port);
+    }
+    [[nodiscard]] std::uint16_t number() const { return x_number; }
+
+private:
+    base::Fd x_socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    std::uint16_t x_number = 0;
+};
+
 TEST_F(RealProcesses, AServerOfOursIsAskedToEndWhateverHappens) {
     test::RecordingHost host;
     host.put("/proc/self/net/tcp", "");
@@ -512,6 +533,43 @@ TEST_F(RealProcesses, EachDaemonHasItsOwnPatience) {
     EXPECT_NE(listener.heard.find("quick does not end: killed"), std::string::npos);
 }
 
+// sackd runs without its port as well, and never hears of a change.
+TEST_F(RealProcesses, WhoHeldThePortBeforeIsNotTheDaemon) {
+    const OpenPort other;
+    Service service;
+    service.name = "late";
+    service.log = at("log");
+    service.owner = {std::to_string(::getuid()), std::to_string(::getgid())};
+    service.argv = {daemon("late", "0")};
+    service.ready_port = other.number();
+    service.patience = 60s;
+    ASSERT_TRUE(base::write_file(at("list"), services_to_json({service}).value()));
+    LinuxHost host;
+    const base::Status status = supervise({at("list"), at("pid"), -1, false}, host, listener);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, base::Code::refused);
+    EXPECT_NE(status.error().text().find("which late needs, is in use"), std::string::npos);
+
+    // Where its port cannot be told, it is ready when it has run for a while.
+    base::clear_stop();
+    service.port = {at("conf"), "SlurmdPort"};
+    ASSERT_TRUE(base::write_file(at("conf"), "Include ports.conf\n"));
+    ASSERT_TRUE(base::write_file(at("list"), services_to_json({service}).value()));
+    int told[2];
+    ASSERT_EQ(::pipe2(told, O_CLOEXEC), 0);
+    base::Status ended;
+    std::thread supervisor([&] {
+        ended = supervise({at("list"), at("pid"), told[1], false}, host, listener);
+    });
+    std::string said;
+    for (char c = 0; ::read(told[0], &c, 1) == 1 && c != '\n';) said += c;
+    EXPECT_EQ(said, "ready");
+    ::close(told[0]);
+    base::request_stop(SIGTERM);
+    supervisor.join();
+    EXPECT_TRUE(ended);
+}
+
 // A login host that boots before its controller: nothing listens for a while.
 TEST_F(RealProcesses, AfterABootThereIsMorePatienceForOtherHosts) {
     Service late;
@@ -552,16 +610,8 @@ TEST_F(RealProcesses, AfterABootThereIsMorePatienceForOtherHosts) {
     ASSERT_EQ(::bind(listening.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
     ASSERT_EQ(::listen(listening.get(), 1), 0);
     // Nor is it where it listens by default, but where what it has fetched meanwhile says.
-    const base::Fd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in place{};
-    place.sin_family = AF_INET;
-    place.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof place;
-    ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&place), size), 0);
-    ASSERT_EQ(::getsockname(other.get(), reinterpret_cast<sockaddr*>(&place), &size), 0);
-    ASSERT_EQ(::listen(other.get(), 1), 0);
-    ASSERT_TRUE(
-        base::write_file(at("conf"), fmt::format("SlurmdPort={}", ::ntohs(place.sin_port))));
+    const OpenPort other;
+    ASSERT_TRUE(base::write_file(at("conf"), fmt::format("SlurmdPort={}", other.number())));
     read_line();
     EXPECT_EQ(said, "ready");
     ::close(told[0]);
