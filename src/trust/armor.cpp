@@ -81,6 +81,12 @@ std::string checksum_line(std::string_view packets) {
     return '=' + base64({bytes.data(), bytes.size()}) + '\n';
 }
 
+// Of a block that has none; empty where the digits are no packets, which others will say.
+std::string checksum_of(std::string_view digits) {
+    const auto packets = from_base64(digits);
+    return packets && !packets->empty() ? checksum_line(*packets) : std::string();
+}
+
 auto damaged(std::string_view why) {
     return base::fail(base::Code::refused, "the signature file is damaged or not a signature: {}",
                       why);
@@ -115,9 +121,7 @@ std::string with_checksums(std::string_view keys) {
             part = Part::headers;
             digits.clear();
         } else if (line.starts_with("-----")) {
-            const auto packets = from_base64(digits);
-            if (part == Part::digits && packets && !packets->empty())
-                text += checksum_line(*packets);
+            if (part == Part::digits) text += checksum_of(digits);
             part = Part::outside;
         } else if (part == Part::headers && line.empty()) {
             part = Part::digits;

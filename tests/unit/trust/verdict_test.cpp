@@ -435,6 +435,13 @@ TEST_F(Verdicts, keys_without_checksums) {
           "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!\n-----END PGP PUBLIC KEY BLOCK-----\n",
           "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----"})
         EXPECT_EQ(with_checksums(odd), odd);
+    // Each line is read once, however many begin like the end of a block: four megabytes, as large
+    // as a file of keys may be, would take hours else.
+    std::string many = other.substr(0, other.find("-----END"));
+    many.append(std::size_t{2} << 20, 'A');
+    many += "\n-----END PGP PUBLIC KEY BLOCK-----\n";
+    while (many.size() < (std::size_t{4} << 20)) many += "-----\n";
+    EXPECT_LT(with_checksums(many).size(), many.size() + 8);
 }
 
 // A keyring of a thousand keys, one of which has signed.
