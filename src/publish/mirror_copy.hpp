@@ -6,7 +6,8 @@
 // missing is sent: archives, then manifests and index, then the snapshot that names them, then what
 // Spack reads. A copy that is killed leaves the target as it was for every reader, and the next one
 // goes on from there. What the target has lost is sent again; it never goes back to an older
-// snapshot. One thread; it starts others and joins them.
+// snapshot. What speaks against a copy is found before anything is written: who copies several
+// mirrors plans all of them first. One thread; it starts others and joins them.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 
 #include "base/log.hpp"
 #include "cache/backend.hpp"
+#include "cache/mirror_part.hpp"
 #include "cache/trusted_snapshot.hpp"
 #include "publish/mirror_index.hpp"
 #include "trust/verdict.hpp"
@@ -58,9 +60,28 @@ struct CopyReport {
     bool changed = false;
 };
 
-// Code::refused: the target is of another cache, newer, or keeps no conditions; it would hold less
-// than before, being whole or the larger part; or the source is not to be believed. Code::absent:
-// nothing was published there.
+// A copy that nothing speaks against, as both ends were when it was planned.
+struct CopyPlan {
+    cache::TrustedSnapshot source;
+    std::optional<cache::TrustedSnapshot> before;  // at the target
+    std::optional<cache::MirrorPart> source_part;  // what the source says of itself
+    bool is_part = false;                          // the target will be one
+    // What it will say then that it holds; of builds those alone that are there and not sent.
+    cache::MirrorPart part;
+    bool spoilt = false;  // what the target says of itself cannot be read
+};
+
+// Writes nothing but a probe of conditions. Code::refused: the target is of another cache, newer,
+// or keeps no conditions; it would hold less than before, being whole or the larger part; or the
+// source is not to be believed. Code::absent: nothing was published there.
+[[nodiscard]] base::Result<CopyPlan> plan_copy(cache::Backend& from, cache::Backend& to,
+                                               const CopyRequest& request,
+                                               base::Reporter& reporter);
+// What was planned, by the same request.
+[[nodiscard]] base::Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to,
+                                                   const CopyRequest& request, CopyPlan plan,
+                                                   base::Reporter& reporter);
+// Both: of a mirror that stands alone.
 [[nodiscard]] base::Result<CopyReport> copy_mirror(cache::Backend& from, cache::Backend& to,
                                                    const CopyRequest& request,
                                                    base::Reporter& reporter);
@@ -71,9 +92,10 @@ struct NeededBy {
     std::set<std::string> others;       // that are there as well
     std::set<base::Digest> identities;  // with their own
 };
-// Code::absent: nothing was published there.
-[[nodiscard]] base::Result<NeededBy> needed_by(cache::Backend& mirror,
-                                               const cache::SnapshotReading& reading,
-                                               const std::vector<std::string>& versions);
+// `versions`: at least one. nullopt: nothing was published there. Code::absent: what is named is
+// not there.
+[[nodiscard]] base::Result<std::optional<NeededBy>> needed_by(
+    cache::Backend& mirror, const cache::SnapshotReading& reading,
+    const std::vector<std::string>& versions);
 
 }  // namespace sf::publish

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/files.hpp"
@@ -141,63 +142,74 @@ public:
     }
 
 private:
+    // Of a toolchain, at the target.
+    struct Held {
+        std::set<std::string> series;    // of its mirrors, also of one that was only begun
+        std::set<std::string> versions;  // that they say they hold
+    };
+    // Of a series, at the source.
+    struct Wish {
+        std::vector<std::string> versions;  // none: nothing is copied
+        std::set<base::Digest> needed;      // identities
+    };
+
     [[nodiscard]] bool found(const std::string& wanted) const {
         return std::ranges::any_of(x_found, [&](const std::string& version) {
             return cache::is_of_versions({wanted}, version);
         });
     }
 
-    // What was asked for, and what was asked for before.
-    Result<std::set<std::string>> wishes(const std::string& toolchain) {
-        std::set<std::string> all(x_options.versions.begin(), x_options.versions.end());
-        SF_TRY(const std::string deps, cache::folder_of({toolchain, ""}));
-        cache::SubBackend target(x_to, deps);
-        SF_TRY(const auto part, cache::read_part(target));
-        if (part) all.insert(part->versions.begin(), part->versions.end());
-        return all;
+    Result<std::set<std::string>> series_of_target(const std::string& toolchain) {
+        const std::vector<std::string> ends{'/' + cache::key_of(cache::FixedName::snapshot).value(),
+                                            '/' + cache::key_of(cache::FixedName::part).value()};
+        std::set<std::string> series;
+        SF_CHECK(x_to.list(toolchain + "/slurm/", [&](const cache::ObjectInfo& object) -> Status {
+            for (const std::string& end : ends) {
+                if (!object.key.ends_with(end)) continue;
+                const auto mirror =
+                    cache::mirror_of(object.key.substr(0, object.key.size() - end.size()));
+                if (mirror) series.insert(mirror->series);
+            }
+            return {};
+        }));
+        return series;
+    }
+
+    // By all of its marks: one of them may be spoilt.
+    Result<Held> held_of(const std::string& toolchain) {
+        Held held;
+        SF_TRY(held.series, series_of_target(toolchain));
+        for (const std::string& series : held.series) {
+            SF_TRY(const std::string folder, cache::folder_of({toolchain, series}));
+            cache::SubBackend mirror(x_to, folder);
+            const auto part = cache::read_part(mirror);
+            if (!part && part.error().code != Code::corrupt) return tl::unexpected(part.error());
+            if (!part)
+                x_session.voice.warning(
+                    "what {} holds cannot be read: what it alone says has to be named by "
+                    "--versions, too",
+                    mirror.place());
+            if (part && *part)
+                held.versions.insert((*part)->versions.begin(), (*part)->versions.end());
+        }
+        return held;
     }
 
     Status add(const std::string& toolchain) {
-        SF_TRY(const std::set<std::string> all, wishes(toolchain));
+        SF_TRY(const Held held, held_of(toolchain));
+        std::set<std::string> all = held.versions;
+        all.insert(x_options.versions.begin(), x_options.versions.end());
         std::map<std::string, std::set<std::string>> by_series;
         for (const std::string& version : all) by_series[model::series_of(version)].insert(version);
         std::set<std::string> kept;  // of those that are there
         std::set<base::Digest> needed;
         std::vector<Item> items;
         for (const auto& [series, versions] : by_series) {
-            SF_TRY(const std::string folder, cache::folder_of({toolchain, series}));
-            cache::SubBackend mirror(x_from, folder);
-            cache::SnapshotReading reading;
-            reading.verifier = &x_verifier;
-            reading.mirror = folder;
-            reading.memory = x_session.state().caches();
-            reading.now = std::time(nullptr);
-            SF_TRY(const auto published, cache::read_snapshot(mirror, reading));
-            if (!published) {
-                // Not every distribution has every series; what is found nowhere, run() says.
-                x_session.voice.info("nothing was published to {}", mirror.place());
-                continue;
-            }
-            SF_TRY(auto its, publish::needed_by(mirror, reading, sorted(versions)));
-            x_there.insert(its.versions.begin(), its.versions.end());
-            x_there.insert(its.others.begin(), its.others.end());
-            x_found.insert(its.versions.begin(), its.versions.end());
-            std::set<std::string> wish;
-            for (const std::string& version : versions)
-                if (std::ranges::any_of(its.versions, [&](const std::string& one) {
-                        return cache::is_of_versions({version}, one);
-                    }))
-                    wish.insert(version);
-            if (wish.empty()) {
-                x_session.voice.info("{} has no Slurm {}", mirror.place(),
-                                     base::join(sorted(versions), ", "));
-                if (asked_for(series)) continue;
-                // It had some once: its snapshot and index are kept up to date all the same.
-                wish = versions;
-            }
-            needed.merge(its.identities);
-            kept.insert(wish.begin(), wish.end());
-            items.push_back({{toolchain, series}, {sorted(wish), {}, x_options.sources}});
+            SF_TRY(Wish wish, wish_of({toolchain, series}, versions, held.series.contains(series)));
+            if (wish.versions.empty()) continue;
+            needed.merge(wish.needed);
+            kept.insert(wish.versions.begin(), wish.versions.end());
+            items.push_back({{toolchain, series}, {wish.versions, {}, x_options.sources}});
         }
         if (items.empty()) return {};
         // Dependencies before what needs them.
@@ -206,10 +218,69 @@ private:
         return {};
     }
 
-    [[nodiscard]] bool asked_for(const std::string& series) const {
-        return std::ranges::any_of(x_options.versions, [&](const std::string& version) {
-            return model::series_of(version) == series;
-        });
+    // `held`: the target has this mirror, so it is not left behind.
+    Result<Wish> wish_of(const cache::MirrorName& name, const std::set<std::string>& versions,
+                         bool held) {
+        SF_TRY(const std::string folder, cache::folder_of(name));
+        cache::SubBackend mirror(x_from, folder);
+        SF_TRY(const auto its, needed_in(mirror, folder, versions));
+        if (!its && held)
+            return left_behind(folder, sorted(versions),
+                               "nothing was published to " + mirror.place());
+        if (!its) {
+            // Not every distribution has every series; what is found nowhere, run() says.
+            x_session.voice.info("nothing was published to {}", mirror.place());
+            return Wish();
+        }
+        x_there.insert(its->versions.begin(), its->versions.end());
+        x_there.insert(its->others.begin(), its->others.end());
+        x_found.insert(its->versions.begin(), its->versions.end());
+        Wish wish;
+        wish.needed = its->identities;
+        for (const std::string& version : versions)
+            if (std::ranges::any_of(its->versions, [&](const std::string& one) {
+                    return cache::is_of_versions({version}, one);
+                }))
+                wish.versions.push_back(version);
+        if (!wish.versions.empty()) return wish;
+        x_session.voice.info("{} has no Slurm {}", mirror.place(),
+                             base::join(sorted(versions), ", "));
+        // It had some once: its snapshot and index are kept up to date all the same.
+        if (held) wish.versions = sorted(versions);
+        return wish;
+    }
+
+    // nullopt: nothing was published there.
+    Result<std::optional<publish::NeededBy>> needed_in(cache::Backend& mirror,
+                                                       const std::string& folder,
+                                                       const std::set<std::string>& versions) {
+        cache::SnapshotReading reading;
+        reading.verifier = &x_verifier;
+        reading.mirror = folder;
+        reading.memory = x_session.state().caches();
+        reading.now = std::time(nullptr);
+        auto its = publish::needed_by(mirror, reading, sorted(versions));
+        if (its || its.error().code != Code::absent) return its;
+        std::vector<std::string> asked;
+        std::vector<std::string> besides;
+        for (const std::string& version : versions)
+            (cache::is_of_versions(x_options.versions, version) ? asked : besides)
+                .push_back(version);
+        // What the user has named is what is missing: that is said as it is.
+        if (besides.empty() || (!asked.empty() && !publish::needed_by(mirror, reading, asked)))
+            return its;
+        return left_behind(folder, besides, its.error().text());
+    }
+
+    [[nodiscard]] tl::unexpected<base::Error> left_behind(const std::string& folder,
+                                                          const std::vector<std::string>& versions,
+                                                          const std::string& why) {
+        const cache::SubBackend mirror(x_to, folder);
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("{} holds slurm {} too, which is kept up to date with it: {}",
+                        mirror.place(), base::join(versions, ", "), why),
+            "copy from a place that has both");
     }
 
     Session& x_session;
@@ -231,6 +302,43 @@ Result<std::vector<Item>> plan(Session& session, const Options& options, cache::
     for (const cache::MirrorName& name : mirrors)
         items.push_back({name, {{}, {}, options.sources}});
     return items;
+}
+
+// Both ends of one mirror.
+struct Ends {
+    explicit Ends(const publish::CopyRequest& request)
+        : original(*request.from_place, request.mirror),
+          target(*request.to_place, request.mirror) {}
+    cache::SubBackend original;
+    cache::SubBackend target;
+};
+
+// What speaks against one of the copies is found before the first is begun: it may be of the last
+// series, and dependencies go first.
+Status copy_all(Session& session, const std::vector<Item>& items, publish::CopyRequest request) {
+    const auto turn_to = [&request](const Item& item) -> Status {
+        SF_TRY(request.mirror, cache::folder_of(item.name));
+        request.choice = item.choice;
+        return {};
+    };
+    std::vector<publish::CopyPlan> plans;
+    for (const Item& item : items) {
+        SF_CHECK(turn_to(item));
+        Ends ends(request);
+        SF_TRY(publish::CopyPlan plan,
+               publish::plan_copy(ends.original, ends.target, request, session.voice));
+        plans.push_back(std::move(plan));
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        SF_CHECK(turn_to(items[i]));
+        Ends ends(request);
+        session.voice.info("copying {} to {}", ends.original.place(), ends.target.place());
+        SF_TRY(const publish::CopyReport report,
+               publish::copy_mirror(ends.original, ends.target, request, std::move(plans[i]),
+                                    session.voice));
+        tell(session, ends.original.place(), ends.target.place(), report);
+    }
+    return {};
 }
 
 Status run(Session& session, const Options& options) {
@@ -258,17 +366,7 @@ Status run(Session& session, const Options& options) {
     };
     // What was taken back is known before what could be taken.
     SF_CHECK(copy_revocations(session, options, *from, *to));
-    for (const Item& item : items) {
-        SF_TRY(request.mirror, cache::folder_of(item.name));
-        request.choice = item.choice;
-        cache::SubBackend original(*from, request.mirror);
-        cache::SubBackend target(*to, request.mirror);
-        session.voice.info("copying {} to {}", original.place(), target.place());
-        SF_TRY(const publish::CopyReport report,
-               publish::copy_mirror(original, target, request, session.voice));
-        tell(session, original.place(), target.place(), report);
-    }
-    return {};
+    return copy_all(session, items, std::move(request));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cache/mirror_part.hpp"
 #include "command_line.hpp"
 #include "support/mirrors.hpp"
 #include "support/own_munge.hpp"
@@ -21,6 +22,23 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+
+// Slurm in small whose munge is a build of its own, of the version that everybody has.
+std::vector<sf::test::BuiltPackage> make_slurm_with_munge_rebuilt(const fs::path& packages,
+                                                                  const std::string& version,
+                                                                  const std::string& salt) {
+    auto built = sf::test::make_slurm(packages, version, salt);
+    const std::string zlib = built[0].package.store_name();
+    built[1] = sf::test::make_package(packages, "munge", "0.5.16",
+                                      {{"lib/libmunge.so.2", "munge code " + salt}}, {zlib}, salt);
+    const std::string munge = built[1].package.store_name();
+    built[2] = sf::test::make_package(
+        packages, "slurm", version,
+        {{"bin/srun", "srun " + version, true},
+         {"lib/slurm/libmunge.so.2", "../../../" + munge + "/lib/libmunge.so.2", false, true}},
+        {munge, zlib}, salt);
+    return built;
+}
 
 class Retirement : public CommandLine {
 protected:
@@ -64,6 +82,29 @@ protected:
         const auto& package = x_built.at(release).at(which).package;
         return base::exists(x_place / mirror /
                             cache::key_of(cache::BlobName{package.run.sha256}).value());
+    }
+    // The same once more, as if for another distribution.
+    void publish_noble() {
+        for (const auto& release : x_built) {
+            x_all.built = release;
+            for (const char* mirror : {deps_folder, main_folder}) {
+                publish::PushRequest request = x_all.request(mirror, x_all.anna);
+                request.mirror = noble(mirror);
+                cache::FileBackend backend(x_place / request.mirror);
+                const auto pushed = publish::push(backend, request, x_all.quiet);
+                ASSERT_TRUE(pushed) << pushed.error().text();
+            }
+        }
+    }
+    static std::string noble(const std::string& mirror) {
+        return "noble" + mirror.substr(mirror.find('/'));
+    }
+    static std::string snapshot(const fs::path& place, const std::string& mirror) {
+        return base::read_file(place / mirror / "_sf/snapshot.json").value_or(place.native());
+    }
+    static std::size_t builds_said(const fs::path& place, const std::string& mirror) {
+        const std::string text = base::read_file(place / mirror / "_sf/part.json").value();
+        return cache::mirror_part_from_json(text).value().builds.size();
     }
     void age_all(int days) {
         for (const auto& each : fs::recursive_directory_iterator(x_place))
@@ -158,24 +199,79 @@ TEST_F(Retirement, ACopyOfWhatIsRetiredIsKeptUpToDate) {
     const auto copy = [&](const char* versions) {
         return run_here({"cache", "mirror", x_place.native(), part, "--versions", versions});
     };
-    const auto snapshot = [&](const std::string& place) {
-        return base::read_file(fs::path(place) / main_folder / "_sf/snapshot.json").value_or(place);
-    };
     const Said first = copy("24.11.1,25.11.1");
     ASSERT_EQ(first.code, 0) << first.err;
-    EXPECT_EQ(snapshot(part), snapshot(x_place));
+    EXPECT_EQ(snapshot(part, main_folder), snapshot(x_place, main_folder));
     age_all(61);
     ASSERT_EQ(prune({"--keep", "1"}).code, 0);
-    EXPECT_NE(snapshot(part), snapshot(x_place));
+    EXPECT_NE(snapshot(part, main_folder), snapshot(x_place, main_folder));
     const Said again = copy("24.11.1");
     ASSERT_EQ(again.code, 0) << again.err;
-    EXPECT_EQ(snapshot(part), snapshot(x_place));
+    EXPECT_EQ(snapshot(part, main_folder), snapshot(x_place, main_folder));
     const Said verified = run_here({"cache", "verify", part, "--deep"});
     EXPECT_EQ(verified.code, 0) << verified.out;
     // What is asked for now, and is gone, is said.
     const Said gone = copy("25.11.1");
     EXPECT_EQ(gone.code, 1);
     EXPECT_THAT(gone.err, HasSubstr("has no Slurm 25.11.1"));
+}
+
+// Also where another distribution still has it.
+TEST_F(Retirement, ACopyFollowsWhereAllThatWasAskedForIsGone) {
+    publish_noble();
+    const std::string part = x_all.at("part").native();
+    const auto copy = [&] {
+        return run_here({"cache", "mirror", x_place.native(), part, "--versions", "25.11.1"});
+    };
+    const Said first = copy();
+    ASSERT_EQ(first.code, 0) << first.err;
+    const auto follows = [&] {
+        for (const char* mirror : {deps_folder, main_folder})
+            EXPECT_EQ(snapshot(part, noble(mirror)), snapshot(x_place, noble(mirror))) << mirror;
+    };
+    follows();
+    ASSERT_EQ(prune({"--keep", "1", "--toolchain", "noble"}).code, 0);
+    ASSERT_NE(snapshot(part, noble(main_folder)), snapshot(x_place, noble(main_folder)));
+    ASSERT_EQ(named(noble(main_folder).c_str()), "slurm 25.11.3");
+    ASSERT_EQ(named(main_folder), "slurm 25.11.1, slurm 25.11.2, slurm 25.11.3");
+    const Said again = copy();
+    ASSERT_EQ(again.code, 0) << again.err;
+    follows();
+    const Said verified = run_here({"cache", "verify", part, "--deep"});
+    EXPECT_EQ(verified.code, 0) << verified.out;
+}
+
+// An older build of a dependency stays named where versions are counted; a part that needs it no
+// more says so, and its copy still goes on.
+TEST_F(Retirement, ACopyOfAPartFollowsAsWell) {
+    const fs::path chain = x_all.at("chain");
+    for (const char* salt : {"7", "8"}) {
+        x_all.built =
+            make_slurm_with_munge_rebuilt(x_all.at("packages"), std::string("25.11.") + salt, salt);
+        x_all.publish_all("chain");
+    }
+    const fs::path part = x_all.at("part");
+    const fs::path inside = x_all.at("inside");
+    const auto copy = [&](const fs::path& from, const fs::path& to,
+                          std::vector<std::string> more = {}) {
+        more.insert(more.begin(), {"cache", "mirror", from.native(), to.native()});
+        const Said said = run_here(std::move(more));
+        EXPECT_EQ(said.code, 0) << said.err;
+    };
+    copy(chain, part, {"--versions", "25.11.7,25.11.8"});
+    copy(part, inside);
+    ASSERT_EQ(builds_said(inside, deps_folder), 3U);
+    ASSERT_EQ(run_here({"cache", "prune", chain.native(), "--keep", "1"}).code, 0);
+    copy(chain, part, {"--versions", "25.11.8"});
+    ASSERT_EQ(builds_said(part, deps_folder), 2U) << "the older munge is named, and not needed";
+    copy(part, inside);
+    for (const char* mirror : {deps_folder, main_folder})
+        EXPECT_EQ(snapshot(inside, mirror), snapshot(chain, mirror)) << mirror;
+    EXPECT_EQ(builds_said(inside, deps_folder), 3U);
+    EXPECT_EQ(builds_said(inside, main_folder), 1U);
+    const Said verified = run_here({"cache", "verify", inside.native(), "--deep"});
+    EXPECT_EQ(verified.code, 0) << verified.out;
+    copy(part, inside);
 }
 
 TEST_F(Retirement, ByThePublisherAloneAndNotFromWhatIsBrokenOrAPart) {

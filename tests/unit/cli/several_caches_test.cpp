@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cache/mirror_part.hpp"
 #include "command_line.hpp"
 #include "support/mirrors.hpp"
 #include "trust/trust_store.hpp"
@@ -17,6 +18,7 @@ using sf::test::deps_folder;
 using sf::test::main_folder;
 using sf::test::Mirrors;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -173,8 +175,28 @@ protected:
         more.insert(more.begin(), {"cache", "mirror", x_all.at("old").native(), copy()});
         return run_here(std::move(more));
     }
+    Said mirror_between(const std::string& from, const std::string& to,
+                        std::vector<std::string> more = {}) {
+        more.insert(more.begin(),
+                    {"cache", "mirror", x_all.at(from).native(), x_all.at(to).native()});
+        return run_here(std::move(more));
+    }
     Said verify() { return run_here({"cache", "verify", copy(), "--deep"}); }
     [[nodiscard]] std::string copy() const { return x_all.at("copy").native(); }
+    [[nodiscard]] fs::path mark(const std::string& place, const char* folder) const {
+        return x_all.at(place) / folder / "_sf/part.json";
+    }
+    [[nodiscard]] cache::MirrorPart part(const std::string& place, const char* folder) const {
+        return cache::mirror_part_from_json(base::read_file(mark(place, folder)).value()).value();
+    }
+    // All that the place says that it holds.
+    [[nodiscard]] std::map<std::string, std::string> marks(const std::string& place) const {
+        std::map<std::string, std::string> all;
+        for (const auto& each : fs::recursive_directory_iterator(x_all.at(place)))
+            if (each.path().filename() == "part.json")
+                all[each.path().native()] = base::read_file(each.path()).value();
+        return all;
+    }
 };
 
 TEST_F(MirrorOfVersions, IsVerifiedInstalledFromAndGrows) {
@@ -199,6 +221,7 @@ TEST_F(MirrorOfVersions, IsVerifiedInstalledFromAndGrows) {
     // What was asked for before stays.
     const Said grown = mirror({"--versions", "25.11.3", "--no-sources"});
     ASSERT_EQ(grown.code, 0) << grown.err;
+    EXPECT_THAT(grown.err, HasSubstr("says from now on that it has none (--no-sources)"));
     EXPECT_THAT(grown.out, HasSubstr("a part: 2 packages"));
     EXPECT_THAT(verify().out, HasSubstr("holds slurm 25.11.2, 25.11.3, without sources"));
     EXPECT_EQ(chosen({copy()}), "25.11.3 of copy");
@@ -217,6 +240,92 @@ TEST_F(MirrorOfVersions, SaysWhatThereIsNot) {
     const Said elsewhere = mirror({"--toolchain", "bookworm,noble"});
     EXPECT_EQ(elsewhere.code, 1);
     EXPECT_THAT(elsewhere.err, HasSubstr("has nothing for noble"));
+}
+
+// As both releases need the same dependencies, those of a smaller part lack nothing.
+TEST_F(MirrorOfVersions, ThatIsRefusedHasChangedNothing) {
+    ASSERT_EQ(mirror_between("old", "small", {"--versions", "25.11.2"}).code, 0);
+    ASSERT_EQ(mirror_between("old", "large", {"--versions", "25.11.2,25.11.3"}).code, 0);
+    ASSERT_EQ(part("small", deps_folder).builds, part("large", deps_folder).builds);
+    const auto before = marks("large");
+    ASSERT_EQ(before.size(), 2U);
+    const Said refused = mirror_between("small", "large");
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("says that it does not hold"),
+                                   HasSubstr("copy from a place that holds them")));
+    EXPECT_EQ(marks("large"), before);
+    const Said again = mirror_between("old", "large", {"--versions", "25.11.2"});
+    ASSERT_EQ(again.code, 0) << again.err;
+    EXPECT_EQ(marks("large"), before);
+    // What one of the marks says is enough.
+    fs::copy_file(mark("small", deps_folder), mark("large", deps_folder),
+                  fs::copy_options::overwrite_existing);
+    ASSERT_NE(marks("large"), before);
+    const Said mended = mirror_between("old", "large", {"--versions", "25.11.2"});
+    ASSERT_EQ(mended.code, 0) << mended.err;
+    EXPECT_EQ(marks("large"), before);
+}
+
+TEST_F(MirrorOfVersions, AMarkThatCannotBeReadIsMended) {
+    ASSERT_EQ(mirror({"--versions", "25.11.2"}).code, 0);
+    const auto good = marks("copy");
+    const auto spoil = [&] {
+        for (const auto& [file, unused] : good) ASSERT_TRUE(base::write_file(file, "{}"));
+        const Said bad = verify();
+        EXPECT_EQ(bad.code, 1);
+        EXPECT_THAT(bad.out, HasSubstr("copy again: slurm-factory cache mirror"));
+    };
+    spoil();
+    const Said again = mirror({"--versions", "25.11.2"});
+    ASSERT_EQ(again.code, 0) << again.err;
+    EXPECT_THAT(again.err, AllOf(HasSubstr("has to be named by --versions, too"),
+                                 HasSubstr("which says it anew")));
+    EXPECT_EQ(marks("copy"), good);
+    EXPECT_EQ(verify().code, 0);
+    // The other one knows what this one held.
+    ASSERT_TRUE(base::write_file(mark("copy", main_folder), "{}"));
+    const Said grown = mirror({"--versions", "25.11.3"});
+    ASSERT_EQ(grown.code, 0) << grown.err;
+    EXPECT_THAT(verify().out, HasSubstr("holds slurm 25.11.2, 25.11.3"));
+    spoil();
+    const Said whole = mirror({});
+    ASSERT_EQ(whole.code, 0) << whole.err;
+    EXPECT_TRUE(marks("copy").empty());
+    const Said verified = verify();
+    EXPECT_EQ(verified.code, 0) << verified.out;
+    EXPECT_THAT(verified.out, HasSubstr("25.11: good\n"));
+}
+
+// What was asked for before is not left behind by what is asked for now.
+TEST_F(MirrorOfVersions, WhatTheTargetHoldsBesideIsSaidToBeMissing) {
+    constexpr const char* other = "bookworm/slurm/24.11";
+    x_all.built = sf::test::make_slurm(x_all.at("packages"), "24.11.1", "3");
+    const auto pushed = x_all.push(x_all.at("old"), other);
+    ASSERT_TRUE(pushed) << pushed.error().text();
+    ASSERT_EQ(mirror_between("old", "small", {"--versions", "25.11.2"}).code, 0);
+    // In the same series, and in another.
+    for (const std::string& more : {std::string("25.11.3"), std::string("24.11.1")}) {
+        const std::string place = "with-" + more;
+        ASSERT_EQ(mirror_between("old", place, {"--versions", "25.11.2," + more}).code, 0);
+        const auto before = marks(place);
+        const Said refused = mirror_between("small", place, {"--versions", "25.11.2"});
+        EXPECT_EQ(refused.code, 1);
+        EXPECT_THAT(refused.err,
+                    AllOf(HasSubstr("holds slurm " + more + " too, which is kept up to date"),
+                          HasSubstr("copy from a place that has both"),
+                          Not(HasSubstr("name a version that it holds"))));
+        EXPECT_EQ(marks(place), before);
+    }
+    // Of what is copied nothing is lost, and dependencies of the rest stay said.
+    const auto before = marks("with-24.11.1");
+    const Said followed = mirror_between("small", "with-24.11.1");
+    EXPECT_EQ(followed.code, 0) << followed.err;
+    EXPECT_EQ(marks("with-24.11.1"), before);
+    EXPECT_THAT(part("with-24.11.1", deps_folder).versions, ElementsAre("24.11.1", "25.11.2"));
+    // What the user names and is not there is said as it is.
+    const Said asked = mirror_between("small", "fresh", {"--versions", "25.11.3"});
+    EXPECT_EQ(asked.code, 1);
+    EXPECT_THAT(asked.err, HasSubstr("name a version that it holds"));
 }
 
 }  // namespace

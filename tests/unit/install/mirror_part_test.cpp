@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using publish::now;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -62,7 +63,7 @@ protected:
         request.now = now;
         return request;
     }
-    // As `cache mirror --versions`.
+    // As `cache mirror --versions`: both are planned before one is copied.
     base::Status copy(const std::string& from, const std::string& to,
                       const std::vector<std::string>& versions, bool sources = true) {
         cache::FileBackend source(at(from));
@@ -70,23 +71,48 @@ protected:
         cache::SubBackend main(source, main_folder);
         publish::CopyChoice deps_choice{versions, {}, sources};
         if (!versions.empty()) {
-            SF_TRY(const publish::NeededBy needed,
-                   publish::needed_by(main, reading(main_folder), versions));
-            deps_choice.needed = needed.identities;
+            SF_TRY(const auto needed, publish::needed_by(main, reading(main_folder), versions));
+            deps_choice.needed = needed.value().identities;
         }
-        for (const char* mirror : {deps_folder, main_folder}) {
+        const auto request_for = [&](const std::string& mirror) {
             publish::CopyRequest request = copying(mirror);
             request.from_place = &source;
             request.to_place = &target;
-            request.choice = mirror == std::string(deps_folder)
-                                 ? deps_choice
-                                 : publish::CopyChoice{versions, {}, sources};
+            request.choice =
+                mirror == deps_folder ? deps_choice : publish::CopyChoice{versions, {}, sources};
+            return request;
+        };
+        std::map<std::string, publish::CopyPlan> plans;
+        for (const char* mirror : {deps_folder, main_folder}) {
             cache::SubBackend original(source, mirror);
             cache::SubBackend copied(target, mirror);
-            SF_CHECK(publish::copy_mirror(original, copied, request, x_reporter)
+            SF_TRY(plans[mirror],
+                   publish::plan_copy(original, copied, request_for(mirror), x_reporter));
+        }
+        for (const char* mirror : {deps_folder, main_folder}) {
+            cache::SubBackend original(source, mirror);
+            cache::SubBackend copied(target, mirror);
+            const publish::CopyRequest request = request_for(mirror);
+            SF_CHECK(publish::copy_mirror(original, copied, request, std::move(plans.at(mirror)),
+                                          x_reporter)
                          .map([&](const publish::CopyReport& report) { x_report = report; }));
         }
         return {};
+    }
+    // Of both mirrors, as they stand there.
+    [[nodiscard]] std::string marks(const std::string& place) const {
+        return read(mark(place, deps_folder)) + read(mark(place));
+    }
+    [[nodiscard]] cache::MirrorPart part_of(const std::string& place,
+                                            const char* mirror = main_folder) const {
+        return cache::mirror_part_from_json(read(mark(place, mirror))).value();
+    }
+    void write_part(const std::string& place, const cache::MirrorPart& part) const {
+        ASSERT_TRUE(base::write_file(mark(place), cache::to_json(part).value()));
+    }
+    void spoil_marks(const std::string& place, const std::string& text) const {
+        for (const char* mirror : {deps_folder, main_folder})
+            ASSERT_TRUE(base::write_file(mark(place, mirror), text));
     }
     base::Result<AuditReport> audit(const std::string& place, const std::string& mirror) {
         cache::FileBackend whole(at(place));
@@ -186,6 +212,12 @@ private:
 };
 
 void must(const base::Status& status) { ASSERT_TRUE(status) << status.error().text(); }
+
+void refused(const base::Status& status, const char* why) {
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, base::Code::refused);
+    EXPECT_THAT(status.error().text(), HasSubstr(why));
+}
 
 TEST_F(Parts, AVersionAndWhatItNeedsIsInstalledFromACopyOfIt) {
     must(copy("cache", "copy", {"25.11.2"}));
@@ -343,11 +375,6 @@ TEST_F(Parts, SayingSoGainsNothing) {
 // Neither a slip nor an unsigned word makes a copy forget packages.
 TEST_F(Parts, ACopyHoldsNoLessThanBefore) {
     must(copy("cache", "whole", {}));
-    const auto refused = [&](const base::Status& status, const char* why) {
-        ASSERT_FALSE(status);
-        EXPECT_EQ(status.error().code, base::Code::refused);
-        EXPECT_THAT(status.error().text(), HasSubstr(why));
-    };
     const char* const becomes = "is a whole copy, and would become one of a part";
     refused(copy("cache", "whole", {"25.11.2"}), becomes);
     refused(copy("cache", "whole", {}, false), becomes);
@@ -358,12 +385,112 @@ TEST_F(Parts, ACopyHoldsNoLessThanBefore) {
         EXPECT_FALSE(base::exists(mark("whole", mirror)));
     EXPECT_TRUE(install("whole", "25.11"));
     must(copy("cache", "large", {"25.11.2", "25.11.3"}));
-    const std::string before = read(mark("large"));
+    const std::string before = marks("large");
     refused(copy("small", "large", {}), "says that it does not hold");
-    EXPECT_EQ(read(mark("large")), before);
+    refused(copy("cache", "large", {"25.11.2"}), "which were not asked for");
+    EXPECT_EQ(marks("large"), before);
     EXPECT_EQ(defects("large"), "good");
     must(copy("large", "small", {}));
-    EXPECT_EQ(read(mark("small")), before);
+    EXPECT_EQ(marks("small"), before);
+}
+
+// Bundles go by versions, packages by their hashes: neither word makes a part smaller.
+TEST_F(Parts, ACopyNamesNoLessThanBefore) {
+    must(copy("cache", "small", {"25.11.2", "25.11.3"}));
+    must(copy("cache", "large", {"25.11.2", "25.11.3"}));
+    const std::string before = marks("large");
+    cache::MirrorPart fewer = part_of("small");
+    fewer.versions = {"25.11.2"};
+    write_part("small", fewer);
+    refused(copy("small", "large", {}), "slurm 25.11.3 among them");
+    EXPECT_EQ(marks("large"), before);
+    // A series that was asked for stays asked for.
+    must(copy("cache", "series", {"25.11"}));
+    must(copy("cache", "releases", {"25.11.2", "25.11.3"}));
+    must(copy("releases", "series", {}));
+    for (const char* mirror : {main_folder, deps_folder})
+        EXPECT_THAT(part_of("series", mirror).versions, Contains("25.11")) << mirror;
+    EXPECT_EQ(defects("series"), "good");
+    // As all does, but for the sources.
+    must(copy("cache", "all", {}, false));
+    refused(copy("cache", "all", {"25.11.2"}, false), "would hold less");
+    EXPECT_EQ(part_of("all").text(), "all, without sources");
+}
+
+TEST_F(Parts, ACopyLosesItsSourcesByTheUsersWordAlone) {
+    must(copy("cache", "without", {"25.11.2"}, false));
+    must(copy("cache", "with", {"25.11.2"}));
+    const std::string before = marks("with");
+    refused(copy("without", "with", {}), "says that it has none");
+    EXPECT_EQ(marks("with"), before);
+    x_reporter.text.clear();
+    must(copy("cache", "with", {"25.11.2"}, false));
+    EXPECT_THAT(x_reporter.text, HasSubstr("says from now on that it has none"));
+    EXPECT_FALSE(part_of("with").sources);
+    EXPECT_GT(count(at("with") / "sources"), 0U) << "nothing is taken away";
+    x_reporter.text.clear();
+    must(copy("cache", "with", {"25.11.2"}, false));
+    EXPECT_THAT(x_reporter.text, Not(HasSubstr("from now on")));
+    must(copy("cache", "with", {"25.11.2"}));
+    EXPECT_EQ(marks("with"), before);
+    EXPECT_EQ(defects("with"), "good");
+}
+
+// Which dependencies a part needs no more is no reason to forget them in a copy of it.
+TEST_F(Parts, DependenciesOfACopyStaySaid) {
+    must(copy("cache", "part", {"25.11.2"}));
+    must(copy("part", "copy", {}));
+    const cache::MirrorPart before = part_of("copy", deps_folder);
+    ASSERT_EQ(before.builds.size(), 2U);
+    cache::MirrorPart fewer = before;
+    fewer.builds.erase(fewer.builds.begin());
+    ASSERT_TRUE(base::write_file(mark("part", deps_folder), cache::to_json(fewer).value()));
+    must(copy("part", "copy", {}));
+    EXPECT_EQ(part_of("copy", deps_folder), before);
+    EXPECT_EQ(defects("copy"), "good");
+    // Of those that stay without sources, sources are not promised.
+    must(copy("cache", "bare", {"25.11.2"}, false));
+    must(copy("part", "bare", {}));
+    EXPECT_FALSE(part_of("bare", deps_folder).sources);
+    EXPECT_THAT(x_reporter.text, HasSubstr("it gets no sources"));
+    EXPECT_TRUE(part_of("bare").sources);
+    EXPECT_EQ(defects("bare"), "good");
+    must(copy("cache", "bare", {"25.11.2"}));
+    EXPECT_EQ(part_of("bare", deps_folder), before);
+    EXPECT_EQ(defects("bare"), "good");
+}
+
+// What verify says to do about it does help.
+TEST_F(Parts, AMarkThatCannotBeReadIsMendedByACopy) {
+    must(copy("cache", "small", {"25.11.2"}));
+    for (const std::string& text :
+         {std::string(), std::string("{}"), std::string("{\"schema\":1}\n"),
+          std::string(std::size_t{5} << 20, 'x')}) {
+        must(copy("cache", "copy", {"25.11.2"}));
+        const std::string good = marks("copy");
+        spoil_marks("copy", text);
+        EXPECT_THAT(defects("copy"), HasSubstr("_sf/part.json"));
+        x_reporter.text.clear();
+        must(copy("cache", "copy", {"25.11.2"}));
+        EXPECT_THAT(x_reporter.text, HasSubstr("cannot be read"));
+        EXPECT_EQ(marks("copy"), good);
+        EXPECT_EQ(defects("copy"), "good");
+        spoil_marks("copy", text);
+        must(copy("small", "copy", {}));
+        EXPECT_EQ(marks("copy"), good);
+        spoil_marks("copy", text);
+        must(copy("cache", "copy", {}));
+        EXPECT_FALSE(base::exists(mark("copy")));
+        EXPECT_FALSE(base::exists(mark("copy", deps_folder)));
+        EXPECT_EQ(defects("copy"), "good");
+        ASSERT_TRUE(base::remove_tree(at("copy")));
+    }
+    // At the source nobody can say what there is.
+    spoil_marks("small", "");
+    const auto from_there = copy("small", "other", {});
+    ASSERT_FALSE(from_there);
+    EXPECT_EQ(from_there.error().code, base::Code::corrupt);
+    EXPECT_THAT(from_there.error().hint, HasSubstr("copy to it again first"));
 }
 
 TEST_F(Parts, APartIsPrunedByWhatLiesThere) {
