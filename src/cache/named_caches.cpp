@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "base/json_reader.hpp"
 #include "base/text.hpp"
+#include "cache/snapshot_pins.hpp"
 #include "model/names.hpp"
 #include "trust/safe_file.hpp"
 
@@ -46,8 +47,8 @@ Status only_members(const Json& object, const std::set<std::string>& known) {
 }
 
 Result<NamedCache> parse_one(const Json& item) {
-    SF_CHECK(
-        only_members(item, {"name", "place", "keys", "root", "max_age_days", "allow_unsigned"}));
+    SF_CHECK(only_members(
+        item, {"name", "place", "keys", "root", "mirrors", "max_age_days", "allow_unsigned"}));
     base::JsonReader reader(item, "a cache");
     NamedCache named;
     std::vector<std::string> keys;
@@ -56,6 +57,7 @@ Result<NamedCache> parse_one(const Json& item) {
     reader.texts("keys", keys);
     std::string root;
     if (reader.has("root")) reader.text("root", root);
+    if (reader.has("mirrors")) read(reader, "mirrors", named.mirrors);
     if (reader.has("max_age_days")) {
         reader.number("max_age_days", named.max_age_days);
         if (named.max_age_days == 0) return bad("'max_age_days' is at least 1");
@@ -89,7 +91,7 @@ Result<NamedCache> parse_one(const Json& item) {
 }  // namespace
 
 Result<std::vector<NamedCache>> parse_caches_file(std::string_view text) {
-    SF_TRY(const Json json, base::parse_json(text, 4));
+    SF_TRY(const Json json, base::parse_json(text, 5));
     if (!json.is_object() || json.size() != 2 || !json.contains("schema") ||
         !json.contains("caches"))
         return bad("it must hold 'schema' and 'caches', nothing else");
@@ -113,6 +115,7 @@ Result<std::string> caches_file_text(const std::vector<NamedCache>& caches) {
         for (const trust::Fingerprint& key : named.keys) keys.push_back(key.text());
         Json item{{"name", named.name}, {"place", named.place}, {"keys", std::move(keys)}};
         if (named.root) item["root"] = named.root->text();
+        if (!named.mirrors.empty()) item["mirrors"] = write(named.mirrors);
         if (named.max_age_days > 0) item["max_age_days"] = named.max_age_days;
         if (named.allow_unsigned) item["allow_unsigned"] = true;
         list.push_back(std::move(item));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cache/snapshot.hpp"
 #include "trust/fingerprint.hpp"
 
 namespace sf::cache {
@@ -23,6 +24,8 @@ struct NamedCache {
     std::string place;                       // an absolute path, or an address with "://"
     std::vector<trust::Fingerprint> keys;    // primaries, each once; none with allow_unsigned alone
     std::optional<trust::Fingerprint> root;  // its list of revocations must be there, signed by it
+    // Which repository a mirror is; of one that is not there the first that is seen is believed.
+    SnapshotPins mirrors;
     unsigned max_age_days = 0;  // how long a snapshot is good for; 0: as long as it says itself
     // What nobody trusted has signed may be installed from it, where the command says so too. It is
     // no origin of anything else.

@@ -36,12 +36,6 @@ Result<std::string> text_of(const Json& json) {
     return json.dump(0) + '\n';
 }
 
-bool is_repository_id(std::string_view id) {
-    return id.size() == 32 && std::ranges::all_of(id, [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
-}
-
 Status check(const Snapshot& snapshot) {
     if (!is_repository_id(snapshot.repository))
         return fail(Code::corrupt, "the snapshot has no proper 'repository'");
@@ -97,6 +91,12 @@ std::string new_repository_id() {
     return id;
 }
 
+bool is_repository_id(std::string_view id) {
+    return id.size() == 32 && std::ranges::all_of(id, [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
 Result<std::string> to_json(const SeenSnapshot& seen) {
     return base::canonical_json({{"schema", schema},
                                  {"repository", seen.repository},
@@ -140,7 +140,7 @@ Result<SeenSnapshot> accept(const Snapshot& snapshot, std::string_view text,
         return fail_hint(Code::refused,
                          fmt::format("this is another cache: {}, not {} as before",
                                      snapshot.repository, seen->repository),
-                         "if it was made anew on purpose, remove that file");
+                         "ask who publishes it, by another way than this cache");
     if (snapshot.serial < seen->serial)
         return fail_hint(
             Code::refused,

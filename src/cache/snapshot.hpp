@@ -25,8 +25,8 @@ struct Ref {
 };
 
 struct Snapshot {
-    // Chosen at random when the cache is made, 32 lower-case hexadecimal digits: two caches signed
-    // by one key are not taken for each other.
+    // Chosen at random when the mirror is first published to, 32 lower-case hexadecimal digits: two
+    // caches signed by one key are not taken for each other.
     std::string repository;
     std::string mirror;  // "bookworm/slurm/25.11": one signed for another place is not this one's
     std::uint64_t serial = 0;          // grows with each snapshot, from 1
@@ -45,6 +45,22 @@ inline constexpr std::chrono::seconds snapshot_lifetime = std::chrono::hours(24 
 [[nodiscard]] base::Result<Snapshot> snapshot_from_text(std::string_view text);
 
 [[nodiscard]] std::string new_repository_id();
+[[nodiscard]] bool is_repository_id(std::string_view id);
+
+// What the list of caches says of a mirror (named_caches.hpp), so that a machine that has seen
+// nothing of it yet does not go by whatever a trusted key has signed.
+struct SnapshotPin {
+    std::string repository;
+    std::uint64_t serial = 1;  // the lowest that is believed
+    bool operator==(const SnapshotPin&) const = default;
+};
+using SnapshotPins = std::map<std::string, SnapshotPin>;  // by mirror: "bookworm/slurm/25.11"
+
+// What the mirrors of a place are held to, and the file that says so.
+struct PlacePins {
+    std::string list;
+    SnapshotPins mirrors;
+};
 
 // What this machine remembers of a cache: the last snapshot it went by.
 struct SeenSnapshot {

@@ -2,6 +2,7 @@
 #include "cache/snapshot_memory.hpp"
 
 #include "base/text.hpp"
+#include "cache/snapshot_pins.hpp"
 
 namespace sf::cache {
 
@@ -9,7 +10,19 @@ using base::Code;
 using base::Result;
 using base::Status;
 
-SnapshotMemory::SnapshotMemory(const std::filesystem::path& folder, std::string_view place) {
+namespace {
+
+// "https://host/" and "https://host" are one place: a mirror of either is "https://host/…".
+std::filesystem::path pins_file(const std::filesystem::path& folder, std::string_view place) {
+    while (place.ends_with('/')) place.remove_suffix(1);
+    return folder / (base::sha256(place).short_hex(32) + ".pins.json");
+}
+
+}  // namespace
+
+SnapshotMemory::SnapshotMemory(const std::filesystem::path& folder, std::string_view place,
+                               std::string_view lies_at)
+    : x_folder(folder), x_place(lies_at.empty() ? place : lies_at) {
     if (!folder.empty()) x_file = folder / (base::sha256(place).short_hex(32) + ".json");
 }
 
@@ -43,13 +56,30 @@ Status SnapshotMemory::check(const Snapshot& snapshot, std::string_view text,
 Result<SeenSnapshot> SnapshotMemory::judge(const Snapshot& snapshot, std::string_view text,
                                            const std::optional<SeenSnapshot>& seen,
                                            std::int64_t now) const {
+    SF_CHECK(check_pins(snapshot));
     auto next = cache::accept(snapshot, text, seen, now);
     if (next) return next;
     base::Error error = std::move(next).error();
-    if (!x_file.empty())
-        error.message +=
-            fmt::format(" (remembered in {})", base::escape_untrusted(x_file.native()));
+    // What is wrong with it by itself has nothing to do with what is remembered.
+    if (seen && cache::accept(snapshot, text, std::nullopt, now)) {
+        const std::string file = base::escape_untrusted(x_file.native());
+        error.message += fmt::format(" (remembered in {})", file);
+        error.hint +=
+            fmt::format("; if the cache was made anew, as its publisher says: remove {}", file);
+    }
     return tl::unexpected(std::move(error));
+}
+
+Status SnapshotMemory::check_pins(const Snapshot& snapshot) const {
+    const std::string below = '/' + snapshot.mirror;
+    if (x_folder.empty() || !x_place.ends_with(below)) return {};
+    const std::string_view whole = x_place;
+    const auto file = pins_file(x_folder, whole.substr(0, whole.size() - below.size()));
+    SF_TRY(const auto text, base::read_file_if_exists(file));
+    if (!text) return {};
+    SF_TRY(const PlacePins pins,
+           base::during(pins_from_json(*text), "reading " + base::escape_untrusted(file.native())));
+    return check_held(snapshot, pins);
 }
 
 Status SnapshotMemory::published(const Snapshot& snapshot, std::string_view text) const {
@@ -77,12 +107,25 @@ Status SnapshotMemory::check_none_seen() const {
     if (x_file.empty()) return {};
     SF_TRY(const std::optional<SeenSnapshot> seen, read());
     if (!seen) return {};
+    const std::string file = base::escape_untrusted(x_file.native());
     return base::fail_hint(
         Code::refused,
         fmt::format("its snapshot is gone: number {} was seen before (remembered in {})",
-                    seen->serial, base::escape_untrusted(x_file.native())),
-        "a mirror may be on its way: try again later; if the cache was made anew on purpose, "
-        "remove that file");
+                    seen->serial, file),
+        fmt::format("a mirror may be on its way: try again later; if the cache was made anew, as "
+                    "its publisher says: remove {}",
+                    file));
+}
+
+Status hold_to(const std::filesystem::path& folder, std::string_view place, const PlacePins& pins) {
+    if (folder.empty()) return {};
+    const auto file = pins_file(folder, place);
+    if (pins.mirrors.empty()) return base::exists(file) ? base::remove_file(file) : Status();
+    SF_TRY(const std::string wanted, to_json(pins));
+    SF_TRY(const auto there, base::read_file_if_exists(file));
+    if (there == wanted) return {};
+    SF_CHECK(base::make_dirs(folder));
+    return base::write_file(file, wanted);
 }
 
 }  // namespace sf::cache

@@ -47,8 +47,8 @@ Result<std::optional<TrustedSnapshot>> read_snapshot(Backend& mirror,
         return base::fail(base::Code::refused, "{} was signed for {}, not for {}", place,
                           read.snapshot.mirror, reading.mirror);
     if (!memory) {
-        memory.emplace(reading.memory,
-                       "offline:" + read.snapshot.repository + '/' + reading.mirror);
+        memory.emplace(reading.memory, "offline:" + read.snapshot.repository + '/' + reading.mirror,
+                       mirror.place());
         SF_TRY(lock, memory->hold());
     }
     // Before it is gone by: after a crash it cannot be taken back.

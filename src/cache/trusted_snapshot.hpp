@@ -36,7 +36,8 @@ struct TrustedSnapshot {
 };
 
 // nullopt: nothing was ever published there, as far as this machine knows. Code::refused: not
-// signed by anybody trusted, signed for another mirror, older than one seen before, or gone.
+// signed by anybody trusted, signed for another mirror, not what the list of caches says of it
+// (hold_to()), older than one seen before, or gone.
 [[nodiscard]] base::Result<std::optional<TrustedSnapshot>> read_snapshot(
     Backend& mirror, const SnapshotReading& reading);
 

@@ -11,6 +11,7 @@
 #include "cache/objects.hpp"
 #include "cache/open_backend.hpp"
 #include "cache/revocations.hpp"
+#include "cache/snapshot_memory.hpp"
 #include "cli/signing_key.hpp"
 #include "model/names.hpp"
 
@@ -26,11 +27,12 @@ namespace {
 constexpr std::int64_t day = 86'400;
 
 // The site's first; a name of the site's is not the user's to take.
-Result<std::vector<cache::NamedCache>> listed_caches(Session& session) {
+Result<std::vector<ChosenCache>> listed_caches(Session& session) {
     SF_TRY(const cache::NamedCaches site,
            cache::NamedCaches::open(std::filesystem::path(cache::site_caches_file)));
     SF_TRY(const cache::NamedCaches user, cache::NamedCaches::open(user_caches_file(session)));
-    std::vector<cache::NamedCache> all = site.all();
+    std::vector<ChosenCache> all;
+    for (const cache::NamedCache& each : site.all()) all.push_back({each.place, each, site.file()});
     for (const cache::NamedCache& each : user.all()) {
         if (site.find(each.name) != nullptr) {
             session.voice.warning(
@@ -39,7 +41,7 @@ Result<std::vector<cache::NamedCache>> listed_caches(Session& session) {
                 each.name, base::escape_untrusted(user.file().native()));
             continue;
         }
-        all.push_back(each);
+        all.push_back({each.place, each, user.file()});
     }
     return all;
 }
@@ -129,9 +131,9 @@ Result<trust::TrustedKeys> roots_of(Session& session, const TrustChoice& choice,
 }
 
 // "./" tells a folder that is to be made from a slip of the keys.
-base::Error unknown_name(const std::string& wanted, const std::vector<cache::NamedCache>& listed) {
+base::Error unknown_name(const std::string& wanted, const std::vector<ChosenCache>& listed) {
     std::vector<std::string> names;
-    for (const cache::NamedCache& each : listed) names.push_back(each.name);
+    for (const ChosenCache& each : listed) names.push_back(each.named->name);
     return {
         Code::usage,
         fmt::format("no cache is called '{}' here, and there is no folder of this name", wanted),
@@ -172,23 +174,21 @@ std::filesystem::path user_caches_file(const Session& session) {
 }
 
 Result<std::vector<ChosenCache>> choose_caches(Session& session, const std::string& wanted) {
-    SF_TRY(const std::vector<cache::NamedCache> listed, listed_caches(session));
-    std::vector<ChosenCache> chosen;
+    SF_TRY(std::vector<ChosenCache> listed, listed_caches(session));
     if (wanted.empty()) {
-        for (const cache::NamedCache& each : listed) chosen.push_back({each.place, each});
-        if (!chosen.empty()) return chosen;
+        if (!listed.empty()) return listed;
         return fail_hint(Code::usage, "no cache is listed on this machine: say which, by --cache",
                          "--cache PLACE, or once: slurm-factory cache add NAME PLACE --key "
                          "FINGERPRINT");
     }
-    const auto by_name = std::ranges::find(listed, wanted, &cache::NamedCache::name);
-    if (by_name != listed.end()) return std::vector{ChosenCache{by_name->place, *by_name}};
+    for (const ChosenCache& each : listed)
+        if (each.named->name == wanted) return std::vector<ChosenCache>{each};
     if (model::check_name(wanted, "name") && !base::exists(wanted))
         return tl::unexpected(unknown_name(wanted, listed));
     SF_TRY(const std::string place, shown_place(wanted));
-    for (const cache::NamedCache& each : listed) {
+    for (const ChosenCache& each : listed) {
         const auto other = shown_place(each.place);  // a file that is damaged is nobody's
-        if (other && *other == place) return std::vector{ChosenCache{each.place, each}};
+        if (other && *other == place) return std::vector<ChosenCache>{each};
     }
     return std::vector{ChosenCache{wanted, std::nullopt}};
 }
@@ -198,12 +198,15 @@ Result<ChosenCache> choose_cache(Session& session, const std::string& wanted) {
     return std::move(chosen.front());
 }
 
-Result<std::unique_ptr<cache::Backend>> open_place(Session& session, const std::string& wanted) {
-    SF_TRY(const ChosenCache chosen, choose_cache(session, wanted));
-    return cache::open_backend(chosen.place);
-}
-
 namespace {
+
+Result<std::unique_ptr<cache::Backend>> open_chosen(Session& session, const ChosenCache& chosen) {
+    SF_TRY(auto place, cache::open_backend(chosen.place));
+    cache::PlacePins pins{chosen.list.native(), {}};
+    if (chosen.named) pins.mirrors = chosen.named->mirrors;
+    SF_CHECK(cache::hold_to(session.state().caches(), place->place(), pins));
+    return place;
+}
 
 std::int64_t max_age_of(const ChosenCache& chosen) {
     return chosen.named ? day * chosen.named->max_age_days : 0;
@@ -228,10 +231,15 @@ Result<trust::RevocationList> revocations_of(Session& session, const ChosenCache
 
 }  // namespace
 
+Result<std::unique_ptr<cache::Backend>> open_place(Session& session, const std::string& wanted) {
+    SF_TRY(const ChosenCache chosen, choose_cache(session, wanted));
+    return open_chosen(session, chosen);
+}
+
 Result<KeptCache> open_kept(Session& session, const std::string& wanted, const TrustChoice& trust) {
     KeptCache kept;
     SF_TRY(kept.chosen, choose_cache(session, wanted));
-    SF_TRY(kept.place, cache::open_backend(kept.chosen.place));
+    SF_TRY(kept.place, open_chosen(session, kept.chosen));
     SF_TRY(kept.trusted, narrowed(session, trust, kept.chosen, *kept.place));
     if (kept.trusted.entries.empty()) return tl::unexpected(nobody_trusted(*kept.place));
     kept.max_age = max_age_of(kept.chosen);
@@ -268,7 +276,7 @@ Result<KeptCache> open_origin(Session& session, const std::string& wanted,
 Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const TrustChoice& trust,
                               bool accept_expired, bool accept_unsigned) {
     CacheTrust opened;
-    SF_TRY(opened.place, cache::open_backend(chosen.place));
+    SF_TRY(opened.place, open_chosen(session, chosen));
     SF_TRY(trust::TrustedKeys trusted,
            narrowed(session, trust, chosen, *opened.place, accept_unsigned));
     if (trusted.entries.empty() && !accept_unsigned)

@@ -4,6 +4,7 @@
 // its patience. One thread.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ namespace sf::cli {
 struct ChosenCache {
     std::string place;
     std::optional<cache::NamedCache> named;  // with its keys; none: whoever is trusted here
+    std::filesystem::path list{};            // the file that names it
 
     // "site (https://…)": for people.
     [[nodiscard]] std::string text() const;
@@ -40,6 +42,7 @@ struct ChosenCache {
 
 // One: for verbs that are given it. `wanted` is not empty.
 [[nodiscard]] base::Result<ChosenCache> choose_cache(Session& session, const std::string& wanted);
+// From here on whoever reads a snapshot of it is held to what its list says (cache::hold_to).
 [[nodiscard]] base::Result<std::unique_ptr<cache::Backend>> open_place(Session& session,
                                                                        const std::string& wanted);
 

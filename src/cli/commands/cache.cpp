@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.hpp"
 #include "cache/named_caches.hpp"
 #include "cache/open_backend.hpp"
+#include "cache/snapshot_pins.hpp"
 #include "cli/cache_choice.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/command_group.hpp"
@@ -26,6 +28,7 @@ struct AddOptions {
     std::string place;
     std::vector<std::string> keys;
     std::string root;
+    std::vector<std::string> repositories;
     unsigned max_age_days = 0;
     bool allow_unsigned = false;
     bool site = false;
@@ -50,6 +53,29 @@ Result<std::string> place_to_keep(const std::string& text) {
                            "an address with a password is not written into a list that others "
                            "read",
                            "leave it out of the address; say --cache PLACE where it is needed");
+}
+
+// "noble/slurm/25.11=ID", or with the lowest number "noble/slurm/25.11=ID:12".
+Status add_pin(const std::string& text, cache::SnapshotPins& pins) {
+    const std::size_t equals = std::min(text.find('='), text.size());
+    const std::size_t colon = std::min(text.find(':', equals), text.size());
+    const std::string mirror = text.substr(0, equals);
+    cache::SnapshotPin pin;
+    if (equals < colon) pin.repository = text.substr(equals + 1, colon - equals - 1);
+    if (colon < text.size()) {
+        const char* end = text.data() + text.size();
+        const auto [at, error] = std::from_chars(text.data() + colon + 1, end, pin.serial);
+        if (error != std::errc() || at != end) pin.serial = 0;
+    }
+    if (const Status good = cache::check_pin(mirror, pin); !good)
+        return base::fail_hint(
+            Code::usage,
+            fmt::format("--repository '{}' is not MIRROR=ID or MIRROR=ID:N: {}",
+                        base::escape_untrusted(text), good.error().message),
+            "slurm-factory cache verify PLACE shows each mirror's as it is said here");
+    if (const auto [known, fresh] = pins.emplace(mirror, pin); !fresh && known->second != pin)
+        return base::fail(Code::usage, "--repository says two things of {}", mirror);
+    return {};
 }
 
 // Some servers of S3 take conditions and write all the same; better known before anything is
@@ -94,6 +120,8 @@ Status run_add(Session& session, const AddOptions& options) {
     if (!options.root.empty()) {
         SF_TRY(named.root, base::during(trust::Fingerprint::from_person(options.root), "--root"));
     }
+    for (const std::string& repository : options.repositories)
+        SF_CHECK(add_pin(repository, named.mirrors));
     named.max_age_days = options.max_age_days;
     named.allow_unsigned = options.allow_unsigned;
     if (named.keys.empty() && !named.allow_unsigned)
@@ -146,6 +174,11 @@ void show(Session& session, const cache::NamedCache& named, bool site) {
     if (named.root) {
         session.voice.line("  root " + named.root->text());
         object["root"] = named.root->text();
+    }
+    for (const auto& [mirror, pin] : named.mirrors) {
+        session.voice.line(fmt::format("  {} is repository {}, its snapshots number {} and later",
+                                       mirror, pin.repository, pin.serial));
+        object["mirrors"][mirror] = {{"repository", pin.repository}, {"serial", pin.serial}};
     }
     if (named.max_age_days > 0) {
         session.voice.line(fmt::format("  snapshots are good for {} days", named.max_age_days));
@@ -201,6 +234,14 @@ void add_add(CLI::App& group, Session& session) {
     sub->add_option("--root", options->root,
                     "It has a list of revocations, which this root key must have signed")
         ->type_name("FINGERPRINT");
+    sub->add_option(
+           "--repository", options->repositories,
+           "Which repository a mirror of it is (noble/slurm/25.11), as its publisher says, "
+           "and the lowest number of its snapshots: the first that is seen there is "
+           "believed otherwise; given again for each")
+        ->configurable(false)
+        ->allow_extra_args(false)
+        ->type_name("MIRROR=ID[:N]");
     sub->add_option("--max-age-days", options->max_age_days,
                     "Its snapshots are good for so long after they were signed, whatever they say: "
                     "for a cache that is carried to machines without a network")

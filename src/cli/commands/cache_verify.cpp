@@ -58,6 +58,9 @@ void tell(Session& session, const std::string& mirror, const install::AuditRepor
     session.voice.line(fmt::format("  snapshot {} of {}, expires {}, signed by {}", snapshot.serial,
                                    base::utc_date(snapshot.issued),
                                    base::utc_date(snapshot.expires), report.signer));
+    // For who publishes to tell others, by another way than the cache.
+    session.voice.line(fmt::format("  for cache add: --repository {}={}:{}", snapshot.mirror,
+                                   snapshot.repository, snapshot.serial));
     session.voice.line(fmt::format("  {} packages, {} objects, {}{}", report.packages,
                                    report.objects, base::human_bytes(report.bytes),
                                    deep ? ", all read" : ", lengths compared (--deep reads)"));

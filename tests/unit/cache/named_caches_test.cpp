@@ -16,6 +16,7 @@ using ::testing::HasSubstr;
 
 const std::string a40(40, 'A');
 const std::string b40(40, 'B');
+const std::string id(32, 'f');
 
 NamedCache example(const std::string& name = "site") {
     NamedCache named;
@@ -24,6 +25,7 @@ NamedCache example(const std::string& name = "site") {
     named.keys = {trust::Fingerprint::parse(a40).value(), trust::Fingerprint::parse(b40).value()};
     named.root = trust::Fingerprint::parse(std::string(40, 'C')).value();
     named.max_age_days = 90;
+    named.mirrors = {{"noble/slurm/25.11", {id, 12}}, {"noble/slurm/deps", {id, 1}}};
     return named;
 }
 
@@ -31,6 +33,7 @@ TEST(NamedCaches, WhatIsWrittenIsRead) {
     NamedCache plain = example("local");
     plain.place = "/srv/cache";
     plain.root.reset();
+    plain.mirrors.clear();
     plain.max_age_days = 0;
     NamedCache open_one = plain;
     open_one.name = "lab";
@@ -50,7 +53,13 @@ TEST(NamedCaches, ReaderIsStrict) {
     const auto with = [](const std::string& members) {
         return R"({"schema":1,"caches":[{)" + members + "}]}";
     };
+    const auto pinned = [&](const std::string& mirrors) {
+        return with(name + place + keys + R"(,"mirrors":)" + mirrors);
+    };
     ASSERT_TRUE(parse_caches_file(with(name + place + keys)));
+    const std::string repository = R"("repository":")" + id + '"';
+    ASSERT_TRUE(parse_caches_file(
+        pinned(R"({"noble/slurm/deps":{)" + repository + R"(,"serial":18446744073709551615}})")));
     for (const std::string& bad : {
              std::string(),
              std::string("[]"),
@@ -81,6 +90,20 @@ TEST(NamedCaches, ReaderIsStrict) {
              with(name + R"("place":"/srv/\u0007",)" + keys),
              with(name + place + keys + R"(,"root":")" + a40 + R"(")"),
              with(name + place + keys + R"(,"root":"x")"),
+             pinned("{}"),
+             pinned("[]"),
+             pinned('"' + id + '"'),
+             pinned(R"({"noble/slurm/deps":")" + id + R"("})"),
+             pinned(R"({"noble/slurm/deps":{}})"),
+             pinned(R"({"noble/slurm/deps":{"serial":1}})"),
+             pinned(R"({"noble/slurm/deps":{"repository":"ff"}})"),
+             pinned(R"({"noble/slurm/deps":{)" + repository + R"(,"serial":0}})"),
+             pinned(R"({"noble/slurm/deps":{)" + repository + R"(,"serial":-1}})"),
+             pinned(R"({"noble/slurm/deps":{)" + repository + R"(,"serials":1}})"),
+             pinned(R"({"noble/slurm/deps":{)" + repository + R"(,"serial":[[1]]}})"),
+             pinned(R"({"noble/slurm":{)" + repository + "}}"),
+             pinned(R"({"noble/slurm/25.11.2":{)" + repository + "}}"),
+             pinned(R"({"../slurm/deps":{)" + repository + "}}"),
              with(name + place + keys + R"(,"max_age_days":0)"),
              with(name + place + keys + R"(,"max_age_days":-1)"),
              with(name + place + keys + R"(,"max_age_days":3651)"),
