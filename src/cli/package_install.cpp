@@ -2,6 +2,7 @@
 #include "cli/package_install.hpp"
 
 #include <ctime>
+#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -132,6 +133,10 @@ void say_how_to_use(Session& session, const std::filesystem::path& prefix,
     const std::filesystem::path installer =
         prefix / model::bundle_assets_path(version) / model::installer_name;
     if (!base::exists(installer)) return;
+    if (::geteuid() != 0) {
+        session.voice.line("  to run a cluster, let root install it, where only root writes");
+        return;
+    }
     session.voice.line(fmt::format("  to run a cluster from it, as root: {} --full-init --dry-run",
                                    base::escape_untrusted(base::shell_quote(installer.native()))));
 }

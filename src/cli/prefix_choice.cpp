@@ -19,6 +19,14 @@ void add_prefix_option(CLI::App& app, std::string& prefix) {
         ->type_name("DIR");
 }
 
+base::Result<fs::path> default_prefix(const PrefixOwner& owner) {
+    if (owner.root) return fs::path("/opt/slurm-factory");
+    if (owner.data_home.starts_with('/')) return fs::path(owner.data_home) / "slurm-factory";
+    if (owner.home.starts_with('/')) return fs::path(owner.home) / ".local/share/slurm-factory";
+    return base::fail_hint(base::Code::usage, "neither HOME nor XDG_DATA_HOME names a folder",
+                           "say where: --prefix DIR");
+}
+
 base::Result<fs::path> prefix_of(const std::string& said) {
     if (!said.empty()) {
         std::error_code error;
@@ -26,14 +34,11 @@ base::Result<fs::path> prefix_of(const std::string& said) {
         if (error) return base::fail_errno(error.value(), "find the working directory");
         return path;
     }
-    if (::geteuid() == 0) return fs::path("/opt/slurm-factory");
-    for (const auto& [variable, below] :
-         {std::pair{"XDG_DATA_HOME", ""}, {"HOME", ".local/share"}}) {
-        const char* const value = std::getenv(variable);
-        if (value != nullptr && value[0] == '/') return fs::path(value) / below / "slurm-factory";
-    }
-    return base::fail_hint(base::Code::usage, "neither HOME nor XDG_DATA_HOME names a folder",
-                           "say where: --prefix DIR");
+    const auto variable = [](const char* name) {
+        const char* const value = std::getenv(name);
+        return std::string(value == nullptr ? "" : value);
+    };
+    return default_prefix({::geteuid() == 0, variable("XDG_DATA_HOME"), variable("HOME")});
 }
 
 base::Result<fs::path> installed_prefix(const std::string& said) {

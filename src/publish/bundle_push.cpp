@@ -177,6 +177,7 @@ Status BundlePush::check_same_build(const NamedBundle& named) const {
 
 Result<NamedBundle> BundlePush::put() {
     SF_CHECK(step("bundle"));
+    SF_CHECK(check_conditions(x_place));
     SF_TRY(const auto snapshot, read_snapshot());
     if (snapshot) {
         SF_TRY(auto named, cache::find_bundle(*snapshot, x_request.version, x_request.toolchain,

@@ -69,14 +69,7 @@ public:
 
     Result<PushReport> run() {
         SF_CHECK(step("look"));
-        SF_TRY(const bool kept, x_mirror.keeps_conditions());
-        if (!kept)
-            return base::fail_hint(
-                Code::refused,
-                x_mirror.place() +
-                    " does not keep conditions: it writes over what another "
-                    "publisher wrote in the same moment",
-                "use a server that knows If-None-Match and If-Match for writing");
+        SF_CHECK(check_conditions(x_mirror));
         SF_CHECK(check_no_part(x_mirror));
         std::vector<model::Package> closure;
         for (const PushPackage& each : x_request.closure) closure.push_back(*each.package);
@@ -392,6 +385,17 @@ private:
 };
 
 }  // namespace
+
+Status check_conditions(cache::Backend& place) {
+    SF_TRY(const bool kept, place.keeps_conditions());
+    if (kept) return {};
+    return base::fail_hint(
+        Code::refused,
+        place.place() +
+            " does not keep conditions: it writes over what another publisher wrote in the same "
+            "moment",
+        "use a server that knows If-None-Match and If-Match for writing");
+}
 
 Status check_no_part(cache::Backend& mirror) {
     auto part = cache::read_part(mirror);

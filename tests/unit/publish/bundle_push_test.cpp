@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <set>
 #include <thread>
 #include <unistd.h>
@@ -471,16 +472,19 @@ TEST_F(BundlePushes, ManyPublishersAgree) {
     EXPECT_EQ(x_bytes, 0U);
 }
 
-TEST_F(BundlePushes, ThroughABucket) {
+std::unique_ptr<cache::S3Backend> bucket_at(const test::FakeS3& fake) {
     ::setenv("no_proxy", "*", 1);
-    test::FakeS3 fake;
     net::S3Options options;
     options.endpoint = fake.endpoint();
     options.http.first_pause = std::chrono::milliseconds(2);
-    const auto bucket =
-        cache::S3Backend::create({"bucket", "cache/x"}, options,
-                                 std::make_shared<test::FixedKeys>(test::FakeS3::keys()))
-            .value();
+    return cache::S3Backend::create({"bucket", "cache/x"}, options,
+                                    std::make_shared<test::FixedKeys>(test::FakeS3::keys()))
+        .value();
+}
+
+TEST_F(BundlePushes, ThroughABucket) {
+    test::FakeS3 fake;
+    const auto bucket = bucket_at(fake);
     const Machine machine = build("25.11.2");
     must(publish(machine, *bucket));
     const auto before = fake.objects();
@@ -491,6 +495,24 @@ TEST_F(BundlePushes, ThroughABucket) {
     must(publish(machine, *bucket));
     EXPECT_EQ(x_bytes, 0U);
     EXPECT_EQ(fake.objects().size(), before.size());
+}
+
+// It takes conditions and writes all the same: two publishers would lose each other's work.
+TEST_F(BundlePushes, ABucketThatKeepsNoConditionsIsRefused) {
+    test::FakeS3Flaws flaws;
+    flaws.no_conditions = true;
+    test::FakeS3 fake(flaws);
+    const auto bucket = bucket_at(fake);
+    const base::Status refused = publish(build("25.11.2"), *bucket);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Code::refused);
+    EXPECT_THAT(refused.error().text(),
+                HasSubstr("does not keep conditions: it writes over what another publisher wrote "
+                          "in the same moment"));
+    EXPECT_THAT(refused.error().text(), HasSubstr("s3://bucket/cache/x"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("If-None-Match and If-Match"));
+    EXPECT_TRUE(fake.objects().empty()) << fake.objects().begin()->first;
+    EXPECT_EQ(fake.uploads(), 0U);
 }
 
 }  // namespace
