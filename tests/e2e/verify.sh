@@ -134,6 +134,25 @@ case_broken() {
         grep -q "^[^/]*/$x_name\$" "$work/list" || fail "not in the debug bundle: $x_name"
     done
     nothing_left
+
+    say '== nor is it published: not by a build without --verify, and not by a push of what is here'
+    never=$work/never
+    publishing='--allow-older --publish-vulnerable'
+    not_published() {
+        expect_said "--verify at /[a-z2-7]{8}, step 'start': .*slurmd ended by itself: exit status 7" \
+            'is signed, but not proven: do not publish it'
+        if grep -q published "$work/out"; then fail "it says that something is: $(cat "$work/out")"; fi
+        [ ! -e "$never" ] || [ -z "$(find "$never" -type f)" ] || fail "something is in $(find "$never")"
+        nothing_left
+    }
+    wishes="--publish all --publish-to $never $publishing"
+    expect 1 build
+    not_published
+    # The words are lists of options.
+    # shellcheck disable=SC2086
+    expect 1 env SLURM_FACTORY_CACHE_DIR="$own" "$program" cache push "$never" --slurm-version "$version" \
+        --toolchain "$toolchain" $publishing --signing-key "$key"
+    not_published
 }
 
 # Killed in the middle: everything in the sandbox ends with it, and the next run sweeps up.

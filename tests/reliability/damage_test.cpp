@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A1, A2, A3 and A6 of the threat model: whoever can write to a cache but cannot sign. Every file
-// of a small cache cut short, made longer, with bits changed, and in the place of another. Each
-// time the client refuses, or what it has installed is the same to the byte; after a refusal
-// nothing is in the prefix; no more is read than was signed for. In this process, by the client's
-// own reader; some of it once more by the real program.
+// A1, A2 and A3 of the threat model: whoever can write to a cache but cannot sign. Every file of a
+// small cache cut short, made longer, with bits changed, and in the place of another; and its list
+// of revocations. Each time the client refuses, or what it has installed is the same to the byte;
+// after a refusal nothing is in the prefix; no more is read than was signed for. In this process,
+// by the client's own reader; some of it once more by the real program. (A6 is in the unit tests:
+// SpecManifest, and CachePath.WhatIsMissingIsSaid.)
 #include <ctime>
 #include <fcntl.h>
 #include <set>
@@ -11,8 +12,10 @@
 #include "cache/file_backend.hpp"
 #include "cache/layout.hpp"
 #include "cache/objects.hpp"
+#include "cache/revocations.hpp"
 #include "install/cache_install.hpp"
 #include "reliability/soundness.hpp"
+#include "trust/gpg_signer.hpp"
 #include "trust/trust_store.hpp"
 
 namespace sf::test {
@@ -32,14 +35,15 @@ struct Silent : base::Reporter {
     void message(base::Level, const std::string&) override {}
 };
 
-// Counts what is handed out of a mirror.
-class Metered : public cache::SubBackend {
+// Counts what is handed out of a place.
+template <class Place>
+class Metered : public Place {
 public:
-    using SubBackend::SubBackend;
+    using Place::Place;
     base::Result<cache::Got> get(const std::string& key, const cache::GetOptions& options,
                                  net::Receiver& to) override {
         Meter meter(to);
-        auto got = SubBackend::get(key, options, meter);
+        auto got = Place::get(key, options, meter);
         most = std::max(most, meter.bytes);
         return got;
     }
@@ -59,6 +63,7 @@ private:
         net::Receiver& x_to;
     };
 };
+using MeteredMirror = Metered<cache::SubBackend>;
 
 class Damage : public ::testing::Test {
 protected:
@@ -84,8 +89,8 @@ protected:
     }
     std::string install_in_time() {
         cache::FileBackend place(x_site.cache());
-        Metered dependencies(place, deps_folder);
-        Metered main(place, main_folder);
+        MeteredMirror dependencies(place, deps_folder);
+        MeteredMirror main(place, main_folder);
         Silent reporter;
         install::ReaderOptions options;
         options.mirror = main_folder;
@@ -125,8 +130,8 @@ protected:
     // The same without asking again what was chosen: what only the archives' damage can change.
     std::string install_archives() {
         cache::FileBackend place(x_site.cache());
-        Metered dependencies(place, deps_folder);
-        Metered main(place, main_folder);
+        MeteredMirror dependencies(place, deps_folder);
+        MeteredMirror main(place, main_folder);
         const base::Status done = fetch(*x_found, main, dependencies);
         x_most = std::max(main.most, dependencies.most);
         const fs::path prefix = x_site.at("prefix");
@@ -317,6 +322,89 @@ TEST_F(Damage, A1ChangedBitsOfSignedTexts) {
     say("A1 signed texts", fmt::format("{} bits changed: all refused; {:.2f} ms each", bits,
                                        duration<double>(steady_clock::now() - begin).count() *
                                            1000 / static_cast<double>(bits)));
+}
+
+// What a root says of keys and builds that count no more. Each time it is read as by a client that
+// has never seen one, who has nothing to compare it with but the signature.
+class DamagedList : public Damage {
+protected:
+    DamagedList() {
+        const fs::path folder = x_site.small().folder();
+        const std::string owner = base::read_file(folder / "fingerprint").value();
+        const auto signer = trust::GpgSigner::create(trust::Keyring(folder / "gnupg"),
+                                                     trust::Fingerprint::parse(owner).value(), {})
+                                .value();
+        trust::RevocationList list;
+        list.serial = 3;
+        list.issued = std::time(nullptr);
+        list.expires = list.issued + trust::revocations_lifetime.count();
+        list.keys.push_back(
+            {trust::Fingerprint::parse(std::string(40, 'A')).value(), "stolen", list.issued});
+        list.builds.push_back({base::sha256("a build"), "loses bytes", list.issued});
+        x_text = trust::to_text(list).value();
+        x_file = x_site.cache() / cache::key_of(cache::FixedName::revocations).value();
+        cache::FileBackend place(x_site.cache());
+        const auto written = cache::put_revocations(place, signer.clearsign(x_text).value(),
+                                                    *x_verifier, list.issued);
+        EXPECT_TRUE(written) << written.error().text();
+        EXPECT_EQ(read(), x_text);
+    }
+    // The text of the list; "": refused.
+    std::string read() {
+        Metered<cache::FileBackend> place(x_site.cache());
+        Silent reporter;
+        cache::RevocationOptions options;
+        options.roots = &*x_verifier;
+        options.now = std::time(nullptr);
+        const auto list = cache::read_revocations(place, options, reporter);
+        x_most = place.most;
+        return list ? trust::to_text(*list).value() : "";
+    }
+
+    std::string x_text;
+    fs::path x_file;
+};
+
+TEST_F(DamagedList, A1ChangedBits) {
+    const std::uint64_t step = is_nightly() ? 1 : 61;
+    static_cast<void>(
+        begin_suite("A1 list of revocations", fmt::format("every {}. bit", step), x_site.folder()));
+    const std::string good = base::read_file(x_file).value();
+    std::uint64_t bits = 0;
+    for (std::uint64_t bit = 0; bit < good.size() * 8; bit += step) {
+        std::string changed = good;
+        changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+        put(x_file, changed);
+        ASSERT_EQ(read(), "") << bit;
+        ++bits;
+    }
+    put(x_file, good);
+    EXPECT_EQ(read(), x_text);
+    say("A1 list of revocations", fmt::format("{} bits changed: all refused", bits));
+}
+
+TEST_F(DamagedList, A2CutShortAndMadeLonger) {
+    const std::string good = base::read_file(x_file).value();
+    static_cast<void>(begin_suite("A2 list of revocations",
+                                  fmt::format("each of its {} lengths", good.size()),
+                                  x_site.folder()));
+    // 0 as well: an empty list is no list, and one that is not there is another thing.
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        put(x_file, std::string_view(good).substr(0, length));
+        ASSERT_EQ(read(), "") << length;
+    }
+    for (const std::uint64_t more :
+         {std::uint64_t{1}, std::uint64_t{4096}, std::uint64_t{1} << 30}) {
+        put(x_file, good);
+        fs::resize_file(x_file, good.size() + more);  // zeros
+        ASSERT_EQ(read(), "") << more;
+        // Nobody has said beforehand how long it is: it has a limit of its own.
+        EXPECT_LE(x_most, 3 * trust::max_revocations + slack);
+    }
+    put(x_file, good);
+    EXPECT_EQ(read(), x_text);
+    say("A2 list of revocations",
+        fmt::format("{} cut short, 3 made longer: all refused", good.size()));
 }
 
 // Names of signed manifests, and of blobs: each in the place of each other.

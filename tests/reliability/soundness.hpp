@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "reliability/site.hpp"
@@ -44,10 +45,12 @@ private:
     Tree x_whole;
 };
 
-// After publishers have died: all that is signed is whole, to the byte. Spack's index is written
-// last, so it may lack what a dead one had named already: then `cache verify` says that and nothing
-// else, and `cache index` mends it. `client`: who looks.
-void check_published(Site& site, const base::fs::path& client = {});
+// After publishers: all that is signed is whole, to the byte. Spack's index is written last, so it
+// may lack the Slurm that a publisher who died had named already, of the versions `died` and of no
+// other: then `cache verify` says that and nothing else, and `cache index` mends it. Where nobody
+// died nothing is lacking. `client`: who looks.
+void check_published(Site& site, const std::set<std::string>& died,
+                     const base::fs::path& client = {});
 
 // Files outside of what is worked on: nothing may change there (INV2).
 class Canary {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <set>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -162,6 +163,16 @@ protected:
     [[nodiscard]] fs::path snapshot(const std::string& mirror = "25.11") const {
         return cache() / "bookworm/slurm" / mirror / "_sf/snapshot.json";
     }
+    // As Spack reads it.
+    [[nodiscard]] cache::SpackIndex spack_index(const std::string& mirror = "25.11") const {
+        const fs::path folder = cache() / "bookworm/slurm" / mirror;
+        const auto blob =
+            cache::blob_of_manifest(read(folder / "v3/manifests/index/index.manifest.json"),
+                                    cache::media::spack_index)
+                .value();
+        const std::string key = cache::key_of(cache::BlobName{blob.sha256}).value();
+        return cache::spack_index_from_json(read(folder / key)).value();
+    }
 
     test::Gnupg x_gpg;
     base::TempDir x_folder;
@@ -285,6 +296,19 @@ TEST_F(CachePath, ManyPublishersLoseNothing) {
         ASSERT_TRUE(report) << report.error().text();
         EXPECT_EQ(srun(), "srun " + version + "1");
     }
+    // Nor does Spack's index lack any of them.
+    const cache::SpackIndex index = spack_index();
+    std::set<std::string> listed;
+    for (const auto& [hash, entry] : index.entries) {
+        if (entry.in_buildcache) listed.insert(entry.node.name + ' ' + entry.node.version);
+    }
+    EXPECT_THAT(listed, SizeIs(publishers));
+    for (int i = 0; i < publishers; ++i)
+        EXPECT_TRUE(listed.contains(fmt::format("slurm 25.11.{}", i + 1))) << i + 1;
+    const cache::SpackIndex dependencies = spack_index("deps");
+    EXPECT_EQ(std::ranges::count_if(dependencies.entries,
+                                    [](const auto& each) { return each.second.in_buildcache; }),
+              2);
 }
 
 TEST_F(CachePath, WhatWasTakenFromElsewhereIsPublishedWhereItIsAlready) {
@@ -460,12 +484,7 @@ TEST_F(CachePath, WhatSpackReadsIsMadeAgain) {
         ASSERT_TRUE(base::write_file(mirror / "key/keys.manifest.json", text));
         must(publish("25.11.2"));
         EXPECT_THAT(x_reporter.text, HasSubstr("is made again"));
-        const auto blob = cache::blob_of_manifest(read(mirror / "index/index.manifest.json"),
-                                                  cache::media::spack_index);
-        ASSERT_TRUE(blob);
-        const std::string key = cache::key_of(cache::BlobName{blob->sha256}).value();
-        const auto index =
-            cache::spack_index_from_json(read(cache() / "bookworm/slurm/25.11" / key)).value();
+        const cache::SpackIndex index = spack_index();
         // Both versions of Slurm, from the signed manifests.
         EXPECT_EQ(std::ranges::count_if(index.entries,
                                         [](const auto& each) { return each.second.in_buildcache; }),
@@ -495,9 +514,31 @@ TEST_F(CachePath, WhatSomebodyDamagedIsMended) {
 TEST_F(CachePath, WhatIsMissingIsSaid) {
     must(publish("25.11.2"));
     const auto built = test::make_slurm(at("packages"), "25.11.2", "1");
-    const std::string key = cache::key_of(cache::BlobName{built[0].package.run.sha256}).value();
-    ASSERT_TRUE(base::remove_file(cache() / "bookworm/slurm/deps" / key));
-    EXPECT_THAT(refusal(), HasSubstr("fetching " + built[0].package.store_name()));
+    for (const auto& [mirror, package] :
+         {std::pair{"deps", &built[0].package}, {"25.11", &built[2].package}}) {
+        SCOPED_TRACE(mirror);
+        const std::string key = cache::key_of(cache::BlobName{package->run.sha256}).value();
+        const fs::path blob = cache() / "bookworm/slurm" / mirror / key;
+        const std::string good = read(blob);
+        std::string other = good;
+        other[other.size() / 2] ^= 1;
+        ASSERT_TRUE(base::remove_file(blob));
+        const auto missing = install("25.11");
+        ASSERT_FALSE(missing);
+        EXPECT_EQ(missing.error().code, base::Code::absent) << missing.error().text();
+        EXPECT_THAT(missing.error().text(), HasSubstr("fetching " + package->store_name()));
+        // What is there and is not it is another thing than what is not there.
+        for (const std::string& bytes : {other, good.substr(0, good.size() / 2), std::string()}) {
+            ASSERT_TRUE(base::write_file(blob, bytes));
+            const auto changed = install("25.11");
+            ASSERT_FALSE(changed);
+            EXPECT_EQ(changed.error().code, base::Code::corrupt) << changed.error().text();
+            EXPECT_THAT(changed.error().text(), HasSubstr("fetching " + package->store_name()));
+        }
+        EXPECT_FALSE(base::exists(at("prefix") / "view"));
+        ASSERT_TRUE(base::write_file(blob, good));
+    }
+    EXPECT_TRUE(install("25.11"));
 }
 
 // What is asked of a mirror.
