@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make acceptance: a fresh clone of HEAD, a fresh home, both commands of the README as a new user types
-# them, then the end-to-end tests that take too long for every change. What came out is written to docs/evidence/:
+# them, then the end-to-end tests that take too long for every change, and those of the distributions that are only
+# described. What came out is written to docs/evidence/:
 # first-light.json (the two commands, jobs from a moved tree, Slurm built twice), production.json (all series and
-# distributions, installed on bare machines, upgraded) and cache.json (published and installed from folders, web servers
-# and S3, without a network, by Spack; kept healthy). A test that cannot run on this machine stands there as NOT RUN,
-# with its reason. With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same again goes on after a failure that was
-# mended: what passed is not repeated, of the long tests either, and the evidence names the commit of each command.
+# distributions, installed on bare machines, moved, upgraded; what must fail) and cache.json (published and installed from
+# folders, web servers and S3, without a network, by Spack; kept healthy). A test that cannot run on this machine stands
+# there as NOT RUN, with its reason. With SF_ACCEPTANCE_IN=DIR all of it stays in DIR, and the same again goes on after a
+# failure that was mended: what passed is not repeated, of the long tests either, and the evidence names the commit of
+# each command.
 # Spack is not fetched: the variables of tests/e2e/spack.sh say where it is, and are the only ones that are passed on.
 set -eu
 cd "$(dirname "$0")/.."
@@ -86,6 +88,8 @@ else
     as_typed long 'make long'
     : >"$fresh/tests"
 fi
+as_typed toolchains 'make toolchains'
+cat "$fresh/toolchains.tests" >>"$fresh/tests"
 # Where Spack has come only after make test had passed.
 spack=
 if [ -n "${SF_SPACK_1_0:-}${SF_SPACK_1_1:-}" ] &&
@@ -148,6 +152,7 @@ command_json build "$build" 40 >commands
 command_json test 'make test' 15 >>commands
 command_json long 'make long' 15 >>commands
 if [ -n "$again" ]; then command_json long_again "$again" 15 >>commands; fi
+command_json toolchains 'make toolchains' 15 >>commands
 if [ -n "$spack" ]; then command_json spack "$spack" 15 >>commands; fi
 bundle_json "$(bundle_at "$fresh/home/.slurm-factory" bookworm 25.11)" >bundle
 tests_json e2e.first_light e2e.reproducible >first-light.tests
@@ -158,12 +163,19 @@ jq -s add opening first-light first-light.tests >"$fresh/first-light.json"
 clone=$fresh/slurm-factory
 for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
 bundle_json "$(bundle_at "$clone/build/e2e/state-noble" noble 25.11)" >>bundles
-tests_json e2e.production e2e.install.trust e2e.install.refused e2e.install.accounting e2e.install.systemd \
-    e2e.install.hosts e2e.install.upgrade e2e.install.modules e2e.host_modules e2e.docker e2e.verify.proof \
-    e2e.vm.confined e2e.vm.confined.noble \
-    e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.build.noble \
-    e2e.verify.proof.noble e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble \
-    >production.tests
+tests_json e2e.production e2e.perl e2e.host_modules e2e.docker e2e.docker.slurm e2e.no_cache e2e.verify.proof \
+    e2e.verify.gpu e2e.vm.confined e2e.install.first e2e.install.prefix e2e.install.init_only e2e.install.trust \
+    e2e.install.refused e2e.install.two_versions e2e.install.two_at_once e2e.install.noexec e2e.install.distribution \
+    e2e.install.disk_full e2e.install.accounting e2e.install.units e2e.install.systemd e2e.install.dbd \
+    e2e.install.hosts e2e.install.roles e2e.install.upgrade e2e.install.modules e2e.install.hierarchy \
+    e2e.must_fail.usage e2e.must_fail.vulnerable e2e.must_fail.missing_tools e2e.must_fail.missing_libraries \
+    e2e.must_fail.no_network e2e.must_fail.wrong_sha256 e2e.must_fail.bad_recipes e2e.must_fail.flipped_bit \
+    e2e.must_fail.read_only e2e.must_fail.odd_paths e2e.must_fail.failed_step e2e.must_fail.failed_root \
+    e2e.must_fail.two_at_once e2e.must_fail.killed e2e.must_fail.disk_full \
+    e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.install.first.23.11 \
+    e2e.install.accounting.23.11 e2e.build.noble e2e.verify.proof.noble e2e.install.first.noble \
+    e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble e2e.vm.confined.noble \
+    e2e.munge.focal e2e.munge.jammy e2e.munge.trixie e2e.munge.resolute >production.tests
 jq -s '{bundles: .}' bundles >production
 jq -s add opening production production.tests >"$fresh/production.json"
 

@@ -57,7 +57,8 @@ expect 0 publish_to_s3
 cat "$work/out"
 sf key export "$key" --output "$work/public.asc"
 
-# bare_install WAY PLACE [ENVIRONMENT...]: a machine of its own, by its name, from PLACE.
+# bare_install WAY PLACE [ENVIRONMENT...]: a machine of its own, by its name, from PLACE; into the folder $site, or
+# without --prefix where root's software is then.
 number=1
 bare_install() {
     way=$1
@@ -84,21 +85,27 @@ bare_install() {
         install -m 600 "$work/credentials" "$machine/root/.aws/credentials"
     fi
     begin=$(now_ms)
-    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" --prefix /opt/site
+    there=${site:-/opt/slurm-factory}
+    # shellcheck disable=SC2086  # two words or none
+    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" ${site:+--prefix $site}
     cat "$work/out"
-    expect_said "slurm $version is in /opt/site: [0-9]+ packages installed, 0 kept" \
-        "as root: /opt/site/data/slurm_assets/$version/slurm_install.sh --full-init --dry-run\$"
+    expect_said "slurm $version is in $there: [0-9]+ packages installed, 0 kept" \
+        "as root: $there/data/slurm_assets/$version/slurm_install.sh --full-init --dry-run\$"
     say "$way: installed after $(($(now_ms) - begin)) ms"
-    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" --prefix /opt/site
+    # shellcheck disable=SC2086  # two words or none
+    expect 0 in_machine env "$@" "$tool" install "slurm@${version%.*}" --cache "$place" ${site:+--prefix $site}
     expect_said 'already'
-    expect 0 in_machine "$tool" list --prefix /opt/site
+    # shellcheck disable=SC2086  # two words or none
+    expect 0 in_machine "$tool" list ${site:+--prefix $site}
     expect_said "^\* +1 +slurm $version"
-    (cd "$machine/opt/site/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$way.list"
-    expect 0 in_machine /opt/site/data/slurm_assets/slurm_install.sh --full-init --without-accounting
+    (cd "$machine$there/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$way.list"
+    expect 0 in_machine "$there/data/slurm_assets/slurm_install.sh" --full-init --without-accounting
     expect_said 'proved: munge' 'proved: srun hostname, as nobody: ' 'proved: sbatch --array'
     machine_stop
 }
+site=
 bare_install folder /srv/cache
+site=/opt/site
 # shellcheck disable=SC2086  # words
 bare_install s3 s3://slurm/site $s3_environment
 diff "$work/folder.list" "$work/s3.list" || fail 'what came from S3 differs from what came from the folder'

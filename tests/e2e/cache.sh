@@ -156,6 +156,42 @@ cluster_start "$work/moved here/view" "$work/two"
 cluster_jobs "$work/moved here"
 cluster_stop
 
+say '== an ordinary user, who says no --prefix'
+theirs=60101 home=$work/home place=$work/home/.local/share/slurm-factory
+mkdir -m 700 "$home"
+chown "$theirs:$theirs" "$home"
+# The program and its data where that user can read them, and a configuration: without one no command tells its version.
+mkdir "$work/bin"
+cp "$program" "${program%/*}/slurm-setup" "$work/bin/"
+copy_data "$work/data"
+printf 'ClusterName=none\nSlurmctldHost=nowhere\n' >"$work/none.conf"
+as_them() {
+    setpriv "--reuid=$theirs" "--regid=$theirs" --clear-groups env -i PATH=/usr/bin:/bin HOME="$home" \
+        SLURM_FACTORY_DATA_DIR="$work/data" SLURM_CONF="$work/none.conf" "$@"
+}
+user() { as_them "$work/bin/slurm-factory" "$@"; }
+expect 1 user install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache"
+expect_said 'no key is trusted' 'key import'
+[ ! -e "$home/.local" ] || fail 'something was installed'
+expect 0 user key import "$work/public.asc"
+expect 0 user key trust "$key"
+expect 0 user install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache"
+expect_said "slurm $version is in $place: [0-9]+ packages installed, 0 kept"
+cat "$work/out"
+expect 0 as_them "$place/view/bin/srun" --version
+expect_said "^slurm $version\$"
+expect 0 user list
+expect_said "^\* +1 +slurm $version"
+expect 0 user verify --deep
+expect_said 'is what was installed: 1 generations'
+expect 1 user rollback
+expect_said "generation 1 is the first one that $place keeps"
+expect 0 user install "slurm@${version%.*}" --toolchain "$toolchain" --cache "$cache"
+expect_said 'already'
+(cd "$place/store" && find . -type f -exec sha256sum {} +) | sort | diff "$work/bundled.list" - ||
+    fail 'a package of that user differs from that in the bundle'
+[ -z "$(find "$home" ! -user "$theirs")" ] || fail "not that user's: $(find "$home" ! -user "$theirs")"
+
 say '== through nginx'
 nginx_start "$cache"
 show_logs_of "$work/nginx"

@@ -298,10 +298,8 @@ case_refused() {
 case_accounting() {
     machine_root "$toolchain-mariadb" mariadb-server
     machine_with "$toolchain-mariadb"
-    expect 0 in_machine "$installer" --full-init --cluster-name acct --role all,rest --jwt
-    cat "$work/out"
-    expect_said 'made database slurm_acct_db' 'proved: sacct, through slurmdbd and its database' \
-        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
+    all_is_proved --cluster-name acct --role all,rest --jwt
+    expect_said 'made database slurm_acct_db'
     mode_is 600 slurm /etc/slurm/slurmdbd.conf
     password=$(sed -n 's/^StoragePass=//p' "$machine/etc/slurm/slurmdbd.conf")
     [ "${#password}" -ge 32 ] || fail 'the generated password is short'
@@ -309,28 +307,32 @@ case_accounting() {
         grep -v '/etc/slurm/slurmdbd.conf$'; then fail 'the password is in these'; fi
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
+    rest_answers
 
-    say '== slurmrestd answers who has a token, and nobody else'
-    rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: root' "$@"; }
-    token=$(in_machine "$tree/current/bin/scontrol" token lifespan=300 | sed -n 's/^SLURM_JWT=//p')
-    [ -n "$token" ] || fail 'scontrol token gives no token'
-    api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 |
-        jq -r '[.paths | keys[] | capture("^/slurmdb/(?<v>v[0-9.]+)/jobs/$").v] | max')
-    [ "$(rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurmdb/$api/jobs/" | jq '.jobs | length > 0')" = true ] ||
-        fail 'slurmrestd knows no job of the database'
-    if rest "http://localhost/slurmdb/$api/jobs/" >"$work/out" 2>"$work/err"; then fail 'slurmrestd asks for no token'; fi
+    say '== moved while its daemons run, and --full-init from the new place'
+    former=$tree
+    in_machine mkdir -p /srv/first
+    move_to /srv/first/place
+    all_is_proved
+    expect_said 'stopped the daemons: what they read has changed' 'made daemons started: .*slurmctld'
+    grep -lasrF -- "$former" "$machine/etc" "$machine"/proc/[0-9]*/cmdline >"$work/former" ||
+        say 'no file in /etc and no process knows the former place'
+    [ ! -s "$work/former" ] || fail "these know the former place: $(cat "$work/former")"
+    rest_answers
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
 
-    say '== moved'
+    say '== moved after --uninstall'
     expect 0 in_machine "$installer" --uninstall
-    in_machine mv "$tree" "/srv/moved here"
-    expect 2 in_machine "/srv/moved here/$assets/slurm_install.sh" --full-init
+    move_to "/srv/moved here"
+    expect 2 in_machine "$installer" --full-init
     expect_said 'moved here'
     in_machine mkdir -p /srv/a/deeper
-    in_machine mv "/srv/moved here" /srv/a/deeper/place
-    tree=/srv/a/deeper/place
-    installer=$tree/$assets/slurm_install.sh
+    move_to /srv/a/deeper/place
+    all_is_proved
+    rest_answers
     expect 0 in_machine "$installer" --full-init
-    expect_said 'proved: srun hostname' 'proved: sacct, through slurmdbd and its database'
+    expect_said ': 0 changes$'
 
     say '== a wrong password, and a database that is down'
     expect 0 in_machine "$tree/$assets/slurm_install.sh" --uninstall
@@ -349,6 +351,34 @@ case_accounting() {
     mv "$machine/var/lib/mysql.away" "$machine/var/lib/mysql"
     expect 0 in_machine "$installer" --full-init
     expect_said 'proved: sacct'
+}
+
+# all_is_proved [WORD...]: --full-init with these words, and each part of the cluster shows that it works.
+all_is_proved() {
+    expect 0 in_machine "$installer" --full-init "$@"
+    cat "$work/out"
+    expect_said 'proved: munge' 'proved: slurmctld answers' 'proved: sacctmgr: slurmdbd on .* knows slurmctld of cluster acct' \
+        'proved: srun hostname, as nobody: node1' 'proved: sbatch --array' 'proved: sacct, through slurmdbd and its database' \
+        'proved: slurmrestd answers a JSON Web Token, and nobody without one'
+}
+move_to() {  # move_to PLACE
+    in_machine mv "$tree" "$1"
+    tree=$1
+    installer=$tree/$assets/slurm_install.sh
+}
+rest() { curl -sS --fail --max-time 20 --unix-socket "$machine/run/slurmrestd/slurmrestd.socket" -H 'X-SLURM-USER-NAME: root' "$@"; }
+# slurmrestd tells of the jobs in the database who has a token, and nobody else.
+rest_answers() {
+    token=$(in_machine "$tree/current/bin/scontrol" token lifespan=300 | sed -n 's/^SLURM_JWT=//p')
+    [ -n "$token" ] || fail 'scontrol token gives no token'
+    api=$(rest -H "X-SLURM-USER-TOKEN: $token" http://localhost/openapi/v3 |
+        jq -r '[.paths | keys[] | capture("^/slurmdb/(?<v>v[0-9.]+)/jobs/?$").v] | max')
+    slash=/
+    case $version in 23.*) slash= ;; esac
+    count=$(rest -H "X-SLURM-USER-TOKEN: $token" "http://localhost/slurmdb/$api/jobs$slash" | jq '.jobs | length')
+    [ "${count:-0}" -gt 0 ] || fail 'slurmrestd knows no job of the database'
+    if rest "http://localhost/slurmdb/$api/jobs$slash" >"$work/out" 2>"$work/err"; then fail 'slurmrestd asks for no token'; fi
+    say "slurmrestd, $api: $count jobs of the database for who has a token, none for who has not"
 }
 
 # Without MariaDB that is said before anything is touched.

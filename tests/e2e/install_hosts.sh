@@ -208,6 +208,7 @@ case_roles() {
     # shellcheck disable=SC2086  # words
     expect 0 in_machine "$installer" $words --dry-run
     expect_said '^service +slurmdbd as slurm'
+    dry_run_waits
     unchanged before 'a refused installation'
     machine_use sql
     in_machine mariadb -N -e 'SHOW DATABASES' >"$work/out"
@@ -239,10 +240,21 @@ case_roles() {
     # shellcheck disable=SC2086  # words
     expect 1 in_machine "$installer" --full-init --role login --controller sql $uids
     expect_said 'sackd does not listen after 30 s.*Failed to load configs' '/var/log/slurmd/supervisor.log'
+    say '== a port in use: of which the controller says nothing yet, and of which it does'
     port_is_taken 6818
     # shellcheck disable=SC2086  # words
-    expect 1 in_machine "$installer" --full-init --role login --controller head:7817 $uids
-    expect_said 'port 6818, which sackd needs, is in use'
+    expect 0 in_machine "$installer" --full-init --role login --controller head:7817 $uids
+    expect_said "note: port 6818 was in use here: sackd needs it, unless slurmctld's SlurmdPort is another"
+    port_is_free
+    machine_use rest
+    port_is_taken 7818
+    # shellcheck disable=SC2086  # words
+    expect 1 in_machine "$installer" --full-init --role rest --controller head:7817 $uids
+    expect_said 'port 7818, which sackd needs, is in use' '/var/log/slurmd/supervisor.log'
+    # What was fetched is known from then on.
+    # shellcheck disable=SC2086  # words
+    expect 1 in_machine "$installer" --full-init --role rest --controller head:7817 $uids
+    expect_said 'port 7818, which sackd needs, is in use' "ss -ltnp 'sport = :7818'"
     port_is_free
     for host in login rest; do
         machine_use "$host"
@@ -318,6 +330,27 @@ case_roles() {
     expect_said 'stays: /etc/slurm/slurmdbd.conf'
 }
 no_daemon_runs() { ! daemons; }
+# A dry run that asks the database, as $words have it, waits for its turn; one that asks nobody does not.
+dry_run_waits() {
+    named_in_machine holder flock --no-fork /run/slurm-setup.lock sleep 600 &
+    keep_pid $!
+    wait_for 10 'the lock to be held' lock_is_held
+    expect 0 in_machine timeout 60 "$installer" --full-init --role controller --nodes node9 --without-accounting --dry-run
+    expect_said '^service +slurmctld as slurm'
+    # shellcheck disable=SC2086  # words
+    in_machine "$installer" $words --dry-run >"$work/dry" 2>&1 </dev/null &
+    dry=$!
+    keep_pid "$dry"
+    wait_for 20 'the dry run to wait' grep -q 'another slurm_install.sh is at work; waiting for it' "$work/dry"
+    sleep 2
+    if grep '^service' "$work/dry"; then fail 'the dry run tells its plan before its turn'; fi
+    kill_in_machine holder
+    wait "$dry" || { cat "$work/dry"; fail 'a dry run that has waited fails'; }
+    grep -E '^service +slurmdbd as slurm' "$work/dry" || { cat "$work/dry"; fail 'a dry run that has waited tells no plan'; }
+    rm "$machine/run/holder.pid"
+    say '--dry-run has waited for its turn to ask the database'
+}
+lock_is_held() { ! in_machine flock --nonblock /run/slurm-setup.lock true; }
 start_database() {
     in_machine install -d -o mysql -m 755 /run/mysqld
     named_in_machine mariadbd mariadbd --user=mysql --bind-address=0.0.0.0 --port=3307 >"$work/mariadbd" 2>&1 </dev/null &

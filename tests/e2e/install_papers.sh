@@ -96,6 +96,16 @@ case_two_versions() {
     expect_said ': 0 changes$'
     expect 0 in_machine "$tree/$assets/$other/slurm_install.sh" --full-init --dry-run --without-accounting
     expect_said "^software +Slurm $other"
+    [ "$(readlink "$machine$tree/current")" = "views/$version" ] || fail '--dry-run has switched what runs'
+
+    say '== the other one runs, then this one again; a job lives through each switch'
+    for each in "$other" "$version"; do
+        job_begins
+        switched_to "$each"
+        job_ends_well
+        expect 0 in_machine "$tree/$assets/$each/slurm_install.sh" --full-init
+        expect_said ': 0 changes$'
+    done
 
     say '== by bundle install'
     for order in "$bundle $second" "$second $bundle"; do
@@ -119,6 +129,39 @@ case_two_versions() {
         done
         rm -rf "$work/prefix"
     done
+}
+# A job of another user, which ends once it is let, with a step by the srun of whatever is current then: $job.
+job_begins() {
+    in_machine rm -f /tmp/go
+    job=$(as_user sbatch --parsable --output=/tmp/%j.out --chdir=/ --wrap \
+        'sleep 600 & until [ -e /tmp/go ]; do sleep 0.2; done; kill "$!"; srun hostname')
+    wait_for 30 'the job to run' job_runs
+}
+job_ends_well() {
+    in_machine touch /tmp/go
+    wait_for 180 'the job to end' job_is_gone
+    expect 0 in_machine "$tree/current/bin/scontrol" -o show job "$job"
+    expect_said "^JobId=$job .*JobState=COMPLETED .*ExitCode=0:0"
+    [ "$(cat "$machine/tmp/$job.out")" = "$machine_name" ] || fail "job $job wrote: $(cat "$machine/tmp/$job.out")"
+    say "job $job has ended well, with a step on $machine_name"
+}
+# switched_to VERSION: by its installer; the daemons are others, the job is the same.
+switched_to() {
+    supervisor=$(cat "$machine/run/slurm-supervisor.pid")
+    expect 0 in_machine "$tree/$assets/$1/slurm_install.sh" --full-init
+    cat "$work/out"
+    expect_said "made link $tree/current -> views/$1" 'stopped the daemons: what they read has changed' \
+        'proved: munge' 'proved: slurmctld answers' 'proved: sinfo: node node1 is (mixed|allocated)' \
+        "^Slurm $1 in $tree: [1-9][0-9]* changes\$"
+    [ "$(readlink "$machine$tree/current")" = "views/$1" ] || fail "current does not lead to $1"
+    [ "$(cat "$machine/run/slurm-supervisor.pid")" != "$supervisor" ] || fail 'the daemons are those of before'
+    daemons_are_ours
+    job_runs || fail "the job ended with the switch to $1"
+    expect 0 in_machine "$tree/current/bin/squeue" -h -o '%A %T %R'
+    expect_said "^$job RUNNING $machine_name\$"
+    expect 0 in_machine "$tree/current/bin/sinfo" -h -o '%N %T'
+    expect_said "^$machine_name (mixed|allocated)\$"
+    cat "$work/out"
 }
 # Makes $second, the bundle of the version $other: this one's packages under another number, signed by the same key.
 second_version() {

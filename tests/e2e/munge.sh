@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016  # what stands in single quotes is for inner shells
 # Another distribution, by SF_E2E_TOOLCHAIN: its root is made from its signed archives, MUNGE and its libraries
-# are built there, and run on a bare machine of that distribution, moved or not.
+# are built there, and run on a bare machine of that distribution, moved or not. What bundles bring there that was not
+# built there, the static helper of slurm_install.sh, runs on it as well.
 test_name=e2e.munge
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
@@ -19,6 +20,12 @@ say "munge was built in $((($(now_ms) - begin) / 1000)) s"
 munged_is_gone() { [ ! -e "$machine/run/munge/pid" ]; }
 machine_root "$toolchain-bare"
 machine_start "$toolchain-bare" "$work/machine"
+system=$(sed -n 's/^PRETTY_NAME=//p' "$machine/etc/os-release")
+install -m 755 "${program%/*}/slurm-setup" "$machine/opt/slurm-setup"
+expect 0 in_machine /opt/slurm-setup --help
+expect_said '^usage: slurm_install\.sh --full-init' '^ +--uninstall '
+say "$system: slurm-setup runs"
+
 mkdir -p "$machine/opt/first/store"
 for archive in "$state"/packages/*/run.tar.zst; do
     tar --zstd -xf "$archive" -C "$machine/opt/first/store"
@@ -38,5 +45,5 @@ for place in /opt/first '/srv/moved here/deeper'; do
     expect_said '^STATUS: +Success'
     in_machine sh -c 'kill "$(cat /run/munge/pid)"'
     wait_for 20 'munged to end' munged_is_gone
-    say "$(sed -n 's/^PRETTY_NAME=//p' "$machine/etc/os-release"): a credential from $place"
+    say "$system: a credential from $place"
 done

@@ -8,7 +8,7 @@ test_name=e2e.prefix.$case_name
 . "$(dirname "$0")/cluster.sh"
 . "$(dirname "$0")/nginx.sh"
 is_root || not_run 'starting the daemons in a network namespace of their own needs root'
-bundle='' version='' key=''
+version='' key=''
 # shellcheck source=/dev/null
 . "$facts"
 PATH=$PATH:/usr/sbin
@@ -20,6 +20,17 @@ trust_the_signer() {
     sf key export "$key" --output "$work/public.asc"
     expect 0 client key import "$work/public.asc"
     expect 0 client key trust "$key"
+}
+# publish: $version of the real build to $cache, from $own, a state folder in which nothing needs to be built.
+cache=$work/cache
+own=$work/state
+publish() {
+    if [ ! -e "$own" ]; then
+        mkdir "$own"
+        for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+    fi
+    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
+        $vulnerable --signing-key "$key" --publish all --publish-to "$cache" --allow-older --publish-vulnerable
 }
 install_from() { client install "slurm@$version" --toolchain "$toolchain" --cache "$@"; }
 nearby() {  # through nginx, which has a network of its own
@@ -47,12 +58,7 @@ job_lives() { [ "$(in_cluster squeue -h -t R -o %i)" = "$job" ] || fail "the job
 
 # From a cache: no more is asked than must be; a lock file outlives the cache's snapshot; then damage of every kind.
 case_health() {
-    cache=$work/cache
-    own=$work/state
-    mkdir "$own"
-    for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
-    expect 0 env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
-        $vulnerable --signing-key "$key" --publish all --publish-to "$cache" --allow-older --publish-vulnerable
+    publish
     trust_the_signer
 
     say '== what would be fetched, and nothing more'
@@ -146,21 +152,31 @@ case_health() {
     [ "$(find "$prefix" -mindepth 1 ! -path "$prefix/.sf-*")" = '' ] || fail "left: $(find "$prefix")"
 }
 
-# Two series beside each other: one runs while the other is current.
+# Two series beside each other, from one cache: one runs while the other is current.
 case_versions() {
-    new_bundle=$bundle new_version=$version
+    publish
+    new_version=$version
     # shellcheck source=/dev/null
     . "$e2e/built-24.11.env"
-    old_bundle=$bundle old_version=$version
+    old_version=$version
+    publish
     trust_the_signer
-    expect 0 client bundle install "$old_bundle" --prefix "$prefix"
-    expect 0 client bundle install "$new_bundle" --prefix "$prefix"
+    expect 0 install_from "$cache" --prefix "$prefix"
+    expect_said "slurm $old_version is in $prefix: [0-9]+ packages installed, 0 kept"
+    version=$new_version
+    expect 0 install_from "$cache" --prefix "$prefix"
+    cat "$work/out"
+    # What both need is there already, and is not fetched again.
+    expect_said "slurm $new_version is in $prefix: [0-9]+ packages installed, [1-9][0-9]* kept"
     [ "$(generations)" = '1 2 ' ] || fail "generations: $(generations)"
     well
-    version=$new_version
+    [ "$(readlink "$prefix/view")" = "views/$version" ] || fail 'the view is not the version installed last'
     start_a_job "$prefix/views/$version" "$work/one"
     expect 0 client rollback --prefix "$prefix"
     expect_said "slurm $old_version, is current again"
+    [ "$("$prefix/view/sbin/slurmctld" -V)" = "slurm $old_version" ] || fail 'the view is not the former version'
+    job_lives 'a rollback'
+    say "job $job of $new_version runs on, and $old_version is current again"
 
     say '== a job of what is not current any more'
     find "$prefix" ! -path "$prefix/.sf-stage*" -printf '%P %l\n' | sort >"$work/before"

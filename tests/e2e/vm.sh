@@ -144,6 +144,29 @@ case_confined() {
     units_run
     wait_for $((60 * patience)) 'the node' node_is_idle
     memory_is_confined
+
+    say '== moved while its daemons run, and --full-init from the new place'
+    wait_for $((60 * patience)) 'nothing to be left of jobs' nothing_is_left
+    former=$tree
+    tree=/srv/another/place
+    installer=$tree/data/slurm_assets/slurm_install.sh
+    in_machine mkdir /srv/another
+    in_machine mv "$former" "$tree"
+    expect 0 in_machine "$installer" --full-init
+    cat "$work/out"
+    expect_said 'proved: munge' 'proved: srun hostname' 'proved: sbatch --array' 'proved: sacct, through slurmdbd and its database'
+    if grep 'not confined' "$work/out" "$work/err"; then fail 'the installer does not confine jobs'; fi
+    units_run
+    for unit in munge slurmdbd slurmctld slurmd; do
+        # Its first word, which of one that runs on as before is still of the former place.
+        expect 0 in_machine sh -c 'tr "\\000" "\\n" <"/proc/$(systemctl show -P MainPID "$0")/cmdline"' "$unit"
+        expect_said "^$tree/current/sbin/"
+    done
+    memory_is_confined
+    processors_are_confined
+    run_away
+    expect 0 in_machine "$installer" --full-init
+    expect_said ': 0 changes$'
     expect 0 in_machine "$installer" --uninstall
     if in_machine systemctl list-units --no-legend --plain 'slurm*.service' 'munge*' | grep .; then fail 'these units are left'; fi
 }
