@@ -133,6 +133,7 @@ Result<trust::TrustedKeys> roots_of(Session& session, const TrustChoice& choice,
 // "./" tells a folder that is to be made from a slip of the keys.
 base::Error unknown_name(const std::string& wanted, const std::vector<ChosenCache>& listed) {
     std::vector<std::string> names;
+    names.reserve(listed.size());
     for (const ChosenCache& each : listed) names.push_back(each.named->name);
     return {
         Code::usage,

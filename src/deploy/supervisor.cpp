@@ -177,6 +177,8 @@ private:
         if (!port) return Clock::now() - daemon.started > run_without_port;
         if (*port == 0) return true;
         if (!daemon.before.ports.contains(*port)) return listeners.ports.contains(*port);
+        if (!service.port.file.empty() && !base::exists(service.port.file))
+            return false;  // what is to come may name another
         // sackd runs all the same, and never hears of a change.
         return base::fail_hint(
             Code::refused, fmt::format("port {}, which {} needs, is in use", *port, service.name),

@@ -287,12 +287,16 @@ case_refused() {
         sleep "$pause"
         kill_in_machine victim
     done
+    # Jobs of the last of them have the whole node while they run, and no others are tried.
+    wait_for 60 'jobs of those that were killed to end' no_job_is_left
     expect 0 in_machine "$installer" --full-init --without-accounting
     expect_said 'proved: sbatch --array'
     mode_is 400 munge /etc/munge/munge.key
     expect 0 in_machine "$installer" --full-init
     expect_said ': 0 changes$'
 }
+
+no_job_is_left() { in_machine sh -c '! "$0" -h 2>/dev/null | grep -q .' "$tree/current/bin/squeue"; }
 
 # slurmdbd with the distribution's MariaDB.
 case_accounting() {

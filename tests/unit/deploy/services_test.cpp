@@ -550,9 +550,18 @@ TEST_F(RealProcesses, WhoHeldThePortBeforeIsNotTheDaemon) {
     EXPECT_EQ(status.error().code, base::Code::refused);
     EXPECT_NE(status.error().text().find("which late needs, is in use"), std::string::npos);
 
-    // Where its port cannot be told, it is ready when it has run for a while.
+    // What it will have fetched may name another port.
     base::clear_stop();
     service.port = {at("conf"), "SlurmdPort"};
+    service.patience = 1s;
+    ASSERT_TRUE(base::write_file(at("list"), services_to_json({service}).value()));
+    const base::Status waited = supervise({at("list"), at("pid"), -1, false}, host, listener);
+    ASSERT_FALSE(waited);
+    EXPECT_NE(waited.error().text().find("late does not listen after 1 s"), std::string::npos);
+
+    // Where its port cannot be told, it is ready when it has run for a while.
+    base::clear_stop();
+    service.patience = 60s;
     ASSERT_TRUE(base::write_file(at("conf"), "Include ports.conf\n"));
     ASSERT_TRUE(base::write_file(at("list"), services_to_json({service}).value()));
     int told[2];
