@@ -364,7 +364,7 @@ public:
         x_report.sent = x_sent;
         x_report.there = x_there;
         x_report.bytes += x_bytes;
-        return std::move(x_report);
+        return x_report;
     }
 
 private:
