@@ -109,6 +109,10 @@ void find_ports(Host& host, Facts& facts) {
 
 }  // namespace
 
+bool Facts::runs(std::string_view daemon) const {
+    return std::ranges::find(daemons, daemon, &Process::name) != daemons.end();
+}
+
 Result<std::vector<Process>> find_daemons(Host& host) {
     std::vector<Process> found;
     SF_TRY(const std::vector<std::string> names, host.list("/proc"));

@@ -52,6 +52,9 @@ struct Facts {
     std::map<std::string, PathInfo> secrets;          // of those that exist or are planted
     std::vector<std::string> missing_host_libraries;  // "libpam.so.0", "libc.so.6 (GLIBC_2.36)"
     bool perl = false;  // the host's, with the modules that Slurm's contributed scripts use
+
+    // Whoever's it is.
+    [[nodiscard]] bool runs(std::string_view daemon) const;
 };
 
 inline constexpr std::string_view munge_key_path = "/etc/munge/munge.key";

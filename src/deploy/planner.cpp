@@ -449,16 +449,13 @@ private:
     void port_of_slurmd() {
         const bool fetches = !has(Role::controller) && (has(Role::compute) || x_sackd);
         if (!fetches || x_facts.fetched_slurmd_port ||
-            !x_facts.listeners.ports.contains(slurmd_port) || runs("slurmd") || runs("sackd"))
+            !x_facts.listeners.ports.contains(slurmd_port) || x_facts.runs("slurmd") ||
+            x_facts.runs("sackd"))
             return;
         x_plan.notes.push_back(fmt::format(
             "port {0} was in use here: {1} needs it, unless slurmctld's SlurmdPort is another (see "
             "who it is: ss -ltnp 'sport = :{0}')",
             slurmd_port, has(Role::compute) ? "slurmd" : "sackd"));
-    }
-    [[nodiscard]] bool runs(std::string_view daemon) const {
-        return std::ranges::any_of(x_facts.daemons,
-                                   [&](const Process& process) { return process.name == daemon; });
     }
 
     [[nodiscard]] bool has_perl_scripts() const {

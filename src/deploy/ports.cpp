@@ -29,4 +29,11 @@ std::optional<std::uint16_t> configured_port(Host& host, const PortSource& sourc
     return std::nullopt;
 }
 
+base::Error port_in_use(std::uint16_t port, std::string_view daemon) {
+    return {base::Code::refused,
+            fmt::format("port {}, which {} needs, is in use", port, daemon),
+            {},
+            fmt::format("see who it is: ss -ltnp 'sport = :{}'", port)};
+}
+
 }  // namespace sf::deploy

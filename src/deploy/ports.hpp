@@ -35,4 +35,7 @@ struct PortSource {
 [[nodiscard]] std::optional<std::uint16_t> configured_port(Host& host, const PortSource& source,
                                                            std::uint16_t otherwise);
 
+// The refusal of a port that somebody else has.
+[[nodiscard]] base::Error port_in_use(std::uint16_t port, std::string_view daemon);
+
 }  // namespace sf::deploy

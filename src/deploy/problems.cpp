@@ -319,15 +319,9 @@ private:
         const auto check = [&](Role role, std::optional<std::uint16_t> known, const char* daemon) {
             const std::uint16_t port = known.value_or(0);  // nobody listens on that
             if (!has(role) || !x_facts.listeners.ports.contains(port)) return;
-            const bool own = std::ranges::any_of(x_facts.daemons, [&](const Process& process) {
-                return process.name == daemon && ours(process);
-            });
-            // A strange daemon of that name has been named already.
-            const bool named = std::ranges::any_of(
-                x_facts.daemons, [&](const Process& process) { return process.name == daemon; });
-            if (own || named) return;
-            add(fmt::format("port {}, which {} needs, is in use", port, daemon),
-                fmt::format("see who it is: ss -ltnp 'sport = :{}'", port));
+            // Ours has it; a strange daemon of that name has been named already.
+            if (x_facts.runs(daemon)) return;
+            x_problems.push_back(port_in_use(port, daemon));
         };
         check(Role::controller, x_facts.slurmctld_port, "slurmctld");
         // Elsewhere what is fetched says which one: another may be in use by whom it likes.

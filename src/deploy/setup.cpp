@@ -387,18 +387,13 @@ private:
     // It runs without its port as well, and never hears of a change. Which one it is, is known only
     // now; without systemd the supervisor has seen to it.
     Status sackd_listens(const Plan& plan) {
-        const bool ran =
-            std::ranges::find(x_facts.daemons, "sackd", &Process::name) != x_facts.daemons.end();
-        if (!plan.systemd || !plan.runs_sackd || ran) return {};
+        if (!plan.systemd || !plan.runs_sackd || x_facts.runs("sackd")) return {};
         const auto port = configured_port(
             x_host, {std::string(fetched_conf_path), std::string(slurmd_port_name)}, slurmd_port);
         if (!port || !x_facts.listeners.ports.contains(*port)) return {};
-        return base::fail_hint(
-            Code::refused,
-            fmt::format("port {}, which sackd needs by what it has fetched, is in use", *port),
-            fmt::format("see who it is: ss -ltnp 'sport = :{}'; once it is free: systemctl restart "
-                        "sackd.service",
-                        *port));
+        base::Error error = port_in_use(*port, "sackd");
+        error.hint += "; once it is free: systemctl restart sackd.service";
+        return tl::unexpected(std::move(error));
     }
 
     // The unit renews it; that it cannot be written is to be seen now, by whoever can mend it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What installers have done to this machine, kept beside the logs of its daemons: whoever comes
-// later did not see the terminal. What is told holds no secrets, and so does the file.
+// later did not see the terminal. What is told holds no secrets, nor does the file.
 #pragma once
 
 #include <filesystem>

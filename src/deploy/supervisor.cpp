@@ -180,9 +180,7 @@ private:
         if (!service.port.file.empty() && !base::exists(service.port.file))
             return false;  // what is to come may name another
         // sackd runs all the same, and never hears of a change.
-        return base::fail_hint(
-            Code::refused, fmt::format("port {}, which {} needs, is in use", *port, service.name),
-            fmt::format("see who it is: ss -ltnp 'sport = :{}'", *port));
+        return tl::unexpected(port_in_use(*port, service.name));
     }
 
     Status wait_until_ready(Daemon& daemon) {

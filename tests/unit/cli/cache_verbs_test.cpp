@@ -9,10 +9,10 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/http_backend.hpp"
-#include "command_line.hpp"
 #include "install/mirror_audit.hpp"
 #include "support/mirrors.hpp"
 #include "trust/trust_store.hpp"
+#include "trusting.hpp"
 #include "unit/net/raw_server.hpp"
 
 namespace sf::cli::test {
@@ -25,13 +25,9 @@ using sf::test::Mirrors;
 using testing::HasSubstr;
 using testing::Not;
 
-class CacheVerbs : public CommandLine {
+class CacheVerbs : public TrustingCommandLine {
 protected:
-    CacheVerbs() : x_place(x_all.publish_all()) {
-        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
-        EXPECT_TRUE(
-            trusted.add({x_all.anna.key->primary.fingerprint, "anna"}, x_all.anna.public_key));
-    }
+    CacheVerbs() : x_place(x_all.publish_all()) { trust(x_all.anna, "anna"); }
 
     Said cache(std::vector<std::string> words) {
         words.insert(words.begin(), "cache");

@@ -6,9 +6,8 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/named_caches.hpp"
-#include "command_line.hpp"
 #include "support/mirrors.hpp"
-#include "trust/trust_store.hpp"
+#include "trusting.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -20,12 +19,10 @@ using sf::test::Mirrors;
 using testing::AllOf;
 using testing::HasSubstr;
 
-class PinnedCache : public CommandLine {
+class PinnedCache : public TrustingCommandLine {
 protected:
     PinnedCache() : x_place(x_all.publish_all()), x_other(x_all.publish_all("other")) {
-        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
-        EXPECT_TRUE(
-            trusted.add({x_all.anna.key->primary.fingerprint, "anna"}, x_all.anna.public_key));
+        trust(x_all.anna, "anna");
     }
     // What its publisher says of it.
     std::string repository(const fs::path& place, const std::string& mirror) {

@@ -6,10 +6,10 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/mirror_part.hpp"
-#include "command_line.hpp"
 #include "support/mirrors.hpp"
 #include "support/own_munge.hpp"
 #include "trust/trust_store.hpp"
+#include "trusting.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -40,12 +40,10 @@ std::vector<sf::test::BuiltPackage> make_slurm_with_munge_rebuilt(const fs::path
     return built;
 }
 
-class Retirement : public CommandLine {
+class Retirement : public TrustingCommandLine {
 protected:
     Retirement() {
-        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
-        EXPECT_TRUE(
-            trusted.add({x_all.anna.key->primary.fingerprint, "anna"}, x_all.anna.public_key));
+        trust(x_all.anna, "anna");
         for (const char* version : {"25.11.1", "25.11.2", "25.11.3"}) {
             x_all.built = sf::test::make_slurm_with_own_munge(x_all.at("packages"), version,
                                                               std::string(1, version[6]));

@@ -6,9 +6,8 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/mirror_part.hpp"
-#include "command_line.hpp"
 #include "support/mirrors.hpp"
-#include "trust/trust_store.hpp"
+#include "trusting.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -25,7 +24,7 @@ using testing::Not;
 // Nobody listens there.
 constexpr const char* nowhere = "http://127.0.0.1:9/cache";
 
-class SeveralCaches : public CommandLine {
+class SeveralCaches : public TrustingCommandLine {
 protected:
     SeveralCaches() {
         for (const char* name :
@@ -34,10 +33,6 @@ protected:
         trust(x_all.anna, "anna");
         x_all.publish_all("old");
         publish("new", "25.11.3", "2");
-    }
-    void trust(const sf::test::Publisher& who, const std::string& label) {
-        auto trusted = trust::TrustStore::open(state() / "keys/trust").value();
-        ASSERT_TRUE(trusted.add({who.key->primary.fingerprint, label}, who.public_key));
     }
     void publish(const std::string& place, const std::string& version, const std::string& salt) {
         x_all.built = sf::test::make_slurm(x_all.at("packages"), version, salt);
