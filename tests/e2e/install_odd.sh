@@ -68,6 +68,13 @@ lock_is_held() {
 }
 
 # A disk fills up: what, and where, is said; nothing is there by half, and the same call completes the work.
+# What was begun and failed is written down, and that alone is left.
+log_of_failure() {
+    x_log=$machine/var/log/slurm-setup.log
+    grep -q -- "$1" "$x_log" || { cat "$x_log"; fail "the log of installations does not say: $1"; }
+    rm "$x_log"
+}
+
 case_disk_full() {
     bare
     say '== while the tree is copied'
@@ -76,11 +83,13 @@ case_disk_full() {
     snapshot before
     expect 1 in_machine "$installer" --full-init --without-accounting --no-start --prefix /srv/site/slurm
     expect_said 'not enough space: .*/srv/site/slurm, where 20' 'next: free some'
+    log_of_failure 'not enough space'
     unchanged before 'an installation without room'
     # Room enough at first, but not for so many files.
     in_machine mount -o remount,size=2g,nr_inodes=200 /srv/site
     expect 1 in_machine "$installer" --full-init --without-accounting --no-start --prefix /srv/site/slurm
     expect_said '/srv/site/slurm.*no space left on device'
+    log_of_failure 'no space left on device'
     unchanged before 'an installation without room'
     find "$machine/srv/site/slurm" -mindepth 1 -not -path '*/.sf-*' >"$work/left"
     [ ! -s "$work/left" ] || { cat "$work/left"; fail 'a part of the tree is there'; }
