@@ -71,7 +71,7 @@ lock_is_held() {
 # What was begun and failed is written down, and that alone is left.
 log_of_failure() {
     x_log=$machine/var/log/slurm-setup.log
-    grep -q -- "$1" "$x_log" || { cat "$x_log"; fail "the log of installations does not say: $1"; }
+    grep -qi -- "$1" "$x_log" || { cat "$x_log"; fail "the log of installations does not say: $1"; }
     rm "$x_log"
 }
 
