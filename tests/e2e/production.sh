@@ -264,6 +264,8 @@ x_job_is_posted() {
 drivers_are_there() {
     mkdir -p "$cluster/driver/upper" "$cluster/driver/work" "$cluster/dev"
     x_driver NVML libnvidia-ml.so.1
+    # 23.11 looks for the name alone that NVIDIA's own installer makes beside it.
+    if [ "$series" = 23.11 ]; then ln -s libnvidia-ml.so.1 "$cluster/driver/upper/libnvidia-ml.so"; fi
     x_driver RSMI librocm_smi64.so
     x_driver ONEAPI libze_loader.so
     # What the plugin takes from it is bound at the first call only.
