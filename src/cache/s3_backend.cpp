@@ -41,6 +41,7 @@ base::Result<std::unique_ptr<S3Backend>> S3Backend::open(std::string_view place,
     net::S3Options options;
     options.endpoint = settings.endpoint;
     if (!settings.region.empty()) options.region = settings.region;
+    options.checksums = settings.checksums;
     return create(location, std::move(options), std::make_shared<net::S3KeyChain>(from));
 }
 

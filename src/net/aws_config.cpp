@@ -27,6 +27,13 @@ base::Result<std::optional<AwsSurroundings::File>> read_aws_file(const std::stri
     return AwsSurroundings::File{std::move(*text), open};
 }
 
+std::string lower(std::string text) {
+    std::ranges::transform(text, text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return text;
+}
+
 std::string section_name(std::string_view inside, bool is_config) {
     std::string name(base::trim(inside));
     if (is_config && name.starts_with("profile ")) name = base::trim(name.substr(8));
@@ -82,13 +89,7 @@ std::string AwsSurroundings::get(const std::string& name) const {
     return found == environment.end() ? std::string() : found->second;
 }
 
-bool AwsSurroundings::is_true(const std::string& name) const {
-    std::string value = get(name);
-    std::ranges::transform(value, value.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return value == "true";
-}
+bool AwsSurroundings::is_true(const std::string& name) const { return lower(get(name)) == "true"; }
 
 base::Result<AwsProfile> read_aws_profile(const AwsSurroundings& from) {
     AwsProfile profile;
@@ -148,10 +149,16 @@ S3Settings s3_settings(const AwsSurroundings& from, const AwsProfile& profile) {
     S3Settings settings;
     settings.region = first({from.get("AWS_REGION"), from.get("AWS_DEFAULT_REGION"),
                              of(profile.config, "region"), of(profile.credentials, "region")});
+    settings.checksums =
+        lower(first({from.get("AWS_REQUEST_CHECKSUM_CALCULATION"),
+                     of(profile.config, "request_checksum_calculation")})) != "when_required";
     if (from.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) return settings;
-    settings.endpoint =
-        first({from.get("AWS_ENDPOINT_URL_S3"), from.get("AWS_ENDPOINT_URL"),
-               of(profile.services, "s3.endpoint_url"), of(profile.config, "endpoint_url")});
+    const std::string of_all = from.get("AWS_ENDPOINT_URL");
+    const std::string of_profile = of(profile.config, "endpoint_url");
+    settings.endpoint = first({from.get("AWS_ENDPOINT_URL_S3"), of_all,
+                               of(profile.services, "s3.endpoint_url"), of_profile});
+    settings.sts = first({from.get("AWS_ENDPOINT_URL_STS"), of_all,
+                          of(profile.services, "sts.endpoint_url"), of_profile});
     return settings;
 }
 

@@ -51,8 +51,10 @@ struct AwsProfile {
 [[nodiscard]] base::Result<AwsProfile> read_aws_profile(const AwsSurroundings& from);
 
 struct S3Settings {
-    std::string region;    // "" if nothing says one
-    std::string endpoint;  // likewise: AWS's own
+    std::string region;     // "" if nothing says one
+    std::string endpoint;   // likewise: AWS's own
+    std::string sts;        // likewise, of the service that hands out the keys of roles
+    bool checksums = true;  // false: AWS_REQUEST_CHECKSUM_CALCULATION=when_required
 };
 // The environment first, then the profile.
 [[nodiscard]] S3Settings s3_settings(const AwsSurroundings& from, const AwsProfile& profile);

@@ -247,9 +247,16 @@ Error S3Caller::error_of(const S3Answer& answer) const {
     } else if (code == "NoSuchBucket") {
         error.message = fmt::format("there is no bucket '{}'", x_options.bucket);
         error.hint = "check its name, AWS_REGION and AWS_ENDPOINT_URL_S3";
-    } else if (code == "BadDigest" || code == "XAmzContentSHA256Mismatch") {
+    } else if (code == "BadDigest" || code == "XAmzContentSHA256Mismatch" ||
+               code == "XAmzContentChecksumMismatch") {
         error.code = Code::corrupt;
         error.hint = "the file changed while it was sent, or it was damaged on the way";
+    } else if (answer.error.message.find("x-amz-checksum") != std::string::npos) {
+        error.hint = x_options.checksums
+                         ? "AWS_REQUEST_CHECKSUM_CALCULATION=when_required sends no checksums, for "
+                           "servers that do not know them"
+                         : "a bucket with Object Lock takes nothing without a checksum: "
+                           "AWS_REQUEST_CHECKSUM_CALCULATION may not be when_required";
     } else if (code == "QuotaExceeded" || answer.status == 507) {
         error.code = Code::exhausted;
     } else if (code == "NoSuchUpload" || answer.status < 300) {

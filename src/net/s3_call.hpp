@@ -29,6 +29,7 @@ struct S3Options {
     // Under a condition an object goes whole as long as S3 allows it: Ceph's RGW (20.2) keeps
     // conditions of PUT, and drops those of CompleteMultipartUpload.
     std::uint64_t conditional_multipart_above = std::uint64_t{5} << 30;
+    bool checksums = true;              // beside the digests in the signatures (s3_checksum.hpp)
     std::function<std::int64_t()> now;  // seconds since 1970; for tests
 };
 

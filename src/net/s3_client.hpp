@@ -2,7 +2,8 @@
 // Objects of one bucket: read, look, write, list, remove. Small objects and those with a condition
 // go in one request, large ones in parts, several at a time, read from their file piece by piece;
 // an upload that fails is taken back. Conditions are the server's to keep: whether it does, only
-// trying can tell. Believes no content: whoever asks compares digests. Thread-safe.
+// trying can tell. Each upload has its checksum with it, as long as the server takes such fields.
+// Believes no content: whoever asks compares digests. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -64,15 +65,22 @@ public:
 
 private:
     struct Upload;  // what one put has in hand
-    explicit S3Client(S3Caller caller) : x_caller(std::move(caller)) {}
+    struct Begun;   // an upload in parts, as the server knows it
+    explicit S3Client(S3Caller caller)
+        : x_caller(std::move(caller)), x_checksums(x_caller.options().checksums) {}
 
     base::Result<S3Outcome> put_whole(const Upload& upload);
     base::Result<S3Outcome> put_in_parts(const Upload& upload);
     base::Result<std::optional<S3Outcome>> forestalled(const Upload& upload);
-    base::Result<std::vector<std::string>> send_parts(const Upload& upload, const std::string& id);
+    base::Result<Begun> start(const Upload& upload);
+    base::Result<S3Part> send_part(const Upload& upload, const Begun& begun, std::size_t index);
+    base::Result<std::vector<S3Part>> send_parts(const Upload& upload, const Begun& begun);
     base::Result<S3Outcome> complete(const Upload& upload, const std::string& id,
-                                     const std::vector<std::string>& etags);
+                                     const std::vector<S3Part>& parts);
     std::string abort(const Upload& upload, const std::string& id);
+    // Sends with checksums, and once more without where the server does not know them.
+    template <class Send>
+    base::Result<S3Answer> with_checksums(Send send);
     // The answer to a request that writes under a condition.
     template <class Again>
     base::Result<S3Outcome> outcome_of(const Upload& upload, const S3Answer& answer, Again again);
@@ -81,6 +89,7 @@ private:
     S3Caller x_caller;
     // Ceph's RGW (20.2) compares an etag of If-Match with its quotes to one without.
     std::atomic<bool> x_bare_etags = false;
+    std::atomic<bool> x_checksums;
 };
 
 }  // namespace sf::net

@@ -79,13 +79,10 @@ base::Result<KeysInTime> S3KeyChain::find() {
                checked({id, secret, x_from.get("AWS_SESSION_TOKEN")}, "the environment"));
         return KeysInTime{std::move(keys), {}};
     }
-    if (!x_from.get("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) {
-        return fail_hint(Code::refused,
-                         "AWS_WEB_IDENTITY_TOKEN_FILE is set: keys by a web identity are not "
-                         "supported",
-                         by_other_tools);
-    }
     SF_TRY(const AwsProfile profile, read_aws_profile(x_from));
+    SF_TRY(auto identity,
+           web_identity_role(x_from, s3_settings(x_from, profile), x_places, x_pool));
+    if (identity) return std::move(*identity);
     SF_TRY(auto keys, of_profile(profile));
     if (keys) return KeysInTime{std::move(*keys), {}};
     SF_TRY(auto container, container_role(x_from, x_places, x_pool));

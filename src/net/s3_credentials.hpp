@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the keys for S3 come from, in the order of AWS's own tools: environment, profile, the
-// container's role, the virtual machine's role. Temporary ones are renewed before they end. What
-// these tools know beyond that (web identity, single sign-on, assumed roles, programs that print
-// keys) is not done, and said, rather than going on with somebody else's keys. Thread-safe.
+// Where the keys for S3 come from, in the order of AWS's own tools: environment, the role of a web
+// identity, profile, the container's role, the virtual machine's role. Temporary ones are renewed
+// before they end. What these tools know beyond that (single sign-on, assumed roles, programs that
+// print keys) is not done, and said, rather than going on with somebody else's keys. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -7,8 +7,11 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "net/body_taker.hpp"
+#include "net/exchange_body.hpp"
 #include "net/http.hpp"
 #include "net/retry.hpp"
+#include "net/s3_location.hpp"
+#include "net/xml.hpp"
 
 namespace sf::net {
 
@@ -21,7 +24,10 @@ constexpr std::size_t max_answer = std::size_t{64} << 10;
 
 class Answer : public ExchangeReceiver {
 public:
-    base::Result<bool> head(const ExchangeHead& head) override { return head.status == 200; }
+    explicit Answer(bool refusals) : x_refusals(refusals) {}
+    base::Result<bool> head(const ExchangeHead& head) override {
+        return head.status == 200 || (x_refusals && head.status >= 400 && head.status < 500);
+    }
     base::Status body(base::Bytes bytes) override {
         if (x_text.size() + bytes.size() > max_answer) return fail(Code::corrupt, "too long");
         for (const std::byte each : bytes) x_text += static_cast<char>(each);
@@ -30,33 +36,43 @@ public:
     [[nodiscard]] std::string take() { return std::move(x_text); }
 
 private:
+    bool x_refusals;
     std::string x_text;
+};
+
+struct Question {
+    Url url;
+    std::string method = {};
+    std::vector<std::string> headers = {};
+    ExchangeBody* body = nullptr;
+    std::chrono::milliseconds patience{1000};
+    unsigned attempts = 1;
+    bool refusals = false;  // their text is of use
 };
 
 struct Asked {
     int status = 0;
-    std::string text;  // of 200
+    std::string text;  // of 200, and of a refusal that is of use
 };
 
 // An answer, whatever its status; an error if nobody answers. Errors never quote the answer.
-base::Result<Asked> ask(ExchangePool& pool, const RolePlaces& places, const Url& url,
-                        const std::string& method, const std::string& header) {
-    ExchangeRequest request{.url = url,
-                            .head = false,
-                            .range = {},
-                            .user = {},
-                            .headers = {},
-                            .connect_timeout = places.patience,
-                            .deadline = places.patience,
-                            .low_speed_bytes = 0,
-                            .low_speed_time = std::chrono::seconds(0),
-                            .ca_file = find_ca_file(),
-                            .user_agent = "slurm-factory",
-                            .method = method,
-                            .direct = url.scheme() == "http"};
-    if (!header.empty()) request.headers.push_back(header);
+base::Result<Asked> ask(ExchangePool& pool, const Question& question) {
+    const ExchangeRequest request{.url = question.url,
+                                  .head = false,
+                                  .range = {},
+                                  .user = {},
+                                  .headers = question.headers,
+                                  .connect_timeout = question.patience,
+                                  .deadline = question.patience,
+                                  .low_speed_bytes = 0,
+                                  .low_speed_time = std::chrono::seconds(0),
+                                  .ca_file = find_ca_file(),
+                                  .user_agent = "slurm-factory",
+                                  .method = question.method,
+                                  .body = question.body,
+                                  .direct = question.url.scheme() == "http"};
     for (unsigned number = 1;; ++number) {
-        Answer answer;
+        Answer answer(question.refusals);
         const ExchangeResult result = pool.run(request, answer);
         const int status = result.head.status;
         if (result.trouble == Trouble::none && !is_temporary(status))
@@ -64,12 +80,22 @@ base::Result<Asked> ask(ExchangePool& pool, const RolePlaces& places, const Url&
         Failure failure = result.trouble != Trouble::none
                               ? failure_of_trouble(result)
                               : failure_of(Code::unreachable, reason_of(status), true);
-        if (!failure.again || number >= places.attempts) {
-            failure.error.frames.push_back("asking " + url.redacted());
+        if (!failure.again || number >= question.attempts) {
+            failure.error.frames.push_back("asking " + question.url.redacted());
             return tl::unexpected(std::move(failure.error));
         }
-        SF_CHECK(pause(pause_before(number, std::chrono::milliseconds(100), places.patience, {})));
+        SF_CHECK(
+            pause(pause_before(number, std::chrono::milliseconds(100), question.patience, {})));
     }
+}
+
+// What is this machine's own.
+base::Result<Asked> ask(ExchangePool& pool, const RolePlaces& places, const Url& url,
+                        const std::string& method, const std::string& header) {
+    Question question{
+        .url = url, .method = method, .patience = places.patience, .attempts = places.attempts};
+    if (!header.empty()) question.headers.push_back(header);
+    return ask(pool, question);
 }
 
 // A name as it is, or four numbers.
@@ -102,6 +128,69 @@ base::Result<std::string> container_token(const AwsSurroundings& from) {
         !std::ranges::all_of(token, [](char c) { return c >= ' ' && c < 127; }))
         return fail(Code::refused, "the container's authorization token is no token");
     return token;
+}
+
+// What AWS allows.
+bool is_session_name(std::string_view text) {
+    return text.size() >= 2 && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      std::string_view("_+=,.@-").find(c) != std::string_view::npos;
+           });
+}
+
+struct WebIdentity {
+    std::string role;
+    std::string session;
+    std::string token;  // secret
+};
+
+base::Result<WebIdentity> read_web_identity(const AwsSurroundings& from, const std::string& path) {
+    WebIdentity identity{from.get("AWS_ROLE_ARN"), from.get("AWS_ROLE_SESSION_NAME"), {}};
+    if (identity.role.empty()) {
+        return base::fail_hint(Code::refused,
+                               "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not",
+                               "AWS_ROLE_ARN says which role: arn:aws:iam::ACCOUNT:role/NAME");
+    }
+    if (identity.session.empty()) identity.session = "slurm-factory";
+    if (!is_token(identity.role) || !is_session_name(identity.session)) {
+        return fail(Code::refused,
+                    "AWS_ROLE_ARN or AWS_ROLE_SESSION_NAME is too long or too short, or holds "
+                    "other characters than such a name may have");
+    }
+    SF_TRY(const auto file, base::during(from.read(path), "reading AWS_WEB_IDENTITY_TOKEN_FILE"));
+    if (!file) {
+        return fail(Code::refused, "AWS_WEB_IDENTITY_TOKEN_FILE: there is no {}",
+                    base::escape_untrusted(path));
+    }
+    identity.token = base::trim(file->text);
+    if (!is_token(identity.token)) {
+        return fail(Code::refused, "AWS_WEB_IDENTITY_TOKEN_FILE: {} holds no token",
+                    base::escape_untrusted(path));
+    }
+    return identity;
+}
+
+// "InvalidIdentityToken", of the XML that STS refuses with; "" if there is no such word. Its
+// sentences are not shown: they may hold what was sent.
+std::string sts_code(std::string_view xml) {
+    const auto root = parse_xml(base::trim(xml));
+    const XmlElement* const error = root ? root->child("Error") : nullptr;
+    std::string code = error == nullptr ? std::string() : error->child_text("Code");
+    const bool is_word = code.size() <= 64 && std::ranges::all_of(code, [](char c) {
+                             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                         });
+    if (!is_word) code.clear();
+    return code;
+}
+
+// What came, if it is whole.
+base::Result<KeysInTime> checked_role(S3Credentials keys, std::string_view expires,
+                                      const char* otherwise) {
+    const auto end = parse_utc(expires);
+    if (!is_token(keys.access_key) || !is_token(keys.secret_key) || !is_token(keys.session_token) ||
+        !end)
+        return fail(Code::corrupt, "the answer with the credentials lacks one of {}", otherwise);
+    return KeysInTime{std::move(keys), end};
 }
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
@@ -153,16 +242,75 @@ base::Result<KeysInTime> parse_role(std::string_view json) {
         return found != document->end() && found->is_string() ? found->get<std::string>()
                                                               : std::string();
     };
-    KeysInTime role;
-    role.credentials = {text("AccessKeyId"), text("SecretAccessKey"), text("Token")};
-    const auto expires = parse_utc(text("Expiration"));
-    if (!is_token(role.credentials.access_key) || !is_token(role.credentials.secret_key) ||
-        !is_token(role.credentials.session_token) || !expires) {
-        return fail(Code::corrupt,
-                    "the answer with the credentials lacks one of AccessKeyId, "
-                    "SecretAccessKey, Token and Expiration");
+    return checked_role({text("AccessKeyId"), text("SecretAccessKey"), text("Token")},
+                        text("Expiration"), "AccessKeyId, SecretAccessKey, Token and Expiration");
+}
+
+base::Result<KeysInTime> parse_web_identity(std::string_view xml) {
+    const auto root = parse_xml(base::trim(xml));
+    const XmlElement* const result = root && root->name == "AssumeRoleWithWebIdentityResponse"
+                                         ? root->child("AssumeRoleWithWebIdentityResult")
+                                         : nullptr;
+    const XmlElement* const keys = result == nullptr ? nullptr : result->child("Credentials");
+    if (keys == nullptr)
+        return fail(Code::corrupt, "the answer is not that of AssumeRoleWithWebIdentity");
+    return checked_role({keys->child_text("AccessKeyId"), keys->child_text("SecretAccessKey"),
+                         keys->child_text("SessionToken")},
+                        keys->child_text("Expiration"),
+                        "AccessKeyId, SecretAccessKey, SessionToken and Expiration");
+}
+
+base::Result<Url> sts_address(const S3Settings& settings) {
+    if (settings.sts.empty()) {
+        const std::string region = settings.region.empty() ? "us-east-1" : settings.region;
+        if (!is_region(region))
+            return fail(Code::usage, "'{}' is no name of a region", base::escape_untrusted(region));
+        return Url::parse(fmt::format("https://sts.{}.amazonaws.com{}/", region,
+                                      region.starts_with("cn-") ? ".cn" : ""));
     }
-    role.expires = expires;
+    SF_TRY(Url url, base::during(Url::parse(settings.sts), "reading the endpoint of STS"));
+    if (url.scheme() != "https" && (url.scheme() != "http" || !is_own_host(url.host()))) {
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("the endpoint of STS is {}: no token is sent there", url.redacted()),
+            "it has to be https, or an address of this machine; AWS_ENDPOINT_URL_STS names it");
+    }
+    return url;
+}
+
+base::Result<std::optional<KeysInTime>> web_identity_role(const AwsSurroundings& from,
+                                                          const S3Settings& settings,
+                                                          const RolePlaces& places,
+                                                          ExchangePool& pool) {
+    const std::string path = from.get("AWS_WEB_IDENTITY_TOKEN_FILE");
+    if (path.empty()) return std::optional<KeysInTime>();
+    SF_TRY(const Url url, sts_address(settings));
+    SF_TRY(const WebIdentity identity, read_web_identity(from, path));
+    // Not in the address: proxies and servers write those down.
+    TextBody body(canonical_query({{"Action", "AssumeRoleWithWebIdentity"},
+                                   {"Version", "2011-06-15"},
+                                   {"RoleArn", identity.role},
+                                   {"RoleSessionName", identity.session},
+                                   {"WebIdentityToken", identity.token}}));
+    const Question question{.url = url,
+                            .method = "POST",
+                            .headers = {"Content-Type: application/x-www-form-urlencoded"},
+                            .body = &body,
+                            .patience = places.sts_patience,
+                            .attempts = places.attempts,
+                            .refusals = true};
+    SF_TRY(const Asked asked, ask(pool, question));
+    const std::string doing = "asking " + url.redacted() + " for the keys of AWS_ROLE_ARN";
+    if (asked.status != 200) {
+        const std::string code = sts_code(asked.text);
+        return base::during<std::optional<KeysInTime>>(
+            base::fail_hint(Code::refused,
+                            reason_of(asked.status) + (code.empty() ? "" : ": " + code),
+                            "the role's trust policy has to name the token's issuer, audience and "
+                            "subject, and the token may not have ended"),
+            doing);
+    }
+    SF_TRY(const KeysInTime role, base::during(parse_web_identity(asked.text), doing));
     return role;
 }
 

@@ -14,6 +14,7 @@
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
 #include "net/exchange_body.hpp"
+#include "net/s3_checksum.hpp"
 #include "net/s3_client.hpp"
 
 namespace sf::net {
@@ -93,6 +94,11 @@ struct S3Client::Upload {
     }
 };
 
+struct S3Client::Begun {
+    std::string id;
+    bool checked = false;  // with a checksum of each part
+};
+
 base::Result<S3Outcome> S3Client::put(const S3Put& put) {
     const S3Options& options = x_caller.options();
     const bool conditional = put.if_none_match || !put.if_match.empty();
@@ -119,18 +125,30 @@ base::Result<S3Outcome> S3Client::put(const S3Put& put) {
 
 base::Result<S3Outcome> S3Client::put_whole(const Upload& upload) {
     FileBody body(upload.put.descriptor, 0, upload.put.size);
-    const auto send = [&]() -> base::Result<S3Answer> {
+    const auto send = [&](bool checked) -> base::Result<S3Answer> {
         S3Call call{.method = "PUT",
                     .key = upload.put.key,
                     .query = {},
                     .headers = upload.description(),
                     .body = &body,
                     .payload = upload.put.sha256.hex()};
+        if (checked) call.headers.emplace_back(checksum_field, checksum_of(upload.put.sha256));
         upload.add_condition(call.headers, x_bare_etags);
         return x_caller.call(call);
     };
-    SF_TRY(const S3Answer answer, send());
-    return outcome_of(upload, answer, send);
+    const auto attempt = [&] { return with_checksums(send); };
+    SF_TRY(const S3Answer answer, attempt());
+    return outcome_of(upload, answer, attempt);
+}
+
+// Nothing is lost without: what is signed is the same digest, and the server compares it.
+template <class Send>
+base::Result<S3Answer> S3Client::with_checksums(Send send) {
+    const bool checked = x_checksums;
+    SF_TRY(S3Answer answer, send(checked));
+    if (!checked || !refuses_checksums(answer.error)) return answer;
+    x_checksums = false;
+    return send(false);
 }
 
 template <class Again>
@@ -177,22 +195,13 @@ base::Result<std::optional<S3Outcome>> S3Client::forestalled(const Upload& uploa
 base::Result<S3Outcome> S3Client::put_in_parts(const Upload& upload) {
     SF_TRY(const auto before, forestalled(upload));
     if (before) return *before;
-    const S3Call begin{.method = "POST",
-                       .key = upload.put.key,
-                       .query = {{"uploads", ""}},
-                       .headers = upload.description(),
-                       .payload = {},
-                       .when_stopped = WhenStopped::finish};
-    SF_TRY(const S3Answer begun, x_caller.call(begin));
-    if (begun.status != 200) return tl::unexpected(x_caller.error_of(begun));
-    SF_TRY(const std::string id, parse_upload_id(begun.text));
-
+    SF_TRY(const Begun begun, start(upload));
     auto result = [&]() -> base::Result<S3Outcome> {
-        SF_TRY(const auto etags, send_parts(upload, id));
-        return complete(upload, id, etags);
+        SF_TRY(const auto parts, send_parts(upload, begun));
+        return complete(upload, begun.id, parts);
     }();
     if (result && *result == S3Outcome::written) return result;
-    const std::string left = abort(upload, id);
+    const std::string left = abort(upload, begun.id);
     if (!result && !left.empty()) {
         std::string& hint = result.error().hint;
         hint += (hint.empty() ? "" : "; ") + left;
@@ -200,44 +209,77 @@ base::Result<S3Outcome> S3Client::put_in_parts(const Upload& upload) {
     return result;
 }
 
-base::Result<std::vector<std::string>> S3Client::send_parts(const Upload& upload,
-                                                            const std::string& id) {
-    std::vector<std::string> etags(upload.parts.size());  // each task writes its own
+// The kind of checksum is said here: AWS takes it of the parts only then, and of all of them.
+base::Result<S3Client::Begun> S3Client::start(const Upload& upload) {
+    Begun begun;
+    const auto send = [&](bool checked) -> base::Result<S3Answer> {
+        begun.checked = checked;
+        S3Call call{.method = "POST",
+                    .key = upload.put.key,
+                    .query = {{"uploads", ""}},
+                    .headers = upload.description(),
+                    .payload = {},
+                    .when_stopped = WhenStopped::finish};
+        if (checked) call.headers.emplace_back(checksum_kind_field, "SHA256");
+        return x_caller.call(call);
+    };
+    SF_TRY(const S3Answer answer, with_checksums(send));
+    if (answer.status != 200) return tl::unexpected(x_caller.error_of(answer));
+    SF_TRY(begun.id, parse_upload_id(answer.text));
+    return begun;
+}
+
+base::Result<S3Part> S3Client::send_part(const Upload& upload, const Begun& begun,
+                                         std::size_t index) {
+    const std::uint64_t begin = index * upload.part_size;
+    FileBody body(upload.put.descriptor, begin,
+                  std::min(upload.part_size, upload.put.size - begin));
+    S3Call call{.method = "PUT",
+                .key = upload.put.key,
+                .query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", begun.id}},
+                .headers = {},
+                .body = &body,
+                .payload = upload.parts[index].hex()};
+    const std::string checksum = checksum_of(upload.parts[index]);
+    if (begun.checked) call.headers.emplace_back(checksum_field, checksum);
+    SF_TRY(const S3Answer answer, x_caller.call(call));
+    if (answer.status != 200) return tl::unexpected(x_caller.error_of(answer));
+    S3Part part{answer.head.field("etag"), {}};
+    if (part.etag.empty()) return fail(Code::corrupt, "the answer has no etag");
+    // What the server tells is what it wants to be told again when the upload is completed; one
+    // that tells nothing may not read what it does not know (s3proxy).
+    if (begun.checked) part.checksum = answer.head.field(checksum_field);
+    if (!part.checksum.empty() && part.checksum != checksum)
+        return fail(Code::corrupt, "the server has another checksum of it than was sent");
+    return part;
+}
+
+base::Result<std::vector<S3Part>> S3Client::send_parts(const Upload& upload, const Begun& begun) {
+    std::vector<S3Part> parts(upload.parts.size());  // each task writes its own
     std::atomic<bool> failed = false;
     std::vector<base::Task> tasks;
-    for (std::size_t i = 0; i < upload.parts.size(); ++i) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
         tasks.emplace_back([&, i]() -> base::Status {
             if (failed) return {};
-            const std::uint64_t begin = i * upload.part_size;
-            FileBody body(upload.put.descriptor, begin,
-                          std::min(upload.part_size, upload.put.size - begin));
-            const S3Call call{.method = "PUT",
-                              .key = upload.put.key,
-                              .query = {{"partNumber", std::to_string(i + 1)}, {"uploadId", id}},
-                              .headers = {},
-                              .body = &body,
-                              .payload = upload.parts[i].hex()};
-            const std::string doing = fmt::format("sending part {} of {}", i + 1, etags.size());
-            auto answer = base::during(x_caller.call(call), doing);
-            if (answer && answer->status == 200) etags[i] = answer->head.field("etag");
-            failed = failed || etags[i].empty();
-            if (!answer) return tl::unexpected(std::move(answer).error());
-            if (answer->status != 200) {
-                return base::during<void>(tl::unexpected(x_caller.error_of(*answer)), doing);
+            auto part = base::during(send_part(upload, begun, i),
+                                     fmt::format("sending part {} of {}", i + 1, parts.size()));
+            if (!part) {
+                failed = true;
+                return tl::unexpected(std::move(part).error());
             }
-            if (etags[i].empty()) {
-                return base::during<void>(fail(Code::corrupt, "the answer has no etag"), doing);
-            }
+            parts[i] = std::move(*part);
             return {};
         });
     }
     SF_CHECK(base::run_batch(tasks, x_caller.options().parallel_parts));
-    return etags;
+    return parts;
 }
 
+// Without a checksum of the whole, which would be one of its parts' checksums: the server makes
+// that by itself. A field for it here would not be the digest of this request's own body.
 base::Result<S3Outcome> S3Client::complete(const Upload& upload, const std::string& id,
-                                           const std::vector<std::string>& etags) {
-    const std::string text = completion(etags);
+                                           const std::vector<S3Part>& parts) {
+    const std::string text = completion(parts);
     TextBody body(text);
     const auto send = [&]() -> base::Result<S3Answer> {
         S3Call call{.method = "POST",

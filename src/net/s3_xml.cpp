@@ -74,12 +74,17 @@ base::Result<std::string> parse_completed(std::string_view text) {
     return needed(root, "ETag");
 }
 
-std::string completion(const std::vector<std::string>& etags) {
+std::string completion(const std::vector<S3Part>& parts) {
     std::string text =
         "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-    for (std::size_t i = 0; i < etags.size(); ++i) {
-        text += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", i + 1,
-                            xml_escape(etags[i]));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        text += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>", i + 1,
+                            xml_escape(parts[i].etag));
+        if (!parts[i].checksum.empty()) {
+            text +=
+                fmt::format("<ChecksumSHA256>{}</ChecksumSHA256>", xml_escape(parts[i].checksum));
+        }
+        text += "</Part>";
     }
     return text + "</CompleteMultipartUpload>";
 }

@@ -44,7 +44,12 @@ struct S3Error {
 // after all, so parse_s3_error comes first.
 [[nodiscard]] base::Result<std::string> parse_completed(std::string_view text);
 
-// What completes an upload: the etags of its parts, in their order.
-[[nodiscard]] std::string completion(const std::vector<std::string>& etags);
+// A part of an upload that has arrived.
+struct S3Part {
+    std::string etag;
+    std::string checksum;  // as s3_checksum.hpp has it; empty: the server keeps none with it
+};
+// What completes an upload: its parts, in their order.
+[[nodiscard]] std::string completion(const std::vector<S3Part>& parts);
 
 }  // namespace sf::net

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The S3 backend against a real server, which s3.sh starts: endpoint, region and keys come as AWS's
-// tools have them. Its buckets are thrown away with the server.
+// tools have them. One bucket is as it comes, another has an object lock. They are thrown away with
+// the server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include "base/task_pool.hpp"
 #include "cache/s3_backend.hpp"
 #include "net/exchange_body.hpp"
+#include "net/s3_checksum.hpp"
 #include "net/xml.hpp"
 
 namespace sf::cache {
@@ -43,9 +45,9 @@ std::string noise(std::size_t size) {
     return text;
 }
 
-net::S3Options options_of(const net::AwsSurroundings& from) {
+net::S3Options options_of(const net::AwsSurroundings& from, const std::string& name = bucket) {
     net::S3Options options;
-    options.bucket = bucket;
+    options.bucket = name;
     options.endpoint = from.get("AWS_ENDPOINT_URL_S3");
     return options;
 }
@@ -75,8 +77,9 @@ protected:
     void TearDown() override { base::clear_stop(); }
 
     static net::AwsSurroundings surroundings() { return net::AwsSurroundings::of_process(); }
-    static net::S3Caller bare() {
-        return net::S3Caller::create(options_of(surroundings()), keys_of(surroundings())).value();
+    static net::S3Caller bare(const std::string& name = bucket) {
+        return net::S3Caller::create(options_of(surroundings(), name), keys_of(surroundings()))
+            .value();
     }
     base::Fd file(const std::string& bytes) {
         const auto path = x_folder.path() / std::to_string(x_files++);
@@ -366,6 +369,30 @@ TEST_F(Conformance, OtherBytesThanThoseSignedAreRefused) {
     EXPECT_EQ(caller.call(call)->status, 404);
 }
 
+// The signature is right, so it is the checksum that is compared.
+TEST_F(Conformance, AWrongChecksumIsRefusedWhereItIsCompared) {
+    net::S3Caller caller = bare();
+    net::TextBody body("these");
+    net::S3Call call;
+    call.method = "PUT";
+    call.key = "wrong-checksum";
+    call.headers = {{net::checksum_field, net::checksum_of(base::sha256("those"))}};
+    call.body = &body;
+    call.payload = base::sha256("these").hex();
+    const auto answer = caller.call(call);
+    ASSERT_TRUE(answer) << answer.error().text();
+    if (answer->status == 200) {
+        std::cout << "this server does not compare " << net::checksum_field << "\n";
+        return;
+    }
+    EXPECT_EQ(caller.error_of(*answer).code, Code::corrupt) << answer->text;
+    call.method = "HEAD";
+    call.headers.clear();
+    call.body = nullptr;
+    call.payload.clear();
+    EXPECT_EQ(caller.call(call)->status, 404);
+}
+
 TEST_F(Conformance, ABucketThatIsNotThereIsNoAbsentObject) {
     const auto other = S3Backend::open("s3://no-such-bucket", surroundings()).value();
     net::TextReceiver body;
@@ -374,6 +401,140 @@ TEST_F(Conformance, ABucketThatIsNotThereIsNoAbsentObject) {
     EXPECT_THAT(result.error().text(), HasSubstr("there is no bucket 'no-such-bucket'"));
     EXPECT_EQ(other->list("", {}).error().code, Code::refused);
     EXPECT_EQ(put(*other, file("x"), "a", "x").error().code, Code::refused);
+}
+
+// A bucket with an object lock: versions are kept, each of them a day at least, unless who deletes
+// it has a right of his own to that, and says so.
+class Locked : public Conformance {
+protected:
+    static void SetUpTestSuite() {
+        net::S3Caller caller = bare(locked);
+        net::S3Call make;
+        make.method = "PUT";
+        make.headers = {{"x-amz-bucket-object-lock-enabled", "true"}};
+        const auto made = caller.call(make);
+        ASSERT_TRUE(made) << made.error().text();
+        ASSERT_EQ(made->status, 200) << made->text;
+
+        const std::string text =
+            "<ObjectLockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+            "<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
+            "<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>"
+            "</ObjectLockConfiguration>";
+        net::TextBody body(text);
+        net::S3Call lock;
+        lock.method = "PUT";
+        lock.query = {{"object-lock", ""}};
+        lock.headers = {{net::checksum_field, net::checksum_of(base::sha256(text))}};
+        lock.body = &body;
+        lock.payload = base::sha256(text).hex();
+        const auto done = caller.call(lock);
+        ASSERT_TRUE(done) << done.error().text();
+        ASSERT_EQ(done->status, 200) << done->text;
+    }
+    Locked() : x_caller(bare(locked)) {
+        net::S3Options options = options_of(surroundings());
+        options.multipart_above = options.part_size = std::uint64_t{5} << 20;
+        x_backend = S3Backend::create({locked, folder()}, options, keys_of(surroundings())).value();
+    }
+    static std::string folder() {
+        return testing::UnitTest::GetInstance()->current_test_info()->name();
+    }
+
+    struct Versions {
+        std::vector<std::string> ids;
+        std::size_t delete_markers = 0;
+    };
+    Versions versions(const std::string& key) {
+        net::S3Call call;
+        call.method = "GET";
+        call.query = {{"versions", ""}, {"prefix", folder() + "/" + key}};
+        const auto answer = x_caller.call(call);
+        Versions found;
+        EXPECT_TRUE(answer && answer->status == 200);
+        if (!answer || answer->status != 200) return found;
+        const auto list = net::parse_xml(answer->text).value();
+        for (const auto& each : list.children) {
+            if (each.name == "Version") found.ids.push_back(each.child_text("VersionId"));
+            found.delete_markers += each.name == "DeleteMarker" ? 1 : 0;
+        }
+        return found;
+    }
+    net::S3Answer of_version(const char* method, const std::string& key, const std::string& id) {
+        net::S3Call call;
+        call.method = method;
+        call.key = folder() + "/" + key;
+        if (!id.empty()) call.query = {{"versionId", id}};
+        auto answer = x_caller.call(call);
+        EXPECT_TRUE(answer) << answer.error().text();
+        return answer ? std::move(*answer) : net::S3Answer();
+    }
+    // By the default of the bucket.
+    std::string lock_of(const std::string& key) {
+        return of_version("HEAD", key, {}).head.field("x-amz-object-lock-mode");
+    }
+
+    static constexpr const char* locked = "conformance-locked";
+    net::S3Caller x_caller;
+};
+
+TEST_F(Locked, BucketsTakeWhatIsPublished) {
+    expect_put(PutOutcome::written, put("small", "one"));
+    expect_put(PutOutcome::written, put("empty", ""));
+    const std::string bytes = noise(12'000'000);
+    expect_put(PutOutcome::written, put("large", bytes));
+    EXPECT_TRUE(got("large") == bytes);
+    EXPECT_THAT(x_backend->look("large").value()->etag, EndsWith("-3\""));
+    for (const char* key : {"small", "empty", "large"})
+        EXPECT_EQ(lock_of(key), "GOVERNANCE") << key;
+    // What AWS refuses.
+    net::S3Call call;
+    call.method = "PUT";
+    call.key = folder() + "/plain";
+    const auto answer = x_caller.call(call);
+    ASSERT_TRUE(answer) << answer.error().text();
+    std::cout << "without a checksum this server " << (answer->status == 200 ? "takes" : "refuses")
+              << " what is locked\n";
+}
+
+TEST_F(Locked, WhatIsReplacedAndRemovedStaysAsVersions) {
+    expect_put(PutOutcome::written, put("snapshot.json", "one"));
+    expect_put(PutOutcome::written, put("snapshot.json", "two"));
+    EXPECT_EQ(got("snapshot.json"), "two");
+    ASSERT_TRUE(x_backend->remove("snapshot.json"));
+    ASSERT_TRUE(x_backend->remove("snapshot.json"));
+    EXPECT_FALSE(x_backend->look("snapshot.json").value());
+    ASSERT_TRUE(x_backend->list("", [](const ObjectInfo& object) -> base::Status {
+        ADD_FAILURE() << object.key << " is listed";
+        return {};
+    }));
+    const Versions left = versions("snapshot.json");
+    EXPECT_GE(left.delete_markers, 1U);
+    std::vector<std::string> texts;
+    for (const std::string& id : left.ids) {
+        EXPECT_EQ(of_version("DELETE", "snapshot.json", id).status, 403);
+        texts.push_back(of_version("GET", "snapshot.json", id).text);
+    }
+    std::ranges::sort(texts);
+    EXPECT_EQ(texts, (std::vector<std::string>{"one", "two"}));
+}
+
+// A publisher asks first, and publishes nothing where they are not kept.
+TEST_F(Locked, ConditionsAreKeptOrItIsTold) {
+    const bool kept = x_backend->keeps_conditions().value();
+    std::cout << "in a bucket with versions this server keeps " << (kept ? "" : "no ")
+              << "conditions\n";
+    if (!kept) return;
+    expect_put(PutOutcome::written, put("snapshot.json", "one", {Kind::if_absent, {}}));
+    expect_put(PutOutcome::there, put("snapshot.json", "x", {Kind::if_absent, {}}));
+    const std::string etag = x_backend->look("snapshot.json").value()->etag;
+    expect_put(PutOutcome::written, put("snapshot.json", "two", {Kind::if_etag, etag}));
+    expect_put(PutOutcome::changed, put("snapshot.json", "x", {Kind::if_etag, etag}));
+    EXPECT_EQ(got("snapshot.json"), "two");
+    // What was removed is absent, whatever versions there are.
+    ASSERT_TRUE(x_backend->remove("snapshot.json"));
+    expect_put(PutOutcome::written, put("snapshot.json", "three", {Kind::if_absent, {}}));
+    EXPECT_EQ(versions("snapshot.json").ids.size(), 3U);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "net/s3_xml.hpp"
 
 #include "fuzz/fuzz.hpp"
+#include "net/s3_roles.hpp"
 #include "net/xml.hpp"
 
 using namespace sf;
@@ -65,5 +66,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         fuzz::require(!id->empty(), "an upload has an id");
     if (const auto etag = net::parse_completed(text))
         fuzz::require(!etag->empty(), "an object has an etag");
+    if (const auto role = net::parse_web_identity(text))
+        fuzz::require(role->expires.has_value(), "the keys of a role end");
     return 0;
 }

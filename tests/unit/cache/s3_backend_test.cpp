@@ -148,9 +148,14 @@ TEST_F(S3Backends, FindOutWhetherConditionsAreKept) {
         EXPECT_TRUE(x_backend->keeps_conditions().value());
         EXPECT_EQ(x_fake->server().requests(), requests) << "asked again";
     }
-    start({.no_conditions = true});
-    EXPECT_FALSE(x_backend->keeps_conditions().value());
-    EXPECT_THAT(x_fake->objects(), IsEmpty());
+    // None, or one of the two alone.
+    for (const test::FakeS3Flaws& flaws :
+         {test::FakeS3Flaws{.no_conditions = true}, test::FakeS3Flaws{.no_if_match = true},
+          test::FakeS3Flaws{.no_if_none_match = true}}) {
+        start(flaws);
+        EXPECT_FALSE(x_backend->keeps_conditions().value());
+        EXPECT_THAT(x_fake->objects(), IsEmpty());
+    }
     // Refused in so many words.
     start({}, [](const RawServer::Request& request) -> std::optional<std::string> {
         if (request.field("If-None-Match").empty()) return {};
@@ -184,6 +189,22 @@ TEST_F(S3Backends, AreOpenedAsAwsToolsWould) {
     EXPECT_EQ(S3Backend::open("s3://b", from).error().code, Code::usage);
     from.environment["AWS_REGION"] = "no region";
     EXPECT_EQ(S3Backend::open("s3://bucket/y", from).error().code, Code::usage);
+}
+
+TEST_F(S3Backends, SendChecksumsUnlessTheyAreNotWanted) {
+    start();
+    net::AwsSurroundings from;
+    from.environment = {{"AWS_ACCESS_KEY_ID", "fake-id"},
+                        {"AWS_SECRET_ACCESS_KEY", "fake-secret"},
+                        {"AWS_SESSION_TOKEN", "fake-token"},
+                        {"AWS_ENDPOINT_URL_S3", x_fake->endpoint()}};
+    for (const bool wanted : {true, false}) {
+        if (!wanted) from.environment["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required";
+        x_backend = S3Backend::open("s3://bucket/y", from).value();
+        ASSERT_EQ(put("a", "words").value(), PutOutcome::written);
+        EXPECT_EQ(x_fake->server().seen().back().field("x-amz-checksum-sha256"),
+                  wanted ? "26Nr/6XKsPki0IejrrF5+dTnRd9AsyPhsUcUAoSMij4=" : "");
+    }
 }
 
 }  // namespace

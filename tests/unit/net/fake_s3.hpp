@@ -12,6 +12,7 @@
 #include "base/hmac.hpp"
 #include "base/text.hpp"
 #include "net/s3_auth.hpp"
+#include "net/s3_checksum.hpp"
 #include "net/s3_credentials.hpp"
 #include "net/url.hpp"
 #include "net/xml.hpp"
@@ -35,6 +36,12 @@ struct FakeS3Flaws {
     bool no_conditions = false;  // taken, and written all the same
     bool bare_etags = false;     // If-Match works without quotes only
     std::size_t page = 1000;
+    bool no_if_match = false;       // of conditions this one alone is not kept
+    bool no_if_none_match = false;  // likewise
+    // An object lock with a default retention: nothing is taken without a checksum, as AWS does it.
+    bool locked = false;
+    bool refuses_checksums = false;  // B2 did, and R2
+    bool ignores_checksums = false;  // neither compared nor told of, as by RGW before 20
 };
 
 class FakeS3 {
@@ -108,6 +115,7 @@ public:
 private:
     struct Parts {
         std::string name;
+        bool checked = false;  // of the kind SHA256
         std::map<int, std::string> bytes;
     };
 
@@ -131,10 +139,12 @@ private:
             if (colon == std::string::npos) continue;
             std::string name = line.substr(0, colon);
             for (char& c : name) c = static_cast<char>(std::tolower(c));
+            const bool named = (";" + names + ";").find(";" + name + ";") != std::string::npos;
+            // AWS takes no field of its own unsigned.
+            if (!named && name.starts_with("x-amz-")) return false;
             // What sign() adds by itself.
             if (name == "host" || name == "x-amz-date" || name == "x-amz-content-sha256" ||
-                name == "x-amz-security-token" ||
-                (";" + names + ";").find(";" + name + ";") == std::string::npos)
+                name == "x-amz-security-token" || !named)
                 continue;
             seen.headers.emplace_back(name, line.substr(colon + 2));
         }
@@ -147,19 +157,42 @@ private:
     std::string condition(const RawServer::Request& request, const std::string& key) {
         if (x_flaws.no_conditions) return {};
         const auto found = x_objects.find(key);
-        if (!request.field("If-None-Match").empty() && found != x_objects.end())
+        if (!x_flaws.no_if_none_match && !request.field("If-None-Match").empty() &&
+            found != x_objects.end())
             return error("412 Precondition Failed", "PreconditionFailed");
         const std::string wanted = request.field("If-Match");
-        if (wanted.empty()) return {};
+        if (wanted.empty() || x_flaws.no_if_match) return {};
         if (found == x_objects.end()) return error("404 Not Found", "NoSuchKey");
         std::string etag = found->second.etag();
         if (x_flaws.bare_etags) etag = etag.substr(1, etag.size() - 2);
         return wanted == etag ? "" : error("412 Precondition Failed", "PreconditionFailed");
     }
 
+    static std::string refusal(const std::string& status, const std::string& code,
+                               const std::string& words) {
+        return error(status, code, "<Message>" + words + "</Message>");
+    }
+    // "": the checksum of a body holds, or none is needed.
+    std::string checksum(const RawServer::Request& request) const {
+        if (x_flaws.ignores_checksums) return {};
+        const std::string said = request.field("x-amz-checksum-sha256");
+        if (said.empty() && x_flaws.locked)
+            return refusal("400 Bad Request", "InvalidRequest",
+                           "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object "
+                           "requests with Object Lock parameters");
+        if (!said.empty() && x_flaws.refuses_checksums)
+            return refusal("400 Bad Request", "InvalidArgument",
+                           "Unsupported header 'x-amz-checksum-sha256' received for this API "
+                           "call.");
+        if (!said.empty() && said != net::checksum_of(base::sha256(request.body)))
+            return error("400 Bad Request", "BadDigest");
+        return {};
+    }
+
     std::string object(const RawServer::Request& request, const std::string& key) {
         const auto found = x_objects.find(key);
         if (request.method() == "PUT") {
+            if (const std::string refused = checksum(request); !refused.empty()) return refused;
             if (const std::string refused = condition(request, key); !refused.empty())
                 return refused;
             x_objects[key] = {request.body, request.field("x-amz-meta-sf-upload")};
@@ -214,21 +247,54 @@ private:
                           "</IsTruncated>" + text + "</ListBucketResult>");
     }
 
+    std::string put_part(const RawServer::Request& request, Parts& parts, int number) {
+        if (const std::string refused = checksum(request); !refused.empty()) return refused;
+        const std::string said = request.field("x-amz-checksum-sha256");
+        if (!x_flaws.ignores_checksums && parts.checked == said.empty())
+            return refusal("400 Bad Request", "InvalidRequest",
+                           "Checksum Type mismatch occurred, expected checksum Type: null, actual "
+                           "checksum Type: sha256");
+        parts.bytes[number] = request.body;
+        std::string fields = "ETag: \"" + base::sha256(request.body).hex() + "\"\r\n";
+        if (!said.empty() && !x_flaws.ignores_checksums)
+            fields += "x-amz-checksum-sha256: " + said + "\r\n";
+        return answer("200 OK", fields, "");
+    }
+    // "": what completes an upload says of this part what belongs there.
+    std::string completed(const net::XmlElement& part, const std::string& bytes,
+                          bool checked) const {
+        if (part.child_text("ETag") != "\"" + base::sha256(bytes).hex() + "\"")
+            return error("400 Bad Request", "InvalidPart");
+        const bool needed = checked && !x_flaws.ignores_checksums;
+        // What is not known there is not read over, either.
+        if (!needed && part.child("ChecksumSHA256") != nullptr)
+            return error("400 Bad Request", "MalformedXML");
+        if (needed && part.child_text("ChecksumSHA256") != net::checksum_of(base::sha256(bytes)))
+            return refusal("400 Bad Request", "InvalidRequest",
+                           "The upload was created using a sha256 checksum. The complete request "
+                           "must include the checksum for each part.");
+        return {};
+    }
+
     std::string upload(const RawServer::Request& request, const std::string& key,
                        std::map<std::string, std::string>& asked) {
         if (asked.contains("uploads")) {
+            const std::string kind = request.field("x-amz-checksum-algorithm");
+            if (!kind.empty() && x_flaws.refuses_checksums)
+                return refusal("501 Not Implemented", "NotImplemented",
+                               "Header 'x-amz-checksum-algorithm' with value 'SHA256' not "
+                               "implemented");
             const std::string id = "2~" + std::to_string(++x_ids) + "/+";
             x_uploads[id].name = request.field("x-amz-meta-sf-upload");
+            x_uploads[id].checked = kind == "SHA256";
             return answer("200 OK", "",
                           "<InitiateMultipartUploadResult><UploadId>" + id +
                               "</UploadId></InitiateMultipartUploadResult>");
         }
         const auto found = x_uploads.find(asked["uploadId"]);
         if (found == x_uploads.end()) return error("404 Not Found", "NoSuchUpload");
-        if (request.method() == "PUT") {
-            found->second.bytes[std::stoi(asked["partNumber"])] = request.body;
-            return answer("200 OK", "ETag: \"" + base::sha256(request.body).hex() + "\"\r\n", "");
-        }
+        if (request.method() == "PUT")
+            return put_part(request, found->second, std::stoi(asked["partNumber"]));
         if (request.method() == "DELETE") {
             x_uploads.erase(found);
             return "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
@@ -239,8 +305,9 @@ private:
         for (const auto& part : wanted.children) {
             const std::string& bytes =
                 found->second.bytes[std::stoi(part.child_text("PartNumber"))];
-            if (part.child_text("ETag") != "\"" + base::sha256(bytes).hex() + "\"")
-                return error("400 Bad Request", "InvalidPart");
+            if (const std::string refused = completed(part, bytes, found->second.checked);
+                !refused.empty())
+                return refused;
             object.bytes += bytes;
         }
         x_uploads.erase(found);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server on the loopback that answers with exactly the bytes a test wants, lies included. Knows
-// just enough HTTP to find the end of a request. One thread for each connection; all joined at the
-// end.
+// just enough HTTP to find the end of a request. One thread for each connection; those that have
+// ended are joined when the next comes, all at the end.
 #pragma once
 
 #include <arpa/inet.h>
@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <poll.h>
 #include <string>
@@ -100,7 +101,7 @@ public:
     ~RawServer() {
         x_stopping = true;
         x_acceptor.join();
-        for (std::thread& each : x_threads) each.join();
+        for (Served& each : x_served) each.thread.join();
         ::close(x_listener);
     }
 
@@ -115,17 +116,34 @@ public:
     }
 
 private:
+    struct Served {
+        std::thread thread;
+        std::atomic<bool> over = false;
+    };
+
     void accept_all() {
         while (!x_stopping) {
             pollfd waiting{x_listener, POLLIN, 0};
             if (::poll(&waiting, 1, 20) <= 0) continue;
             const int socket = ::accept4(x_listener, nullptr, nullptr, SOCK_CLOEXEC);
             if (socket < 0) continue;
-            x_threads.emplace_back([this, socket] {
+            join_who_has_ended();
+            Served& served = x_served.emplace_back();
+            served.thread = std::thread([this, socket, &served] {
                 serve(socket);
                 ::close(socket);
+                served.over = true;
             });
         }
+    }
+
+    // Tens of thousands of threads that nobody has joined are more than a process may have.
+    void join_who_has_ended() {
+        x_served.remove_if([](Served& each) {
+            if (!each.over) return false;
+            each.thread.join();
+            return true;
+        });
     }
 
     void serve(int socket) {
@@ -173,8 +191,8 @@ private:
     std::atomic<int> x_count = 0;
     std::mutex x_mutex;
     std::vector<Request> x_seen;
+    std::list<Served> x_served;
     std::thread x_acceptor;
-    std::vector<std::thread> x_threads;
 };
 
 // "HTTP/1.1 200 OK" with the length, fields and body, for one request; the connection ends after

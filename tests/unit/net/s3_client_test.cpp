@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
+#include "net/s3_checksum.hpp"
 #include "unit/net/fake_s3.hpp"
 
 namespace sf::net {
@@ -24,6 +25,7 @@ using test::FakeS3;
 using test::FixedKeys;
 using test::RawServer;
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -49,6 +51,7 @@ protected:
         options.multipart_above = 1000;
         options.part_size = 300;
         options.conditional_multipart_above = x_conditional_multipart_above;
+        options.checksums = x_checksums;
         options.now = [this] { return x_now; };
         x_keys = std::make_shared<FixedKeys>(keys);
         return S3Client::create(options, x_keys).value();
@@ -73,10 +76,21 @@ protected:
         EXPECT_THAT(result.error().text(), Not(HasSubstr("fake-secret")));
         EXPECT_THAT(result.error().text(), Not(HasSubstr("fake-token")));
     }
+    // What was sent in this field, to such addresses, in their order.
+    std::vector<std::string> sent(const std::string& field, const std::string& to) {
+        std::map<std::string, std::string> found;
+        for (const Request& each : x_fake->server().seen()) {
+            if (each.path.find(to) != std::string::npos) found[each.path] = each.field(field);
+        }
+        std::vector<std::string> values;
+        for (const auto& [path, value] : found) values.push_back(value);
+        return values;
+    }
 
     base::TempDir x_folder;
     std::vector<base::Fd> x_files;
     std::uint64_t x_conditional_multipart_above = S3Options().conditional_multipart_above;
+    bool x_checksums = true;
     std::int64_t x_now = 1'795'608'000;
     std::unique_ptr<FakeS3> x_fake;
     std::shared_ptr<FixedKeys> x_keys;
@@ -246,6 +260,87 @@ TEST_F(S3, LargeObjectsGoInParts) {
     EXPECT_EQ(x_fake->objects().at("k").bytes, large);
     EXPECT_EQ(x_fake->uploads(), 0U);
     EXPECT_EQ(x_fake->server().requests(), 1 + 7 + 1);
+}
+
+TEST_F(S3, EachUploadHasItsChecksum) {
+    start({}, {.locked = true});
+    ASSERT_EQ(x_client->put(request("k", "words")).value(), S3Outcome::written);
+    const Request whole = x_fake->server().seen()[0];
+    EXPECT_EQ(whole.field("x-amz-checksum-sha256"), "26Nr/6XKsPki0IejrrF5+dTnRd9AsyPhsUcUAoSMij4=");
+    EXPECT_THAT(whole.field("Authorization"), HasSubstr(";x-amz-checksum-sha256;"));
+    ASSERT_EQ(x_client->put(request("k", "")).value(), S3Outcome::written);
+    S3Put put = request("under-a-condition", large);
+    put.if_none_match = true;
+    ASSERT_EQ(x_client->put(put).value(), S3Outcome::written);
+}
+
+TEST_F(S3, EachPartHasItsChecksum) {
+    start({}, {.locked = true});
+    ASSERT_EQ(x_client->put(request("k", large)).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->objects().at("k").bytes, large);
+    EXPECT_THAT(sent("x-amz-checksum-algorithm", "uploads="), ElementsAre("SHA256"));
+    std::vector<std::string> checksums;
+    for (std::size_t at = 0; at < large.size(); at += 300)
+        checksums.push_back(checksum_of(base::sha256(large.substr(at, 300))));
+    EXPECT_THAT(sent("x-amz-checksum-sha256", "partNumber="), ElementsAreArray(checksums));
+    const Request completion = x_fake->server().seen().back();
+    EXPECT_EQ(completion.field("x-amz-checksum-sha256"), "") << "that is not its body's";
+    for (const std::string& each : checksums)
+        EXPECT_THAT(completion.body,
+                    HasSubstr("<ChecksumSHA256>" + each + "</ChecksumSHA256></Part>"));
+}
+
+// Ceph's RGW before 20, and others.
+TEST_F(S3, AServerThatPassesOverChecksumsIsServed) {
+    start({}, {.ignores_checksums = true});
+    EXPECT_EQ(x_client->put(request("small", "words")).value(), S3Outcome::written);
+    EXPECT_EQ(x_client->put(request("large", large)).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->objects().at("large").bytes, large);
+    EXPECT_EQ(x_fake->server().requests(), 1 + 9) << "something was sent again";
+    EXPECT_THAT(x_fake->server().seen().back().body, Not(HasSubstr("Checksum")));
+}
+
+TEST_F(S3, AServerThatRefusesChecksumsIsServedWithout) {
+    start({}, {.refuses_checksums = true});
+    EXPECT_EQ(x_client->put(request("k", "words")).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->server().requests(), 2);
+    EXPECT_EQ(x_client->put(request("k", "other")).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->server().requests(), 3) << "not remembered";
+    // The first of all is a large one.
+    start({}, {.refuses_checksums = true});
+    EXPECT_EQ(x_client->put(request("k", large)).value(), S3Outcome::written);
+    EXPECT_EQ(x_fake->server().requests(), 1 + 9);
+    EXPECT_EQ(x_fake->objects().at("k").bytes, large);
+    EXPECT_EQ(x_fake->uploads(), 0U);
+}
+
+TEST_F(S3, WithoutChecksumsALockedBucketRefuses) {
+    x_checksums = false;
+    start({}, {.locked = true});
+    expect_error(x_client->put(request("k", "words")), Code::refused,
+                 "AWS_REQUEST_CHECKSUM_CALCULATION may not be when_required");
+    expect_error(x_client->put(request("k", large)), Code::refused, "sending part");
+    EXPECT_EQ(x_fake->uploads(), 0U);
+    for (const Request& each : x_fake->server().seen())
+        EXPECT_THAT(each.text, Not(HasSubstr("x-amz-checksum")));
+    start();
+    EXPECT_EQ(x_client->put(request("k", large)).value(), S3Outcome::written);
+}
+
+TEST_F(S3, WrongChecksumsAreCorrupt) {
+    start([&](const Request& request) -> std::optional<std::string> {
+        if (request.path.find("partNumber=2") == std::string::npos) return {};
+        return answer("200 OK", "ETag: \"x\"\r\nx-amz-checksum-sha256: AAAA\r\n", "");
+    });
+    expect_error(x_client->put(request("k", large)), Code::corrupt,
+                 "sending part 2 of 7: the server has another checksum");
+    EXPECT_EQ(x_fake->uploads(), 0U);
+    start([&](const Request&) {
+        return std::optional(FakeS3::error("400 Bad Request", "BadDigest",
+                                           "<Message>x-amz-checksum-sha256</Message>"));
+    });
+    expect_error(x_client->put(request("k", "words")), Code::corrupt, "changed while it was sent");
+    EXPECT_EQ(x_fake->server().requests(), 1) << "sent without a checksum instead";
 }
 
 // A server may drop the condition of a completion, so there is none as long as one request will do.

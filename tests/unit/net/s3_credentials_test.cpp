@@ -17,6 +17,7 @@ using base::Code;
 using std::chrono::milliseconds;
 using test::answer;
 using test::RawServer;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -34,6 +35,18 @@ std::string role(const std::string& id, const std::string& expires) {
            "\"}";
 }
 
+std::string of_sts(const std::string& id, const std::string& expires) {
+    return "<AssumeRoleWithWebIdentityResponse "
+           "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"
+           "<AssumeRoleWithWebIdentityResult><Audience>a</Audience><Credentials><AccessKeyId>" +
+           id +
+           "</AccessKeyId><SecretAccessKey>secret/of+a=</SecretAccessKey><SessionToken>tok/+=="
+           "</SessionToken><Expiration>" +
+           expires +
+           "</Expiration></Credentials></AssumeRoleWithWebIdentityResult>"
+           "</AssumeRoleWithWebIdentityResponse>";
+}
+
 class S3Keys : public testing::Test {
 protected:
     S3Keys() {
@@ -45,7 +58,7 @@ protected:
             if (found == x_files.end()) return std::optional<AwsSurroundings::File>();
             return found->second;
         };
-        x_places.patience = milliseconds(2000);
+        x_places.patience = x_places.sts_patience = milliseconds(2000);
     }
     void SetUp() override { ::setenv("no_proxy", "*", 1); }
 
@@ -53,6 +66,12 @@ protected:
         return S3KeyChain(x_from, x_places, [this] { return x_now; });
     }
     base::Result<S3Credentials> keys() { return chain().keys(); }
+    void set_web_identity(const RawServer& sts) {
+        x_from.environment["AWS_ENDPOINT_URL_STS"] = sts.url("");
+        x_from.environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/run/jwt";
+        x_from.environment["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/ci";
+        x_files["/run/jwt"] = {"hidden.jwt_1\n"};
+    }
     void expect_refused(const std::string& words) {
         const auto got = keys();
         ASSERT_FALSE(got) << words;
@@ -145,9 +164,130 @@ TEST_F(S3Keys, WhatIsNotSupportedIsSaid) {
         x_files["/home/me/.aws/config"] = {"[default]\n" + std::string(way) + " = x\n"};
         expect_refused("gets its keys by " + std::string(way));
     }
-    x_files.clear();
-    x_from.environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/run/token";
-    expect_refused("keys by a web identity are not supported");
+}
+
+TEST_F(S3Keys, OfAWebIdentityAreRenewedByANewToken) {
+    RawServer server([&](const RawServer::Request& request, Connection& to) {
+        to.send(answer(
+            "200 OK", "",
+            of_sts("id" + std::to_string(request.number),
+                   request.number == 1 ? "2026-11-25T13:00:00Z" : "2026-11-25T14:00:00.123Z")));
+    });
+    set_web_identity(server);
+    S3KeyChain chain = this->chain();
+    const auto got = chain.keys();
+    ASSERT_TRUE(got) << got.error().text();
+    EXPECT_EQ(got->access_key, "id1");
+    EXPECT_EQ(got->secret_key, "secret/of+a=");
+    EXPECT_EQ(got->session_token, "tok/+==");
+    const RawServer::Request asked = server.seen()[0];
+    EXPECT_EQ(asked.method(), "POST");
+    EXPECT_EQ(asked.path, "/") << "the token is in the address";
+    EXPECT_EQ(asked.field("Content-Type"), "application/x-www-form-urlencoded");
+    EXPECT_EQ(asked.body,
+              "Action=AssumeRoleWithWebIdentity&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fci&"
+              "RoleSessionName=slurm-factory&Version=2011-06-15&WebIdentityToken=hidden.jwt_1");
+    EXPECT_EQ(chain.keys()->access_key, "id1");
+    EXPECT_EQ(server.requests(), 1);
+    x_files["/run/jwt"] = {"hidden.jwt_2"};
+    x_now += 56 * 60;
+    EXPECT_EQ(chain.keys()->access_key, "id2");
+    EXPECT_THAT(server.seen()[1].body, EndsWith("WebIdentityToken=hidden.jwt_2"));
+    x_from.environment["AWS_ROLE_SESSION_NAME"] = "job-7@ci";
+    EXPECT_TRUE(keys());
+    EXPECT_THAT(server.seen()[2].body, HasSubstr("&RoleSessionName=job-7%40ci&"));
+}
+
+TEST_F(S3Keys, OfAWebIdentityComeBetweenEnvironmentAndProfile) {
+    RawServer server([](const RawServer::Request&, Connection& to) {
+        to.send(answer("200 OK", "", of_sts("by-sts", "2026-11-25T13:00:00Z")));
+    });
+    set_web_identity(server);
+    x_files[credentials_path] = {
+        "[default]\naws_access_key_id=of-profile\naws_secret_access_key=s\n"};
+    EXPECT_EQ(keys()->access_key, "by-sts");
+    x_from.environment["AWS_ACCESS_KEY_ID"] = "of-environment";
+    x_from.environment["AWS_SECRET_ACCESS_KEY"] = "s";
+    EXPECT_EQ(keys()->access_key, "of-environment");
+    EXPECT_EQ(server.requests(), 1);
+    // The role alone says nothing.
+    for (const char* each :
+         {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"})
+        x_from.environment.erase(each);
+    EXPECT_EQ(keys()->access_key, "of-profile");
+    EXPECT_EQ(server.requests(), 1);
+}
+
+TEST_F(S3Keys, AHalfWebIdentityIsNotSent) {
+    RawServer server([](const RawServer::Request&, Connection& to) {
+        to.send(answer("200 OK", "", of_sts("id", "2026-11-25T13:00:00Z")));
+    });
+    set_web_identity(server);
+    x_from.environment["AWS_ROLE_SESSION_NAME"] = "no blanks";
+    expect_refused("AWS_ROLE_SESSION_NAME is too long or too short");
+    x_from.environment["AWS_ROLE_SESSION_NAME"] = "x";
+    expect_refused("AWS_ROLE_SESSION_NAME is too long or too short");
+    x_from.environment.erase("AWS_ROLE_SESSION_NAME");
+    for (const char* odd : {"", "\n", "hidden two", "hidden\ntwo"}) {
+        x_files["/run/jwt"] = {odd};
+        expect_refused("AWS_WEB_IDENTITY_TOKEN_FILE: /run/jwt holds no token");
+    }
+    x_files["/run/jwt"] = {std::string(20'000, 'x')};
+    expect_refused("holds no token");
+    x_files.erase("/run/jwt");
+    expect_refused("AWS_WEB_IDENTITY_TOKEN_FILE: there is no /run/jwt");
+    x_from.environment.erase("AWS_ROLE_ARN");
+    expect_refused("AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not");
+    EXPECT_EQ(server.requests(), 0);
+}
+
+TEST_F(S3Keys, AStrangersAddressIsNotSentAToken) {
+    const RawServer unused([](const RawServer::Request&, Connection&) {});
+    set_web_identity(unused);
+    for (const char* address : {"http://192.0.2.1/x", "http://127.evil.example/",
+                                "http://sts.us-east-1.amazonaws.com/", "file:///run/x"}) {
+        x_from.environment["AWS_ENDPOINT_URL_STS"] = address;
+        expect_refused("no token is sent there");
+    }
+}
+
+TEST_F(S3Keys, RefusalsOfStsAreToldByTheirCode) {
+    std::string status = "403 Forbidden";
+    std::string text =
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender"
+        "</Type><Code>AccessDenied</Code><Message>hidden</Message></Error></ErrorResponse>";
+    RawServer server(
+        [&](const RawServer::Request&, Connection& to) { to.send(answer(status, "", text)); });
+    set_web_identity(server);
+    expect_refused("for the keys of AWS_ROLE_ARN: 403 Forbidden: AccessDenied");
+    EXPECT_THAT(keys().error().hint, HasSubstr("trust policy"));
+    status = "400 Bad Request";
+    text = "<ErrorResponse><Error><Code>hidden.jwt_1</Code></Error></ErrorResponse>";
+    expect_refused("400 Bad Request");
+    text = "hidden";
+    expect_refused("400 Bad Request");
+    // Nothing is sent on.
+    status = "307 Temporary Redirect";
+    expect_refused("HTTP status 307");
+}
+
+TEST_F(S3Keys, WrongAnswersOfStsAreNotQuoted) {
+    std::string text;
+    RawServer server(
+        [&](const RawServer::Request&, Connection& to) { to.send(answer("200 OK", "", text)); });
+    set_web_identity(server);
+    for (const std::string& wrong :
+         {std::string("hidden"), std::string("<hidden/>"),
+          std::string("<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult/>"
+                      "</AssumeRoleWithWebIdentityResponse>"),
+          of_sts("hidden", "2026-13-25T13:00:00Z"), of_sts("", "2026-11-25T13:00:00Z"),
+          of_sts("hid den", "2026-11-25T13:00:00Z"), std::string(100'000, 'x')}) {
+        text = wrong;
+        const auto got = keys();
+        ASSERT_FALSE(got);
+        EXPECT_EQ(got.error().code, Code::corrupt);
+        EXPECT_THAT(got.error().text(), Not(HasSubstr("hid")));
+    }
 }
 
 TEST_F(S3Keys, WithoutAnyItIsSaidWhatWasTried) {
@@ -292,16 +432,52 @@ TEST(AwsConfig, KnowsRegionAndEndpoint) {
     EXPECT_EQ(settings().endpoint, "https://all.example");
     from.environment["AWS_PROFILE"] = "lab";
     EXPECT_EQ(settings().endpoint, "https://s3.example");
+    EXPECT_EQ(settings().sts, "https://all.example");
     from.environment["AWS_ENDPOINT_URL"] = "https://env.example";
     EXPECT_EQ(settings().endpoint, "https://env.example");
+    EXPECT_EQ(settings().sts, "https://env.example");
+    from.environment["AWS_ENDPOINT_URL_STS"] = "https://env-sts.example";
+    EXPECT_EQ(settings().sts, "https://env-sts.example");
     from.environment["AWS_ENDPOINT_URL_S3"] = "https://env-s3.example";
     EXPECT_EQ(settings().endpoint, "https://env-s3.example");
     from.environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "True";
     EXPECT_EQ(settings().endpoint, "");
+    EXPECT_EQ(settings().sts, "");
     from.environment["AWS_DEFAULT_REGION"] = "us-west-2";
     EXPECT_EQ(settings().region, "us-west-2");
     from.environment["AWS_REGION"] = "us-east-2";
     EXPECT_EQ(settings().region, "us-east-2");
+}
+
+TEST(AwsConfig, KnowsWhetherChecksumsAreSent) {
+    AwsSurroundings from;
+    AwsProfile profile;
+    EXPECT_TRUE(s3_settings(from, profile).checksums);
+    profile.config["request_checksum_calculation"] = "WHEN_REQUIRED";
+    EXPECT_FALSE(s3_settings(from, profile).checksums);
+    from.environment["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_supported";
+    EXPECT_TRUE(s3_settings(from, profile).checksums);
+    from.environment["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required";
+    from.environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true";
+    EXPECT_FALSE(s3_settings(from, profile).checksums);
+}
+
+TEST(AwsConfig, KnowsWhereStsIs) {
+    const auto of = [](const std::string& region, const std::string& endpoint) {
+        S3Settings settings;
+        settings.region = region;
+        settings.sts = endpoint;
+        const auto url = sts_address(settings);
+        return url ? url->with_secrets() : url.error().text();
+    };
+    EXPECT_EQ(of("", ""), "https://sts.us-east-1.amazonaws.com/");
+    EXPECT_EQ(of("eu-west-1", ""), "https://sts.eu-west-1.amazonaws.com/");
+    EXPECT_EQ(of("cn-north-1", ""), "https://sts.cn-north-1.amazonaws.com.cn/");
+    EXPECT_THAT(of("evil.example/", ""), HasSubstr("no name of a region"));
+    EXPECT_EQ(of("eu-west-1", "https://sts.example:8443/x"), "https://sts.example:8443/x");
+    EXPECT_EQ(of("", "http://localhost:9000"), "http://localhost:9000/");
+    EXPECT_THAT(of("", "http://sts.example/?hidden"),
+                testing::AllOf(HasSubstr("no token is sent there"), Not(HasSubstr("hidden"))));
 }
 
 TEST(AwsConfig, ReadsAnything) {

@@ -140,11 +140,13 @@ TEST(S3Xml, KnowsUploads) {
                   .value(),
               "\"a-2\"");
     EXPECT_FALSE(parse_completed("<Error><Code>InternalError</Code></Error>"));
-    const auto sent = parse_xml(completion({"\"a\"", "\"b<\""}));
+    const auto sent = parse_xml(completion({S3Part{"\"a\"", {}}, S3Part{"\"b<\"", "c+/="}}));
     ASSERT_TRUE(sent);
     ASSERT_EQ(sent->children.size(), 2U);
+    EXPECT_EQ(sent->children[0].child("ChecksumSHA256"), nullptr);
     EXPECT_EQ(sent->children[1].child_text("PartNumber"), "2");
     EXPECT_EQ(sent->children[1].child_text("ETag"), "\"b<\"");
+    EXPECT_EQ(sent->children[1].child_text("ChecksumSHA256"), "c+/=");
 }
 
 }  // namespace
