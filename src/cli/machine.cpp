@@ -174,7 +174,12 @@ private:
 
     void certificates() {
         const std::string file = net::find_ca_file();
-        if (!file.empty()) {
+        if (!file.empty() && ::access(file.c_str(), R_OK) != 0) {
+            // Named by whoever set a variable, and taken at the word.
+            add("certificates", Health::missing,
+                base::escape_untrusted(file) + " cannot be read: nothing can be fetched by https",
+                "SSL_CERT_FILE=FILE names a file of CA certificates");
+        } else if (!file.empty()) {
             add("certificates", Health::ok, base::escape_untrusted(file));
         } else {
             add("certificates", Health::worth_knowing,

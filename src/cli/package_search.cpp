@@ -17,6 +17,7 @@
 #include "model/bundle_layout.hpp"
 #include "model/cpu_level.hpp"
 #include "model/names.hpp"
+#include "trust/verdict.hpp"
 
 namespace sf::cli {
 
@@ -215,15 +216,24 @@ private:
 
     [[nodiscard]] std::string wanted() const { return x_query.name + '@' + x_query.version; }
 
-    Result<FoundPackage> look_in(const ChosenCache& chosen) {
-        Result<FoundPackage> found = judge(chosen);
-        const bool two_words = !found && found.error().code == Code::refused && chosen.named &&
+    // Who has allowed it of this cache may have meant this call.
+    [[nodiscard]] base::Error nobody_trusted(const ChosenCache& chosen, base::Error error) const {
+        const bool two_words = error.code == Code::refused && chosen.named &&
                                chosen.named->allow_unsigned && !x_what.allow_unsigned &&
                                !x_what.is_origin;
         if (two_words)
-            found.error().hint =
+            error.hint =
                 "what nobody trusted has signed is installed from this cache with "
                 "--allow-unsigned alone, at your own risk";
+        return error;
+    }
+
+    Result<FoundPackage> look_in(const ChosenCache& chosen) {
+        Result<FoundPackage> found = judge(chosen);
+        // What has a remedy of its own, a certificate, a password, a date, is not the signer's.
+        if (!found &&
+            (found.error().hint.empty() || found.error().hint == trust::how_to_trust_signer))
+            return tl::unexpected(nobody_trusted(chosen, std::move(found).error()));
         return found;
     }
 
@@ -233,8 +243,10 @@ private:
         if (x_what.is_origin) SF_CHECK(check_origin(chosen));
         FoundPackage found;
         if (chosen.named) found.cache = chosen.named->name;
-        SF_TRY(found.trust, open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
-                                       x_what.allow_unsigned));
+        auto trust = open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
+                                x_what.allow_unsigned);
+        if (!trust) return tl::unexpected(nobody_trusted(chosen, std::move(trust).error()));
+        found.trust = std::move(*trust);
         SF_TRY(found.mirror,
                cache::folder_of({x_query.toolchain, model::series_of(x_query.version)}));
         SF_TRY(const std::string deps_folder, cache::folder_of({x_query.toolchain, ""}));

@@ -8,6 +8,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/signing_key.hpp"
+#include "trust/verdict.hpp"
 
 namespace sf::cli {
 
@@ -47,7 +48,7 @@ base::Result<trust::TrustedKeys> only_key(Session& session, const TrustChoice& c
     if (!trusted.keys.empty()) return trusted;
     return base::fail_hint(base::Code::absent,
                            fmt::format("the public key {} is not here", fingerprint.text()),
-                           "slurm-factory key import FILE");
+                           "slurm-factory key import FILE; " + trust::clock_advice());
 }
 
 }  // namespace

@@ -131,6 +131,13 @@ Trouble trouble_of(CURLcode code, bool connected) {
     }
 }
 
+const char* words_of(CURLcode code, const char* told) {
+    // What libcurl says of a line of the head that is longer than it takes, as well.
+    if (code == CURLE_OUT_OF_MEMORY)
+        return "a line of the answer's head is too long, or there is no memory left";
+    return told[0] != '\0' ? told : curl_easy_strerror(code);
+}
+
 }  // namespace
 
 std::string ExchangeHead::field(const char* name) const {
@@ -253,6 +260,7 @@ void set_credentials(CURL* handle, const std::string& user) {
 
 ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceiver& receiver) {
     ExchangeResult result;
+    result.ca_file = request.ca_file;
     Handle handle = x_impl->take();
     if (!handle) {
         result.trouble = Trouble::connect;
@@ -308,8 +316,7 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
         const bool connected = connect_time > 0 || (connections == 0 && status != 0);
         result.trouble = trouble_of(code, connected);
         if (code != CURLE_OK) {
-            result.message =
-                base::escape_untrusted(message[0] != '\0' ? message : curl_easy_strerror(code));
+            result.message = base::escape_untrusted(words_of(code, message));
         }
     }
     if (result.trouble == Trouble::none && !transfer.tell_head())
@@ -319,7 +326,8 @@ ExchangeResult ExchangePool::run(const ExchangeRequest& request, ExchangeReceive
     }
     if (curl_off_t seconds = 0;
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0) {
-        result.retry_after = std::chrono::seconds(seconds);
+        constexpr curl_off_t longest = 86'400;  // as milliseconds it has to fit as well
+        result.retry_after = std::chrono::seconds(std::min(seconds, longest));
     }
     x_impl->give_back(std::move(handle));
     return result;

@@ -80,6 +80,7 @@ struct ExchangeResult {
     ExchangeHead head;
     std::string redirect;  // where a 3xx points, made absolute; not checked yet
     std::chrono::seconds retry_after{0};
+    std::string ca_file;  // whose CAs were believed; empty: those that libcurl knows by itself
 };
 
 class ExchangePool {

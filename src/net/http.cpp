@@ -158,6 +158,15 @@ struct HttpClient::Impl {
                 .user_agent = options.user_agent};
     }
 
+    static std::string hint_of_refusal(int status, const Url& url) {
+        if (status != 401 && status != 403) return {};
+        if (url.has_user())
+            return "see whether the user and the password in the address are right, and may read "
+                   "it there";
+        return "the server lets not everybody read it: an address may have a user and a password "
+               "(https://USER:PASSWORD@HOST/...)";
+    }
+
     // What an exchange without a usable answer means.
     static Attempted judge(const ExchangeResult& result, const Url& url) {
         if (result.trouble != Trouble::none) return {{}, failure_of_trouble(result)};
@@ -170,7 +179,11 @@ struct HttpClient::Impl {
             return attempted;
         }
         if (status >= 500) return failed(Code::unreachable, std::move(message));
-        if (status >= 400) return failed(Code::refused, std::move(message));
+        if (status >= 400) {
+            Attempted attempted = failed(Code::refused, std::move(message));
+            attempted.failure.error.hint = hint_of_refusal(status, url);
+            return attempted;
+        }
         if (status == 0) return failed(Code::corrupt, "an answer without a status", true);
         return failed(Code::failed, fmt::format("{} from {}", message, url.redacted()));
     }

@@ -4,10 +4,10 @@
 // not know what it fetches, and does not trust it: whoever asks compares digests. A client is
 // thread-safe; each request runs on the calling thread.
 //
-// Never done: netrc, cookies, content decoding (bytes arrive as they were sent), HTTP/0.9,
-// redirects to another kind of address or from https to http, credentials to another origin. The
-// proxies of the environment (http_proxy, https_proxy, all_proxy, no_proxy) are honoured, by
-// libcurl.
+// Never done: netrc, cookies, content decoding (bytes arrive as they are kept there; what a server
+// does to them for the transfer alone, as chunks, is undone), HTTP/0.9, redirects to another kind
+// of address or from https to http, credentials to another origin. The proxies of the environment
+// (http_proxy, https_proxy, all_proxy, no_proxy) are honoured, by libcurl.
 #pragma once
 
 #include <chrono>
@@ -92,7 +92,9 @@ private:
     std::unique_ptr<Impl> x_impl;
 };
 
-// The system's CA certificates: SSL_CERT_FILE, else the first known place that exists; "" if none.
+// The file of CA certificates: SSL_CERT_FILE, else CURL_CA_BUNDLE, else the first of the systems'
+// known places that exists; "" if none. Libraries that were made with a folder of CA certificates
+// (Debian's) believe what is there besides.
 [[nodiscard]] std::string find_ca_file();
 
 }  // namespace sf::net

@@ -8,12 +8,47 @@
 #include <thread>
 
 #include "base/stop.hpp"
+#include "base/text.hpp"
 
 namespace sf::net {
 
 using base::Code;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
+
+namespace {
+
+// In the words of libcurl and OpenSSL, which have no codes of their own for all of it; where they
+// change, the hint is a general one. The server's words are escaped, and choose no more than that.
+bool says(const ExchangeResult& result, std::string_view words) {
+    return result.message.find(words) != std::string::npos;
+}
+
+std::string hint_of_certificate(const ExchangeResult& result) {
+    if (says(result, "subject name"))
+        return "use the name that the server's certificate is for; or who keeps the server has it "
+               "made for this name as well";
+    if (says(result, "certificate has expired") || says(result, "certificate is not yet valid"))
+        return "check this machine's clock; if it is right, the server needs a new certificate";
+    if (result.ca_file.empty())
+        return "no file of CA certificates is known here: install ca-certificates, or name one "
+               "that has the server's CA: SSL_CERT_FILE=FILE";
+    return fmt::format(
+        "see whether the CA certificates in {} have the server's CA; SSL_CERT_FILE=FILE names "
+        "another file",
+        base::escape_untrusted(result.ca_file));
+}
+
+// Of what ended while TLS was agreed on; empty: it may have been the network.
+std::string hint_of_handshake(const ExchangeResult& result) {
+    if (says(result, "wrong version number"))
+        return "what answers there does not speak TLS: check the port of the address";
+    if (says(result, "unsupported protocol") || says(result, "alert protocol version"))
+        return "it has to speak TLS 1.2 or newer: who keeps the server has to allow that";
+    return {};
+}
+
+}  // namespace
 
 Failure failure_of(Code code, std::string message, bool again) {
     Failure failure;
@@ -30,14 +65,17 @@ Failure failure_of_trouble(const ExchangeResult& result) {
             failure.connect = true;
             return failure;
         }
-        case Trouble::cut_off:
+        case Trouble::cut_off: {
+            Failure failure = failure_of(Code::unreachable, result.message, true);
+            failure.error.hint = hint_of_handshake(result);
+            return failure;
+        }
         case Trouble::too_slow: return failure_of(Code::unreachable, result.message, true);
         case Trouble::cut_short:
             return failure_of(Code::corrupt, "cut short: " + result.message, true);
         case Trouble::tls: {
             Failure failure = failure_of(Code::refused, result.message);
-            failure.error.hint =
-                "check the clock, and the CA certificates (SSL_CERT_FILE names others)";
+            failure.error.hint = hint_of_certificate(result);
             return failure;
         }
         case Trouble::protocol: return failure_of(Code::corrupt, result.message, true);

@@ -175,11 +175,18 @@ std::string verdict_text(const Verdict& verdict, std::string_view file) {
     return fmt::format("{} is refused", name);
 }
 
+std::string clock_advice() {
+    return fmt::format(
+        "or set this machine's clock if {} is wrong: a key made later does not count",
+        base::utc_date(std::time(nullptr)));
+}
+
 base::Result<Verifier> Verifier::create(const TrustedKeys& trusted, VerifierOptions options) {
     if (trusted.keys.empty() && !trusted.warnings.empty()) {
         return base::fail_hint(base::Code::refused, base::join(trusted.warnings, "; "),
                                "slurm-factory key import FILE, then slurm-factory key trust "
-                               "FINGERPRINT again");
+                               "FINGERPRINT again; " +
+                                   clock_advice());
     }
     if (trusted.keys.empty()) {
         return base::fail_hint(base::Code::refused, "no key is trusted here yet",
@@ -235,14 +242,9 @@ base::Result<Verdict> Verifier::judged(const base::Finished& finished,
 base::Result<GoodSignature> Verifier::conclude(const Verdict& verdict,
                                                std::string_view file) const {
     if (verdict.finding != Finding::good) {
-        std::string hint;
-        if (verdict.finding == Finding::unknown_signer) {
-            hint =
-                "if you expect this signer, get its public key and compare the fingerprint "
-                "through another channel, then: slurm-factory key import FILE && "
-                "slurm-factory key trust FINGERPRINT";
-        }
-        return base::fail_hint(base::Code::refused, verdict_text(verdict, file), std::move(hint));
+        const char* const hint =
+            verdict.finding == Finding::unknown_signer ? how_to_trust_signer : "";
+        return base::fail_hint(base::Code::refused, verdict_text(verdict, file), hint);
     }
     SF_TRY(Fingerprint primary, Fingerprint::parse(verdict.primary));
     SF_TRY(Fingerprint key, Fingerprint::parse(verdict.key));

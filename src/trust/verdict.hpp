@@ -23,6 +23,14 @@
 
 namespace sf::trust {
 
+// What to do next where the signer is nobody that this machine trusts.
+inline constexpr const char* how_to_trust_signer =
+    "if you expect this signer, get its public key and compare the fingerprint through another "
+    "channel, then: slurm-factory key import FILE && slurm-factory key trust FINGERPRINT";
+
+// GnuPG reads no key that was made later than the clock says: it counts as none.
+[[nodiscard]] std::string clock_advice();
+
 enum class Finding {
     good,
     no_signature,   // there is none, or its file is damaged

@@ -3,13 +3,15 @@
 # shellcheck disable=SC2016,SC2154  # for inner shells; variables of machine.sh
 # A cache published here is installed on bare machines of its distribution, which have nothing of ours and, but for
 # GnuPG, nothing but what the distribution cannot do without: the portable program is unpacked there, the site's trust
-# folder is put there, `install` takes Slurm from a folder, from a real S3 server and from a web server over HTTP, a
-# new machine for each; slurm_install.sh of what was installed brings a node up, and jobs run.
+# folder is put there, `install` takes Slurm from a folder, from a real S3 server, and from a web server over HTTP and
+# over HTTPS with a CA of the site's own, a new machine for each; slurm_install.sh of what was installed brings a node
+# up, and jobs run.
 test_name=e2e.bare
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/ceph.sh"
 . "$(dirname "$0")/nginx.sh"
+. "$(dirname "$0")/tls.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
 version='' key=''
 # shellcheck source=/dev/null
@@ -57,6 +59,43 @@ expect 0 publish_to_s3
 cat "$work/out"
 sf key export "$key" --output "$work/public.asc"
 
+# Of the site's own CA, which no machine knows; only under its name is the server the one that is meant.
+secure=https://cache.example:8443
+site_ca=/etc/slurm-factory/ca.pem
+tls_refuses() {  # tls_refuses CA ADDRESS REASON HINT: what is said of it, and no more is asked
+    expect 1 in_machine env "SSL_CERT_FILE=$1" "$tool" install "slurm@${version%.*}" --cache "$2" --prefix "$site"
+    expect_said "^slurm-factory: error: (.*: )?asking $2/[^ ]*: $3" "^  next: .*$4"
+    say "refused: $(sed -n 's/^slurm-factory: error: //p' "$work/err")"
+}
+# Before anything of it is installed.
+tls_is_judged() {
+    [ ! -e "$machine/etc/ssl/certs/ca-certificates.crt" ] || fail 'the machine has CA certificates'
+    cp "$work/tls/site.pem" "$machine$site_ca"
+    cp "$work/tls/other.pem" "$machine/etc/slurm-factory/other.pem"
+    echo '10.9.9.20 cache.example' >>"$machine/etc/hosts"
+    tls_refuses '' "$secure" 'error setting certificate' 'install ca-certificates, .*SSL_CERT_FILE=FILE'
+    tls_refuses /etc/none.pem "$secure" 'error setting certificate.* /etc/none.pem' 'CA certificates in /etc/none.pem'
+    tls_refuses /etc/slurm-factory/other.pem "$secure" 'SSL certificate problem: ' \
+        'CA certificates in /etc/slurm-factory/other.pem .*SSL_CERT_FILE=FILE'
+    tls_refuses "$site_ca" https://10.9.9.20:8443 'SSL: .*10.9.9.20' "the name that the server's certificate is for"
+    [ ! -e "$machine$site" ] || fail 'something was installed of a server that is not who it should be'
+    if grep -F 'HTTP/2' "$work/nginx/access.log"; then fail 'a server that is not who it should be was asked'; fi
+}
+# A cache by its name, looked at and copied.
+tls_verbs() {
+    secured() { in_machine env "SSL_CERT_FILE=$site_ca" "$tool" "$@"; }
+    expect 0 in_machine "$tool" cache add site "$secure" --key "$key"
+    expect 1 in_machine "$tool" cache verify site
+    expect_said "^slurm-factory: error: (.*: )?asking $secure/[^ ]*: error setting certificate" \
+        'install ca-certificates'
+    expect 0 secured cache verify site
+    expect_said "^$secure/$toolchain/slurm/deps: good\$" "^$secure/$toolchain/slurm/${version%.*}: good\$"
+    expect 0 secured install "slurm@$version" --cache site --prefix "$site" --dry-run
+    expect 0 secured cache mirror site /srv/part --versions "$version" --no-sources
+    expect 0 in_machine "$tool" cache verify /srv/part
+    expect_said 'good, and a part'
+}
+
 # bare_install WAY PLACE [ENVIRONMENT...]: a machine of its own, by its name, from PLACE; into the folder $site, or
 # without --prefix where root's software is then.
 number=1
@@ -84,6 +123,7 @@ bare_install() {
         mkdir -m 700 "$machine/root/.aws"
         install -m 600 "$work/credentials" "$machine/root/.aws/credentials"
     fi
+    if [ "$way" = https ]; then tls_is_judged; fi
     begin=$(now_ms)
     there=${site:-/opt/slurm-factory}
     # shellcheck disable=SC2086  # two words or none
@@ -98,6 +138,7 @@ bare_install() {
     # shellcheck disable=SC2086  # two words or none
     expect 0 in_machine "$tool" list ${site:+--prefix $site}
     expect_said "^\* +1 +slurm $version"
+    if [ "$way" = https ]; then tls_verbs; fi
     (cd "$machine$there/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$way.list"
     expect 0 in_machine "$there/data/slurm_assets/slurm_install.sh" --full-init --without-accounting
     expect_said 'proved: munge' 'proved: srun hostname, as nobody: ' 'proved: sbatch --array'
@@ -110,7 +151,11 @@ site=/opt/site
 bare_install s3 s3://slurm/site $s3_environment
 diff "$work/folder.list" "$work/s3.list" || fail 'what came from S3 differs from what came from the folder'
 
-nginx_configure "$(nginx_serving "$cache" 10.9.9.20:8080)"
+new_ca site
+new_ca other
+certificate site cache.example
+nginx_configure "$(nginx_serving "$cache" 10.9.9.20:8080)
+    $(nginx_serving "$cache" 10.9.9.20:8443 "$work/tls/cache.example-site")"
 show_logs_of "$work/nginx"
 machine_use ceph
 nginx_run in_network
@@ -119,3 +164,6 @@ wait_for 20 'nginx to start' nginx_answers
 bare_install http http://10.9.9.20:8080
 diff "$work/folder.list" "$work/http.list" || fail 'what came by HTTP differs from what came from the folder'
 grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'
+bare_install https "$secure" "SSL_CERT_FILE=$site_ca"
+diff "$work/folder.list" "$work/https.list" || fail 'what came by HTTPS differs from what came from the folder'
+grep -q '/blobs/[^ ]* HTTP/2.0" 200 ' "$work/nginx/access.log" || fail 'no archive came over HTTP/2'

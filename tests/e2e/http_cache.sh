@@ -5,26 +5,13 @@
 test_name=e2e.http_cache
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/nginx.sh"
+. "$(dirname "$0")/tls.sh"
 reader=$1
 
 # The worker is another user than the one who writes, if we are root: the modes must let it read.
 cache=$work/cache
-mkdir "$work/tls" "$work/nginx"
+mkdir "$work/nginx"
 show_logs_of "$work/nginx"
-
-# new_ca NAME: makes $work/tls/NAME.pem; certificate NAME HOST: one for HOST by it, in HOST-NAME.pem.
-openssl_quietly() { openssl "$@" 2>"$work/openssl" || fail "openssl: $(cat "$work/openssl")"; }
-new_ca() {
-    openssl_quietly req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
-        -keyout "$work/tls/$1.key" -out "$work/tls/$1.pem"
-}
-certificate() {
-    openssl_quietly req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" \
-        -keyout "$work/tls/$2-$1.key" -out "$work/tls/$2-$1.csr"
-    echo "subjectAltName=DNS:$2" >"$work/tls/names"
-    openssl_quietly x509 -req -days 2 -in "$work/tls/$2-$1.csr" -CA "$work/tls/$1.pem" -CAkey "$work/tls/$1.key" \
-        -CAcreateserial -extfile "$work/tls/names" -out "$work/tls/$2-$1.pem"
-}
 new_ca ours
 new_ca other
 certificate ours localhost

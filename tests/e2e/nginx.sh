@@ -23,8 +23,12 @@ http {
 }
 CONF
 }
-# nginx_serving FOLDER ADDRESS:PORT: a server block, without what a publisher has not finished.
-nginx_serving() { printf 'server { listen %s; root %s; location ~ /\\.sf- { return 404; } }' "$2" "$1"; }
+# nginx_serving FOLDER ADDRESS:PORT [FILE]: a server block, without what a publisher has not finished; over TLS and
+# HTTP/2 with the certificate FILE.pem and its FILE.key.
+nginx_serving() {
+    x_tls=${3:+" ssl http2; ssl_certificate $3.pem; ssl_certificate_key $3.key"}
+    printf 'server { listen %s%s; root %s; location ~ /\\.sf- { return 404; } }\n' "$2" "$x_tls" "$1"
+}
 # nginx_run [COMMAND...]: in the background, after COMMAND's words; its number is $nginx.
 nginx_run() {
     "$@" nginx -c "$work/nginx/nginx.conf" -e "$work/nginx/error.log" >"$work/nginx/out.log" 2>&1 &

@@ -336,6 +336,21 @@ TEST_F(Http, StatusesAreToldApart) {
     }
 }
 
+TEST_F(Http, WhoIsNotLetInIsToldOfUserAndPassword) {
+    RawServer server([](const RawServer::Request&, Connection& to) {
+        to.send(answer("403 Forbidden", "", ""));
+    });
+    auto result = get(server.url());
+    ASSERT_FALSE(result);
+    EXPECT_THAT(result.error().hint, HasSubstr("https://USER:PASSWORD@HOST/"));
+    const std::string address = server.url();
+    const std::size_t host = address.find("://") + 3;
+    result = get(address.substr(0, host) + "anna:secret@" + address.substr(host));
+    ASSERT_FALSE(result);
+    EXPECT_THAT(result.error().hint, HasSubstr("whether the user and the password"));
+    EXPECT_THAT(result.error().text() + result.error().hint, Not(HasSubstr("secret")));
+}
+
 TEST_F(Http, A503IsTriedAgainAfterTheTimeItAsksFor) {
     RawServer server([](const RawServer::Request& request, Connection& to) {
         to.send(request.number < 3 ? answer("503 Service Unavailable", "Retry-After: 1\r\n", "busy")

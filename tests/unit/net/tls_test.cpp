@@ -137,6 +137,7 @@ TEST_F(Tls, OneOfAnotherHostIsRefused) {
     const auto text = get("other", "ca.crt");
     ASSERT_FALSE(text);
     EXPECT_EQ(text.error().code, Code::refused) << text.error().text();
+    EXPECT_THAT(text.error().hint, testing::HasSubstr("the name that")) << text.error().text();
 }
 
 TEST_F(Tls, AnUnknownAuthorityIsRefused) {
@@ -145,7 +146,17 @@ TEST_F(Tls, AnUnknownAuthorityIsRefused) {
             get(certificate, certificate == std::string("good") ? "self.crt" : "ca.crt");
         ASSERT_FALSE(text);
         EXPECT_EQ(text.error().code, Code::refused) << text.error().text();
+        EXPECT_THAT(text.error().hint,
+                    testing::HasSubstr("CA certificates in " + folder().string() + '/'));
     }
+}
+
+TEST_F(Tls, AFileOfCaCertificatesThatIsNotThereIsRefusedByItsName) {
+    const auto text = get("good", "none.crt");
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, Code::refused) << text.error().text();
+    EXPECT_THAT(text.error().text(), testing::HasSubstr("none.crt"));
+    EXPECT_THAT(text.error().hint, testing::HasSubstr("none.crt"));
 }
 
 TEST_F(Tls, OldProtocolsAreRefused) {
@@ -153,6 +164,7 @@ TEST_F(Tls, OldProtocolsAreRefused) {
     ASSERT_FALSE(text);
     EXPECT_THAT(text.error().code, AnyOf(Eq(Code::unreachable), Eq(Code::refused)))
         << text.error().text();
+    EXPECT_THAT(text.error().hint, testing::HasSubstr("TLS 1.2")) << text.error().text();
 }
 
 }  // namespace
