@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <climits>
+#include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,6 +40,11 @@ void add_passphrase_options(CLI::App& app, SigningRequest& request) {
         ->check(CLI::NonNegativeNumber.description(""))
         ->type_name("N")
         ->excludes(file);
+}
+
+void name_terminal() {
+    const char* terminal = ::ttyname(0);
+    if (terminal != nullptr) ::setenv("GPG_TTY", terminal, 0);
 }
 
 trust::Keyring keyring_of(const Session& session) {
@@ -165,6 +171,7 @@ Result<std::unique_ptr<trust::SignerProcess>> choose_signer(Session& session,
             start.passphrase_descriptor = passphrase.descriptor;
         start.keys.push_back(std::move(key));
     }
+    name_terminal();
     SF_TRY(std::unique_ptr<trust::SignerProcess> signer, trust::SignerProcess::start(start));
     if (start.passphrase_descriptor >= 0) SF_CHECK(close_passphrase(start.passphrase_descriptor));
     return signer;

@@ -37,6 +37,10 @@ void add_passphrase_options(CLI::App& app, SigningRequest& request);
 // private, can the key sign? Makes no key.
 [[nodiscard]] base::Status check_signing_request(Session& session, const SigningRequest& request);
 
+// Tells the agent's pinentry which terminal is ours (GPG_TTY), if that was not said: before
+// anything that may ask for a passphrase.
+void name_terminal();
+
 [[nodiscard]] trust::Keyring keyring_of(const Session& session);
 [[nodiscard]] std::filesystem::path trust_folder(const Session& session);
 

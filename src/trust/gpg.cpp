@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "trust/kept_agent.hpp"
 
 namespace sf::trust {
 
@@ -24,6 +25,10 @@ void let_agent_ask(base::Environment& environment) {
                              "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"}) {
         if (auto found = ours.find(name); found != ours.end()) environment.insert(*found);
     }
+}
+
+bool is_by_agent(const GpgCall& call) {
+    return call.passphrase != nullptr && call.passphrase->from == Passphrase::From::agent;
 }
 
 std::string last_words(const base::Finished& finished) {
@@ -74,9 +79,9 @@ base::Status make_private_folder(const fs::path& path) {
 }
 
 base::Result<base::TempDir> short_temporary_folder() {
-    base::Result<base::TempDir> folder = base::TempDir::create("/tmp", "sfk-");
+    base::Result<base::TempDir> folder = base::TempDir::create("/tmp", private_folder_prefix);
     if (folder) return folder;
-    auto second = base::TempDir::create("/var/tmp", "sfk-");
+    auto second = base::TempDir::create("/var/tmp", private_folder_prefix);
     return second ? std::move(second) : std::move(folder);
 }
 
@@ -88,45 +93,48 @@ base::Environment gpg_environment(const fs::path& home) {
             {"GNUPGHOME", home.string()}};
 }
 
-base::Result<GpgSession> GpgSession::open(const fs::path& home) {
+base::Result<fs::path> absolute_home(const fs::path& home) {
+    std::error_code error;
+    fs::path absolute = fs::absolute(home, error);
+    if (error) return base::fail_errno(error.value(), "find the current folder");
+    return absolute;
+}
+
+base::Result<fs::path> link_to_home(const fs::path& home, const fs::path& room) {
+    SF_TRY(const fs::path target, absolute_home(home));
+    fs::path name = room / "h";
+    if (::symlink(target.c_str(), name.c_str()) != 0) {
+        return base::fail_errno(errno, "link to " + base::escape_untrusted(home.string()));
+    }
+    return name;
+}
+
+base::Result<GpgSession> GpgSession::open(const fs::path& home, KeptAgent* agent) {
     SF_CHECK(check_program(gpg_program));
     SF_CHECK(check_program(gpgconf_program));
     SF_CHECK(make_private_folder(home));
-    SF_TRY(base::FileLock lock, base::FileLock::acquire(home / ".slurm-factory.lock"));
+    SF_TRY(base::FileLock lock, base::FileLock::acquire(home / home_lock_name));
     SF_TRY(base::TempDir room, short_temporary_folder());
-    std::error_code error;
-    const fs::path target = fs::absolute(home, error);
-    if (error) return base::fail_errno(error.value(), "find the current folder");
-    if (::symlink(target.c_str(), (room.path() / "h").c_str()) != 0) {
-        return base::fail_errno(errno, "link to " + base::escape_untrusted(home.string()));
-    }
-    return GpgSession(std::move(room), std::move(lock));
+    if (agent != nullptr) return GpgSession(std::move(room), agent->use(), std::move(lock), true);
+    SF_TRY(fs::path name, link_to_home(home, room.path()));
+    return GpgSession(std::move(room), std::move(name), std::move(lock), false);
 }
 
 base::Result<GpgSession> GpgSession::scratch() {
     SF_CHECK(check_program(gpg_program));
     SF_CHECK(check_program(gpgconf_program));
     SF_TRY(base::TempDir room, short_temporary_folder());
-    SF_CHECK(make_private_folder(room.path() / "h"));
-    return GpgSession(std::move(room), std::nullopt);
+    fs::path home = room.path() / "h";
+    SF_CHECK(make_private_folder(home));
+    return GpgSession(std::move(room), std::move(home), std::nullopt, false);
 }
 
 GpgSession::~GpgSession() {
-    if (room().empty()) return;
-    // Where /run/user/<uid> exists the sockets are there, in a folder of their own, which gpg makes
-    // even if it then finds no agent. Elsewhere they go with the home: nothing is started for it.
-    const bool has_folder = x_used && base::exists(fmt::format("/run/user/{}", ::geteuid()));
-    if (!x_agent_used && !has_folder) return;
-    for (const char* last : {"--kill", "--remove-socketdir"}) {
-        if (!x_agent_used && last == std::string_view("--kill")) continue;
-        base::Command stop;
-        stop.argv = {std::string(gpgconf_program), "--homedir", home().string(), last};
-        if (stop.argv.back() == "--kill") stop.argv.emplace_back("all");
-        stop.environment = gpg_environment(home());
-        stop.deadline = std::chrono::seconds(10);
-        stop.though_stopped = true;
-        // An agent that does not listen ends by itself when it finds its socket gone.
-        [[maybe_unused]] const auto ignored = base::run(stop);
+    if (room().empty() || x_keeps_agent) return;
+    if (x_agent_used) {
+        end_agent(x_home, true);
+    } else if (x_used) {
+        forget_sockets(x_home);
     }
 }
 
@@ -135,7 +143,7 @@ base::Result<base::Finished> GpgSession::run(const GpgCall& call) {
     base::Command command;
     command.argv = {std::string(gpg_program),
                     "--homedir",
-                    home().string(),
+                    x_home.string(),
                     "--no-options",
                     "--batch",
                     "--no-tty",
@@ -149,7 +157,7 @@ base::Result<base::Finished> GpgSession::run(const GpgCall& call) {
                     "--no-auto-check-trustdb",
                     "--trust-model",
                     "always"};
-    command.environment = gpg_environment(home());
+    command.environment = gpg_environment(x_home);
     command.deadline = call.deadline;
     command.stdin_fd = call.stdin_fd;
     base::Fd opened;
@@ -181,6 +189,12 @@ base::Result<base::Finished> GpgSession::run(const GpgCall& call) {
     }
     command.argv.insert(command.argv.end(), call.arguments.begin(), call.arguments.end());
     SF_TRY(base::Finished finished, base::run(command, call.input));
+    if (finished.timed_out && is_by_agent(call)) {
+        return base::fail_hint(base::Code::exhausted,
+                               "gpg did not finish in time: maybe it waits for a passphrase that "
+                               "nobody has typed",
+                               ways_to_unlock);
+    }
     if (finished.timed_out) {
         return base::fail(base::Code::exhausted, "gpg did not finish in time");
     }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -13,6 +15,48 @@
 namespace sf::trust {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// Was somebody to be asked, and did it fail there: by a person who gave up, or without a terminal?
+// In "[GNUPG:] FAILURE sign <number>" GnuPG says which of its parts failed, and with what error.
+// What goes wrong once the passphrase was given is another's.
+bool failed_asking(const base::Finished& finished) {
+    constexpr std::uint32_t of_pinentry = 5;
+    constexpr std::uint32_t no_pinentry = 85;
+    for (const std::string& line : base::split(finished.out, '\n')) {
+        const std::vector<std::string> words = base::split(line, ' ');
+        if (words.size() != 4 || words[1] != "FAILURE") continue;
+        std::uint32_t number = 0;
+        std::from_chars(words[3].data(), words[3].data() + words[3].size(), number);
+        if (number >> 24U == of_pinentry || (number & 0xFFFFU) == no_pinentry) return true;
+    }
+    return false;
+}
+
+tl::unexpected<base::Error> failure(const base::Finished& finished,
+                                    const Fingerprint& fingerprint) {
+    const std::string said = base::escape_untrusted(base::trim(finished.err));
+    if (said.find("Bad passphrase") != std::string::npos ||
+        said.find("No passphrase") != std::string::npos)
+        return base::fail_hint(
+            base::Code::refused,
+            fmt::format("the passphrase of {} is wrong or missing", fingerprint.text()),
+            ways_to_unlock);
+    if (failed_asking(finished)) {
+        const std::size_t colon = said.rfind(": ");  // "gpg: signing failed: No pinentry"
+        return base::fail_hint(
+            base::Code::refused,
+            fmt::format("the key {} has a passphrase, and nobody has given it: {}",
+                        fingerprint.text(),
+                        colon == std::string::npos ? said : said.substr(colon + 2)),
+            ways_to_unlock);
+    }
+    return base::fail(base::Code::failed, "gpg could not sign ({}): {}", finished.exit.text(),
+                      said);
+}
+
+}  // namespace
 
 // How gpg is asked, and what its status line must say of the signature.
 struct GpgSigner::Kind {
@@ -30,8 +74,12 @@ base::Result<GpgSigner> GpgSigner::create(const Keyring& keyring, const Fingerpr
         SF_TRY(held, hold_passphrase(passphrase));
         passphrase.descriptor = held.get();
     }
+    std::unique_ptr<KeptAgent> agent;
+    if (passphrase.from == Passphrase::From::agent) {
+        SF_TRY(agent, KeptAgent::of(keyring.home()));
+    }
     return GpgSigner(keyring.home(), std::move(key), fingerprint, std::move(passphrase),
-                     std::move(held));
+                     std::move(held), std::move(agent));
 }
 
 base::Status GpgSigner::rewind_passphrase() const {
@@ -42,7 +90,7 @@ base::Status GpgSigner::rewind_passphrase() const {
 
 base::Result<std::string> GpgSigner::run_gpg(const Kind& kind, int descriptor,
                                              std::string_view input) const {
-    SF_TRY(GpgSession session, GpgSession::open(x_home));
+    SF_TRY(GpgSession session, GpgSession::open(x_home, x_agent.get()));
     const fs::path output = session.room() / "signature.asc";
     std::string user = x_fingerprint.text();
     if (x_fingerprint != x_key.primary.fingerprint) user += '!';  // this subkey and no other
@@ -55,17 +103,7 @@ base::Result<std::string> GpgSigner::run_gpg(const Kind& kind, int descriptor,
                         .stdin_fd = descriptor,
                         .passphrase = &x_passphrase,
                         .deadline = std::chrono::minutes(30)}));
-    if (!finished.exit.ok()) {
-        if (finished.err.find("Bad passphrase") != std::string::npos ||
-            finished.err.find("No passphrase") != std::string::npos) {
-            return base::fail_hint(
-                base::Code::refused,
-                fmt::format("the passphrase of {} is wrong or missing", x_fingerprint.text()),
-                "--passphrase-fd N, --passphrase-file FILE or an agent");
-        }
-        return base::fail(base::Code::failed, "gpg could not sign ({}): {}", finished.exit.text(),
-                          base::escape_untrusted(base::trim(finished.err)));
-    }
+    if (!finished.exit.ok()) return failure(finished, x_fingerprint);
     // [GNUPG:] SIG_CREATED <letter> <key algorithm> <hash> <class> <time> <fingerprint>
     bool created = false;
     for (const std::string& line : base::split(finished.out, '\n')) {

@@ -5,10 +5,12 @@
 // given: in the program only the signer's process has one (signer_service.cpp). One thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "trust/kept_agent.hpp"
 #include "trust/keyring.hpp"
 #include "trust/signer.hpp"
 
@@ -17,7 +19,8 @@ namespace sf::trust {
 class GpgSigner : public Signer {
 public:
     // `fingerprint`: of a primary key (its newest signing subkey signs) or of one subkey. A
-    // descriptor with a passphrase is read here, once: make one signer a run.
+    // descriptor with a passphrase is read here, once, and an agent is asked once: make one signer
+    // a run.
     [[nodiscard]] static base::Result<GpgSigner> create(const Keyring& keyring,
                                                         const Fingerprint& fingerprint,
                                                         Passphrase passphrase);
@@ -47,12 +50,13 @@ public:
 private:
     struct Kind;
     GpgSigner(std::filesystem::path home, Key key, Fingerprint fingerprint, Passphrase passphrase,
-              base::Fd held)
+              base::Fd held, std::unique_ptr<KeptAgent> agent)
         : x_home(std::move(home)),
           x_key(std::move(key)),
           x_fingerprint(std::move(fingerprint)),
           x_passphrase(std::move(passphrase)),
-          x_held(std::move(held)) {}
+          x_held(std::move(held)),
+          x_agent(std::move(agent)) {}
     [[nodiscard]] base::Status rewind_passphrase() const;
     [[nodiscard]] base::Result<std::string> sign_alone(int descriptor) const;
     [[nodiscard]] base::Result<std::string> clearsign_alone(std::string_view text) const;
@@ -64,7 +68,8 @@ private:
     Key x_key;
     Fingerprint x_fingerprint;
     Passphrase x_passphrase;
-    base::Fd x_held;  // what x_passphrase.descriptor names, if anything
+    base::Fd x_held;                     // what x_passphrase.descriptor names, if anything
+    std::unique_ptr<KeptAgent> x_agent;  // for Passphrase::From::agent
     std::vector<GpgSigner> x_also;
 };
 

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
 #include <regex>
 
 #include "base/text.hpp"
 #include "trust/armor.hpp"
+#include "trust/kept_agent.hpp"
 
 namespace sf::trust {
 
@@ -239,7 +241,11 @@ base::Result<ImportResult> Keyring::import(const fs::path& file) const {
 
 base::Result<std::string> Keyring::revoke(const Fingerprint& fingerprint, RevocationReason reason,
                                           const Passphrase& passphrase) const {
-    SF_TRY(GpgSession session, GpgSession::open(x_home));
+    std::unique_ptr<KeptAgent> agent;  // ends after the session
+    if (passphrase.from == Passphrase::From::agent) {
+        SF_TRY(agent, KeptAgent::of(x_home));
+    }
+    SF_TRY(GpgSession session, GpgSession::open(x_home, agent.get()));
     SF_TRY(const std::vector<Key> keys, list_in(session, x_home));
     const auto key = std::ranges::find_if(
         keys, [&](const Key& other) { return other.primary.fingerprint == fingerprint; });
@@ -249,13 +255,19 @@ base::Result<std::string> Keyring::revoke(const Fingerprint& fingerprint, Revoca
     // --gen-revoke asks: create? reason? text (until an empty line)? is this right?
     const std::string answers = fmt::format("y\n{}\n\ny\n", static_cast<int>(reason));
     // --command-fd and stdin: --no-batch, because gpg refuses the question in batch mode.
-    SF_TRY(const base::Finished certificate,
-           base::during(session.run_ok({.arguments = {"--no-batch", "--command-fd", "0", "--armor",
-                                                      "--gen-revoke", fingerprint.text()},
-                                        .input = answers,
-                                        .passphrase = &passphrase}),
-                        "making a revocation certificate"));
-    SF_CHECK(base::during(session.run_ok({.arguments = {"--import"}, .input = certificate.out}),
+    base::Result<base::Finished> certificate =
+        base::during(session.run_ok({.arguments = {"--no-batch", "--command-fd", "0", "--armor",
+                                                   "--gen-revoke", fingerprint.text()},
+                                     .input = answers,
+                                     .passphrase = &passphrase}),
+                     "making a revocation certificate");
+    if (!certificate) {
+        // gpg has said what; there is little else that it could be.
+        if (certificate.error().code == base::Code::failed)
+            certificate.error().hint = ways_to_unlock;
+        return tl::unexpected(std::move(certificate).error());
+    }
+    SF_CHECK(base::during(session.run_ok({.arguments = {"--import"}, .input = certificate->out}),
                           "revoking " + fingerprint.text())
                  .map([](const base::Finished&) {}));
     return export_from(session, fingerprint);

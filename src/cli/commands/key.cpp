@@ -8,7 +8,6 @@
 #include <ctime>
 #include <fcntl.h>
 #include <map>
-#include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -117,8 +116,7 @@ base::Result<trust::Passphrase> passphrase_of(const CreateOptions& options) {
         passphrase.from = From::descriptor;
         passphrase.descriptor = options.passphrase_fd;
     } else if (options.ask) {
-        const char* terminal = ::ttyname(0);  // pinentry must be told
-        if (terminal != nullptr) ::setenv("GPG_TTY", terminal, 0);
+        name_terminal();
         if (::getenv("GPG_TTY") == nullptr && ::getenv("DISPLAY") == nullptr &&
             ::getenv("WAYLAND_DISPLAY") == nullptr) {
             return base::fail_hint(base::Code::usage,

@@ -56,6 +56,7 @@ Status run_revoke(Session& session, const RevokeOptions& options) {
                                fmt::format("revoking {} cannot be undone", fingerprint.text()),
                                "the same with --yes");
     const trust::Keyring keyring = keyring_of(session);
+    name_terminal();
     SF_TRY(const std::string text, keyring.revoke(fingerprint, reason_of(options.reason),
                                                   passphrase_of(options.passphrase)));
     // Here it counts at once.

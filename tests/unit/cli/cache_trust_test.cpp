@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cache/named_caches.hpp"
 #include "command_line.hpp"
+#include "support/pinentry.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -266,6 +267,38 @@ TEST_F(CacheTrust, KeysWithTheirOwnPassphrasesSignTogether) {
         expect(0, "a root", {"key", "trust", "--root", root});
         expect(0, "number 1", {"key", "revocations", list});
     }
+}
+
+// By gpg's agent: said neither by a file nor by a descriptor.
+TEST_F(CacheTrust, AnAgentAsksForEachKeysPassphraseOnce) {
+    const base::fs::path file = folder() / "passphrase";
+    ASSERT_TRUE(base::write_file(file, "correct horse\n", 0600));
+    const std::string first = make_key("First", file);
+    const std::string second = make_key("Second", file);
+    const sf::test::Pinentry pinentry(state() / "keys/gnupg", folder());
+    const std::string list = (folder() / "list.json").string();
+    const std::vector<std::string> sign{"key", "revocations",   list,  "--signing-key",
+                                        first, "--signing-key", second};
+    pinentry.refuse(sf::test::Pinentry::no_terminal);
+    expect(1, "nobody has given it: Inappropriate ioctl for device", sign);
+    expect(1, "next: --passphrase-file FILE or --passphrase-fd N", sign);
+    EXPECT_EQ(pinentry.asked(), 2U);
+    EXPECT_FALSE(base::exists(list));
+    pinentry.answer("correct horse");
+    expect(0, "number 1", sign);
+    // For each key, or for both: an agent tries the passphrase that it knows before it asks.
+    const std::size_t asked = pinentry.asked();
+    EXPECT_GE(asked, 3U);
+    EXPECT_LE(asked, 4U);
+    // One that was told before asks nobody, for a revocation neither.
+    const sf::test::PersonsAgent agent(state() / "keys/gnupg");
+    agent.tell("correct horse");
+    std::vector<std::string> again = sign;
+    again.emplace_back("--renew");
+    expect(0, "number 2", again);
+    expect(0, "is revoked", {"key", "revoke", second, "--yes"});
+    EXPECT_EQ(pinentry.asked(), asked);
+    EXPECT_TRUE(agent.runs());
 }
 
 }  // namespace

@@ -4,11 +4,15 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <string_view>
 #include <unistd.h>
 
+#include "base/files.hpp"
 #include "base/stop.hpp"
+#include "base/text.hpp"
 #include "publish/signing_rules.hpp"
+#include "support/pinentry.hpp"
 #include "trust/keyring.hpp"
 #include "trust/revocation_list.hpp"
 #include "trust/signer_process.hpp"
@@ -27,8 +31,8 @@ int serve() {
 }
 
 // Makes a key with the passphrase in `file`, starts its signer, tells its pid, and has it sign
-// without end, until it is killed itself.
-Status hold_signer(const char* home, const char* file) {
+// without end, until it is killed itself. `way`: "file", or "agent", where a pinentry gives it.
+Status hold_signer(const char* home, const char* file, std::string_view way) {
     trust::KeyRequest request;
     request.name = "Held key";
     request.email = "h@example.org";
@@ -38,6 +42,12 @@ Status hold_signer(const char* home, const char* file) {
     trust::SignerStart start;
     start.home = home;
     start.keys = {{key.primary.fingerprint.text(), trust::Passphrase::From::file, file}};
+    if (way == "agent") {
+        start.keys = {{key.primary.fingerprint.text(), trust::Passphrase::From::agent, {}}};
+        SF_TRY(const std::string passphrase, sf::base::read_file(file));
+        sf::test::Pinentry(home, std::filesystem::path(file).parent_path())
+            .answer(sf::base::trim(passphrase));
+    }
     SF_TRY(const auto signer, trust::SignerProcess::start(start));
     sf::publish::SigningPlan plan;
     plan.papers = {trust::Paper::revocations};
@@ -59,8 +69,8 @@ int main(int argc, char** argv) {
     if (argc == 2 && std::string_view(argv[1]) == trust::signer_verb) return serve();
     if (argc == 2 && std::string_view(argv[1]) == sf::publish::look_verb)
         return sf::publish::look_and_tell();
-    if (argc == 4 && std::string_view(argv[1]) == "--hold-signer") {
-        const Status held = hold_signer(argv[2], argv[3]);
+    if (argc == 5 && std::string_view(argv[1]) == "--hold-signer") {
+        const Status held = hold_signer(argv[2], argv[3], argv[4]);
         std::fprintf(stderr, "%s\n", held ? "" : held.error().text().c_str());
         return 1;
     }

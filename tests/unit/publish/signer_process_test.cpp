@@ -67,7 +67,8 @@ std::vector<pid_t> at_work_in(const fs::path& home) {
 // A program that has a signer, as whom this machine lets us be.
 class Holder {
 public:
-    explicit Holder(const fs::path& folder) : x_folder(folder) {
+    // `way`: "file" or "agent", by which the passphrase comes.
+    explicit Holder(const fs::path& folder, const std::string& way = "file") : x_folder(folder) {
         if (::geteuid() == 0) {
             x_identity = base::Identity{65534, 65534};
             EXPECT_EQ(::chown(folder.c_str(), 65534, 65534), 0);
@@ -79,7 +80,7 @@ public:
         EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
         const base::Fd from(ends[0]), to(ends[1]);
         base::Command command;
-        command.argv = {"/proc/self/exe", "--hold-signer", home(), file.string()};
+        command.argv = {"/proc/self/exe", "--hold-signer", home(), file.string(), way};
         command.identity = x_identity;
         command.stdout_fd = to.get();
         x_child.emplace(base::Child::spawn(command).value());
@@ -192,19 +193,22 @@ TEST_F(SignerProcessTest, AKeyThatCannotSignIsToldAtOnce) {
 
 // Whoever can see processes sees no passphrase, of whatever process of the run.
 TEST_F(SignerProcessTest, ThePassphraseIsInNobodysWordsOrEnvironment) {
-    const base::TempDir folder = base::TempDir::create("/tmp", "sft-").value();
-    const Holder holder(folder.path());
-    std::size_t seen = 0;
-    ASSERT_TRUE(within(20s, [&] {
-        for (const auto& [pid, line] : processes()) {
-            EXPECT_EQ(line.find(passphrase), std::string::npos) << line;
-            const auto environment =
-                base::read_file("/proc/" + std::to_string(pid) + "/environ").value_or("");
-            EXPECT_EQ(environment.find(passphrase), std::string::npos) << line;
-        }
-        seen += at_work_in(holder.home()).size();
-        return seen > 20;  // of gpg and its agent, at work with it
-    }));
+    for (const char* way : {"file", "agent"}) {
+        SCOPED_TRACE(way);
+        const base::TempDir folder = base::TempDir::create("/tmp", "sft-").value();
+        const Holder holder(folder.path(), way);
+        std::size_t seen = 0;
+        ASSERT_TRUE(within(20s, [&] {
+            for (const auto& [pid, line] : processes()) {
+                EXPECT_EQ(line.find(passphrase), std::string::npos) << line;
+                const auto environment =
+                    base::read_file("/proc/" + std::to_string(pid) + "/environ").value_or("");
+                EXPECT_EQ(environment.find(passphrase), std::string::npos) << line;
+            }
+            seen += at_work_in(holder.home()).size();
+            return seen > 20;  // of gpg and its agent, at work with it
+        }));
+    }
 }
 
 TEST_F(SignerProcessTest, OthersOfItsUserCannotLookIntoIt) {
@@ -218,9 +222,9 @@ TEST_F(SignerProcessTest, OthersOfItsUserCannotLookIntoIt) {
 }
 
 TEST_F(SignerProcessTest, DiesWithItsMakerAndLeavesNoAgent) {
-    for (int round = 0; round < 3; ++round) {
+    for (int round = 0; round < 4; ++round) {
         const base::TempDir folder = base::TempDir::create("/tmp", "sft-").value();
-        Holder holder(folder.path());
+        Holder holder(folder.path(), round % 2 == 0 ? "file" : "agent");
         std::vector<pid_t> working;
         ASSERT_TRUE(within(20s, [&] {
             // Nothing new is asked for meanwhile.

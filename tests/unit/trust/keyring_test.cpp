@@ -299,6 +299,25 @@ TEST_F(Keys, trust_files_that_others_can_write) {
     EXPECT_FALSE(TrustStore::open(folder));
 }
 
+// With a checksum, in whatever form it comes: a changed bit in a revocation would lose it else.
+TEST_F(Keys, public_parts_are_kept_armoured) {
+    test::Gnupg gpg;
+    const std::string key = gpg.make_key("Site <site@example.org>");
+    const Fingerprint fingerprint = Fingerprint::parse(key).value();
+    auto store = TrustStore::open(x_folder.path() / "trust").value();
+    const auto is_armoured = [&] {
+        const std::string text = base::read_file(store.folder() / (key + ".asc")).value();
+        EXPECT_TRUE(text.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
+        EXPECT_THAT(text, ::testing::ContainsRegex("\n=....\n-----END PGP"));
+    };
+    ASSERT_TRUE(store.add({fingerprint, ""}, gpg.run({"--export", key})));
+    is_armoured();
+    gpg.revoke_key(key);
+    EXPECT_TRUE(store.refresh(fingerprint, gpg.run({"--export", key})).value());
+    is_armoured();
+    EXPECT_TRUE(load_trusted({store.folder()}).value().keys.at(0).primary.revoked);
+}
+
 TEST_F(Keys, roots_are_listed_apart) {
     test::Gnupg gpg;
     const std::string root = gpg.make_key("Root <root@example.org>");

@@ -240,11 +240,32 @@ TEST_F(Verdicts, revoked_for_any_reason) {
     }
 }
 
+// A signature by what is no signing key any more: by the newest word of its owner a subkey is for
+// encryption alone, a primary key for certifications alone.
+TEST_F(Verdicts, keys_that_are_not_for_signing) {
+    const std::string key =
+        x_gpg.make_key("Enc <enc@example.org>", "ed25519", "never", "20240102T000000");
+    const std::string subkey = x_gpg.add_subkey(key, "rsa3072", "sign");
+    const std::string by_subkey = x_gpg.sign(data, {subkey + "!"});
+    const std::string by_primary = x_gpg.sign(data, {key + "!"});
+    EXPECT_EQ(verdict(trust({key}), by_subkey), "");
+    EXPECT_EQ(verdict(trust({key}), by_primary), "");
+    const auto change = [&](const std::string& answers) {
+        x_gpg.run({"--no-batch", "--command-fd", "0", "--edit-key", key}, answers + "q\nsave\n");
+    };
+    change("key 1\nchange-usage\ns\ne\n");
+    EXPECT_THAT(verdict(trust({key}), by_subkey), HasSubstr("cannot be checked"));
+    EXPECT_EQ(verdict(trust({key}), by_primary), "");
+    change("change-usage\ns\n");
+    EXPECT_THAT(verdict(trust({key}), by_primary), HasSubstr("cannot be checked"));
+}
+
 TEST_F(Verdicts, md5_and_dsa_1024) {
     const std::string rsa = x_gpg.make_key("Rsa <rsa@example.org>", "rsa3072");
-    EXPECT_NE(verdict(trust({rsa}), x_gpg.sign(data, {rsa}, {"--digest-algo", "MD5"})), "");
+    EXPECT_THAT(verdict(trust({rsa}), x_gpg.sign(data, {rsa}, {"--digest-algo", "MD5"})),
+                HasSubstr("hash that is too weak"));
     const std::string dsa = x_gpg.make_key("Dsa <dsa@example.org>", "dsa1024");
-    EXPECT_NE(verdict(trust({dsa}), x_gpg.sign(data, {dsa})), "");
+    EXPECT_THAT(verdict(trust({dsa}), x_gpg.sign(data, {dsa})), HasSubstr("key that is too weak"));
 }
 
 TEST_F(Verdicts, future) {
