@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/release_step.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace sf::deploy {
@@ -30,6 +32,16 @@ ReleaseStep step_between(std::string_view from, std::string_view to) {
     if (series == 0) return ReleaseStep::same_series;
     if (series < 0) return ReleaseStep::downgrade;
     return series <= most ? ReleaseStep::upgrade : ReleaseStep::too_far;
+}
+
+std::string series_of_protocol(unsigned number) {
+    constexpr unsigned of_23_11 = 40;
+    const unsigned series = number >> 8U;
+    if (series < of_23_11) return {};
+    const unsigned later = series - of_23_11;
+    const unsigned year = 23 + (later + 1) / 2;
+    if (year > 99) return {};
+    return fmt::format("{}.{}", year, later % 2 == 0 ? "11" : "05");
 }
 
 }  // namespace sf::deploy

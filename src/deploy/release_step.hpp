@@ -5,6 +5,7 @@
 // thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace sf::deploy {
@@ -16,7 +17,11 @@ enum class ReleaseStep {
     downgrade,    // to an earlier series
 };
 
-// Both exact versions of ours, "25.11.2".
+// Each an exact version or a series: "25.11.2", "24.11".
 [[nodiscard]] ReleaseStep step_between(std::string_view from, std::string_view to);
+
+// The series that a message of Slurm's is of, by the number at its head, whose high byte counts the
+// series (src/common/slurm_protocol_common.h): 0x2a00 is "24.11". Empty: none since 23.11.
+[[nodiscard]] std::string series_of_protocol(unsigned number);
 
 }  // namespace sf::deploy

@@ -25,12 +25,14 @@
 #include "deploy/own_tree.hpp"
 #include "deploy/planner.hpp"
 #include "deploy/rehearsal.hpp"
+#include "deploy/release_step.hpp"
 #include "deploy/remote_database.hpp"
 #include "deploy/services.hpp"
 #include "deploy/setup_log.hpp"
 #include "deploy/smoke.hpp"
 #include "deploy/supervisor.hpp"
 #include "deploy/uninstall.hpp"
+#include "deploy/version_skew.hpp"
 #include "model/bundle_layout.hpp"
 #include "tree/prefix.hpp"
 
@@ -126,6 +128,7 @@ public:
         SF_CHECK(open());
         SF_TRY(x_facts, gather_facts(x_host, names, x_own.bundle));
         SF_TRY(const Planned planned, plan());
+        SF_CHECK(versions_go_together(planned.answers));
         SF_CHECK(database_lets_us_in(planned.plan));
         if (x_options.dry_run) {
             if (!say(stdout, to_text(planned.plan)))
@@ -137,13 +140,14 @@ public:
 
 private:
     // Before anything is looked at: what another call is about to change is not to be planned with,
-    // nor shown. A dry run waits only where it may ask a database: whoever came meanwhile would
-    // take what the question lies in for a leftover.
+    // nor shown. A dry run waits only where it may ask a database or another host: whoever came
+    // meanwhile would take what the question lies in for a leftover.
     Status begin() {
         if (x_options.dry_run) {
             SF_TRY(x_record, load_record(x_host));
+            const Answers answers = x_record.answers.overridden_by(x_options.answers);
             const bool asks = x_options.action != Action::uninstall &&
-                              may_be_asked(x_record.answers.overridden_by(x_options.answers));
+                              (may_be_asked(answers) || others_may_be_asked(answers));
             if (!asks) return {};
         }
         SF_CHECK(take_turn());
@@ -276,6 +280,48 @@ private:
         return make_plan(inputs, answers);
     }
 
+    // Refused before anything is changed here: Slurm itself says little of it, and late. What is
+    // only started was asked for when it was configured.
+    Status versions_go_together(const Answers& answers) {
+        const fs::path view = x_own.top / model::bundle_view_path(x_own.bundle.version);
+        x_versions = version_question(answers, x_facts);
+        x_versions.tools = (view / "bin").native();
+        x_versions.version = x_own.bundle.version;
+        if (x_options.action == Action::start_services) return {};
+        Status fits = goes_with_others(x_versions, x_host);
+        if (fits) fits = earlier_ones_follow(*answers.roles);
+        fits = base::during(fits, "asking which Slurm the other hosts run");
+        if (fits || !x_options.no_start) return fits;
+        // The others may be upgraded before it is started.
+        x_reporter.warning("{}; next: {}", fits.error().text(), fits.error().hint);
+        return {};
+    }
+
+    // What runs here knows what runs on the other hosts.
+    Status earlier_ones_follow(const std::set<Role>& roles) {
+        const std::string& from = x_record.version;
+        if (from.empty() || step_between(from, x_own.bundle.version) != ReleaseStep::upgrade)
+            return {};
+        FollowersQuestion question;
+        question.tools = x_record.prefix + "/current/bin";
+        question.version = x_own.bundle.version;
+        question.nodes = roles.contains(Role::controller) && x_facts.runs("slurmctld");
+        if (roles.contains(Role::dbd) && x_facts.runs("slurmdbd"))
+            question.dbd_port = x_facts.slurmdbd_port.value_or(0);
+        return others_follow(question, x_host);
+    }
+
+    // What has failed may have failed for what the other hosts run: they may have been down when
+    // they were asked, or were changed since.
+    base::Error explained(base::Error error) {
+        if (base::stop_requested()) return error;
+        const Status fits = goes_with_others(x_versions, x_host);
+        if (fits || fits.error().code != Code::refused) return error;
+        const std::string before = error.hint.empty() ? "" : "; " + error.hint;
+        error.hint = fits.error().text() + ": " + fits.error().hint + before;
+        return error;
+    }
+
     // It was not reached; else it has answered, and will not answer otherwise.
     static bool may_come(const Status& answered) {
         return answered.error().code == Code::absent || answered.error().code == Code::exhausted;
@@ -368,16 +414,18 @@ private:
         const std::string helper =
             (x_tree / model::bundle_assets_path(x_own.bundle.version) / model::helper_name)
                 .native();
-        SF_CHECK(base::during(bring_up(plan, context, helper), "bringing it up"));
+        const Status up = base::during(bring_up(plan, context, helper), "bringing it up");
+        if (!up) return tl::unexpected(explained(up.error()));
         for (const std::string& note : plan.notes) x_reporter.notice("{}", note);
         if (!before.empty() && before != x_tree.native() && base::is_dir(before)) {
             SF_CHECK(base::during(end_lease(before, x_reporter), "leaving " + before));
         }
         if (plan.leased && plan.start) SF_CHECK(first_lease(helper));
         if (plan.start) {
-            SF_TRY(const std::vector<std::string> proved, smoke_test(plan, context));
+            const auto proved = smoke_test(plan, context);
+            if (!proved) return tl::unexpected(explained(proved.error()));
             SF_CHECK(sackd_listens(plan));
-            for (const std::string& line : proved) x_reporter.info("proved: {}", line);
+            for (const std::string& line : *proved) x_reporter.info("proved: {}", line);
         }
         x_reporter.info("Slurm {} in {}: {} changes{}", x_own.bundle.version, x_tree.native(),
                         context.changes, plan.start ? "" : "; not started (--start-services)");
@@ -423,6 +471,7 @@ private:
     fs::path x_tree;
     bool x_copy = false;
     Facts x_facts;
+    VersionQuestion x_versions;
     std::string x_password;  // of a slurmdbd.conf that is made now
 };
 

@@ -365,5 +365,92 @@ refused_soon() {
     if grep -E '(right|wrong)4word' "$work/out" "$work/err"; then fail 'the password is printed'; fi
 }
 
+# Two series on the hosts of one cluster: what does not go together is refused before anything is changed, what
+# does go together works. From 24.11 to this series, host by host.
+case_skew() {
+    older_fact() { sed -n "s/^$1='\(.*\)'$/\1/p" "$e2e/built-24.11.env"; }
+    older=$(older_fact version)
+    machine_network
+    machine_root "$toolchain-mariadb" mariadb-server
+    machine_root "$toolchain-bare"
+    tree=/opt/site/slurm
+    earlier=$tree/$assets/$older/slurm_install.sh
+    later=$tree/$assets/$version/slurm_install.sh
+    number=1
+    for host in db head node1; do
+        root=$toolchain-bare
+        [ "$host" != db ] || root=$toolchain-mariadb
+        machine_start "$root" "$work/$host" "$host" "10.9.9.$number"
+        number=$((number + 1))
+        printf '127.0.0.1 localhost\n10.9.9.1 db\n10.9.9.2 head\n10.9.9.3 node1\n' >"$machine/etc/hosts"
+        mkdir -p "$machine$tree"
+        tar -xzf "$(older_fact bundle)" -C "$machine$tree"
+        tar -xzf "$bundle" -C "$machine$tree"
+    done
+    uids='--slurm-uid 64030 --munge-uid 64031'
+
+    say "== $older: the controller, whose slurmdbd is on another host"
+    machine_use head
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$earlier" --full-init --no-start --role controller --dbd-host db --cluster-name alpha \
+        --nodes node1 --node-parameters "CPUs=$(nproc)" $uids
+    controller=$machine
+    for host in db node1; do
+        machine_use "$host"
+        in_machine install -d -m 700 /etc/munge
+        (umask 077 && cat "$controller/etc/munge/munge.key" >"$machine/etc/munge/munge.key")
+    done
+    machine_use db
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$earlier" --full-init --role dbd $uids
+    expect_said 'proved: sacctmgr: slurmdbd answers'
+    machine_use head
+    expect 0 in_machine "$earlier" --start-services
+    expect_said 'proved: sacctmgr: slurmdbd on db knows slurmctld of cluster alpha'
+
+    say '== a compute host that is later than its controller'
+    machine_use node1
+    snapshot before
+    for word in '' --dry-run; do
+        # shellcheck disable=SC2086  # words
+        expect 1 in_machine "$later" --full-init --role compute --controller head $uids $word
+        expect_said "slurmctld on head is of Slurm 24.11, and $version, which is to be set up here, is of a later series" \
+            'in this order: slurmdbd, slurmctld, all other hosts' 'or take the bundle of Slurm 24.11 for this host'
+    done
+    unchanged before 'a host that is too late'
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$later" --full-init --no-start --role compute --controller head $uids
+    expect_said 'warning: .*slurmctld on head is of Slurm 24.11'
+    expect 1 in_machine "$later" --start-services
+    expect_said 'slurmd does not listen' 'next: slurmctld on head is of Slurm 24.11'
+
+    say '== of the series of its controller, from the same tree'
+    expect 0 in_machine "$earlier" --full-init
+    expect_said 'proved: sinfo: node node1 is idle' 'proved: srun hostname, as nobody: node1'
+
+    say '== a controller that is later than its slurmdbd'
+    machine_use head
+    (cd "$machine" && find etc opt -xdev -type f -exec sha256sum {} + | sort) >"$work/files"
+    expect 1 in_machine "$later" --full-init
+    expect_said "slurmdbd on db does not talk with Slurm $version" 'in this order: slurmdbd, slurmctld, all other hosts'
+    (cd "$machine" && sha256sum --quiet -c "$work/files") || fail 'a refused upgrade has changed something'
+    [ "$(readlink "$machine$tree/current")" = "views/$older" ] || fail 'a refused upgrade has switched'
+    daemons | grep -qx slurmctld || fail 'slurmctld was stopped'
+
+    say '== in the order that is told; the compute host may wait'
+    machine_use db
+    expect 0 in_machine "$later" --full-init
+    expect_said 'made backup' 'proved: sacctmgr: slurmdbd answers'
+    machine_use head
+    expect 0 in_machine "$later" --full-init
+    expect_said 'made backup' 'proved: sacctmgr: slurmdbd on db knows slurmctld of cluster alpha'
+    machine_use node1
+    expect 0 in_machine "$earlier" --full-init
+    expect_said 'proved: srun hostname, as nobody: node1' ': 0 changes$'
+    expect 0 in_machine "$later" --full-init
+    expect_said 'proved: srun hostname, as nobody: node1'
+    [ "$(readlink "$machine$tree/current")" = "views/$version" ] || fail 'the compute host was not upgraded'
+}
+
 "case_$case_name"
 say "$case_name: as it should be"

@@ -19,5 +19,20 @@ TEST(ReleaseStep, FollowsSlurmsRule) {
     EXPECT_EQ(step_between("25.11.2", "24.11.7"), ReleaseStep::downgrade);
 }
 
+TEST(ReleaseStep, KnowsTheSeriesOfAProtocol) {
+    for (const auto& [number, series] : {std::pair<unsigned, const char*>{0x2800, "23.11"},
+                                         {0x2900, "24.05"},
+                                         {0x2a00, "24.11"},
+                                         {0x2c00, "25.11"},
+                                         {0x2d00, "26.05"},
+                                         {0x2d05, "26.05"},
+                                         {0x2700, ""},
+                                         {0, ""},
+                                         {0xffff, ""},
+                                         {0xffffffff, ""}})
+        EXPECT_EQ(series_of_protocol(number), series) << number;
+    EXPECT_EQ(step_between(series_of_protocol(0x2a00), "25.11.2"), ReleaseStep::upgrade);
+}
+
 }  // namespace
 }  // namespace sf::deploy
