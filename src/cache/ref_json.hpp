@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// References as JSON, for the .cpp files of this room that write them. Pure, any thread.
+// References as JSON, for the .cpp files that write them. Pure, any thread.
 #pragma once
 
 #include <map>

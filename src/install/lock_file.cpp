@@ -4,6 +4,7 @@
 #include "base/json_reader.hpp"
 #include "base/text.hpp"
 #include "cache/layout.hpp"
+#include "cache/ref_json.hpp"
 #include "model/names.hpp"
 
 namespace sf::install {
@@ -46,17 +47,6 @@ Status check(const LockFile& lock) {
     return {};
 }
 
-Json json_of(const cache::Ref& ref) { return {{"sha256", ref.sha256.hex()}, {"size", ref.size}}; }
-
-Result<cache::Ref> ref_from(const Json& json, const char* what) {
-    base::JsonReader reader(json, what);
-    cache::Ref ref;
-    reader.digest("sha256", ref.sha256);
-    reader.number("size", ref.size);
-    SF_CHECK(reader.status());
-    return ref;
-}
-
 }  // namespace
 
 std::vector<LockedPackage> locked_packages(const model::Bundle& bundle) {
@@ -72,7 +62,7 @@ Result<std::string> to_json(const LockFile& lock) {
     for (const LockedPackage& each : lock.packages)
         packages.push_back({{"name", each.name},
                             {"identity", each.identity.hex()},
-                            {"archive", json_of(each.archive)}});
+                            {"archive", cache::write(each.archive)}});
     Json json{{"schema", schema},
               {"repository", lock.repository},
               {"mirror", lock.mirror},
@@ -83,7 +73,7 @@ Result<std::string> to_json(const LockFile& lock) {
               {"toolchain", lock.build.toolchain},
               {"target", lock.build.target},
               {"identity", lock.build.identity.hex()},
-              {"manifest", json_of(lock.build.manifest)},
+              {"manifest", cache::write(lock.build.manifest)},
               {"packages", std::move(packages)}};
     if (!lock.cache.empty()) json["cache"] = lock.cache;
     SF_TRY(std::string text, base::canonical_json(json));
@@ -105,17 +95,13 @@ Result<LockFile> lock_from_json(std::string_view text) {
     reader.text("toolchain", lock.build.toolchain);
     reader.text("target", lock.build.target);
     reader.digest("identity", lock.build.identity);
-    if (const Json* manifest = reader.member("manifest")) {
-        SF_TRY(lock.build.manifest, ref_from(*manifest, "the manifest of a lock file"));
-    }
+    cache::read(reader, "manifest", lock.build.manifest);
     reader.each("packages", [&](const Json& item) -> Status {
         base::JsonReader each(item, "a package of a lock file");
         LockedPackage package;
         each.text("name", package.name);
         each.digest("identity", package.identity);
-        if (const Json* archive = each.member("archive")) {
-            SF_TRY(package.archive, ref_from(*archive, "the archive of a package"));
-        }
+        cache::read(each, "archive", package.archive);
         SF_CHECK(each.status());
         lock.packages.push_back(std::move(package));
         return {};

@@ -13,7 +13,6 @@
 namespace sf::tree {
 
 namespace fs = std::filesystem;
-using base::Code;
 using base::Result;
 using base::Status;
 
@@ -27,13 +26,7 @@ public:
     }
 
     Result<CollectPlan> run() {
-        if (!x_contents.unreadable.empty())
-            return base::fail_hint(
-                Code::refused,
-                fmt::format("{} cannot be read, so nobody knows what it needs: {}",
-                            x_contents.unreadable.front().path,
-                            x_contents.unreadable.front().error.text()),
-                "slurm-factory fsck shows what is damaged, and with --set-aside moves it away");
+        SF_CHECK(check_all_readable(x_contents));
         SF_TRY(x_leases, read_leases(x_prefix));
         choose_generations();
         // What a process uses brings its whole generation: it may load the rest any time.

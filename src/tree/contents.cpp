@@ -195,6 +195,16 @@ Result<Contents> read_contents(const fs::path& prefix) {
     return base::during(Reader(prefix).run(), "looking at " + shown(prefix));
 }
 
+base::Status check_all_readable(const Contents& contents) {
+    if (contents.unreadable.empty()) return {};
+    const Unreadable& first = contents.unreadable.front();
+    return base::fail_hint(
+        Code::refused,
+        fmt::format("{} cannot be read, so nobody knows what it needs: {}", first.path,
+                    first.error.text()),
+        "slurm-factory fsck shows what is damaged, and with --set-aside moves it away");
+}
+
 std::set<std::string> packages_of(const model::Bundle& bundle) {
     std::set<std::string> names;
     for (const model::Package& package : bundle.packages) names.insert(package.store_name());

@@ -49,6 +49,9 @@ struct Contents {
 // Code::absent: there is no such folder, or nothing was installed there.
 [[nodiscard]] base::Result<Contents> read_contents(const std::filesystem::path& prefix);
 
+// Before anything is removed: what cannot be read may need it. Code::refused.
+[[nodiscard]] base::Status check_all_readable(const Contents& contents);
+
 // Names of packages that a bundle brings.
 [[nodiscard]] std::set<std::string> packages_of(const model::Bundle& bundle);
 

@@ -29,13 +29,7 @@ public:
     }
 
     Result<UninstallPlan> run() {
-        if (!x_contents.unreadable.empty())
-            return fail_hint(
-                Code::refused,
-                fmt::format("{} cannot be read, so nobody knows what it needs: {}",
-                            x_contents.unreadable.front().path,
-                            x_contents.unreadable.front().error.text()),
-                "slurm-factory fsck shows what is damaged, and with --set-aside moves it away");
+        SF_CHECK(check_all_readable(x_contents));
         SF_CHECK(choose());
         SF_CHECK(check_not_current());
         SF_CHECK(check_leases());

@@ -173,11 +173,16 @@ TEST_F(Install, what_was_exchanged_stays_for_a_while) {
 
     const fs::path stages = prefix() / ".sf-stage";
     const std::vector<std::string> names = base::list_dir(stages).value();
-    for (const std::string& name : names) {
-        if (!name.starts_with("old-")) continue;
-        fs::last_write_time(stages / name,
-                            fs::file_time_type::clock::now() - std::chrono::minutes(2));
-    }
+    const auto as_if_made = [&](std::chrono::seconds from_now) {
+        for (const std::string& name : names) {
+            if (!name.starts_with("old-")) continue;
+            fs::last_write_time(stages / name, fs::file_time_type::clock::now() + from_now);
+        }
+    };
+    as_if_made(std::chrono::seconds(30));  // by a file server whose clock is ahead
+    ASSERT_TRUE(install(rebuilt, prefix()));
+    EXPECT_EQ(base::list_dir(stages).value().size(), names.size());
+    as_if_made(-std::chrono::minutes(2));
     ASSERT_TRUE(install(rebuilt, prefix()));
     EXPECT_EQ(base::list_dir(stages).value(), std::vector<std::string>{"lock"});
 }

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/text.hpp"
-#include "unit/install/bundle_maker.hpp"
+#include "unit/install/generation_maker.hpp"
 
 namespace sf::install {
 namespace {
@@ -15,25 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class Rollback : public BundleTest {
-protected:
-    // Installs and keeps a generation; its number.
-    std::uint64_t keep(const fs::path& bundle, std::int64_t made = 1'790'000'000) {
-        InstallOptions options;
-        options.record = tree::NewGeneration{{{"cache", "https://cache.example.org"}}, made};
-        const auto report = install(bundle, prefix(), options);
-        EXPECT_TRUE(report) << report.error().text();
-        return report ? report->generation : 0;
-    }
-    base::Result<InstallReport> back(std::uint64_t number, const InstallOptions& options = {}) {
-        return tree::return_to_generation(prefix(), number, options);
-    }
-    [[nodiscard]] std::uint64_t current() const {
-        const auto generation = tree::current_generation(prefix()).value();
-        return generation ? generation->number : 0;
-    }
-    [[nodiscard]] std::string srun() const { return read(prefix() / "view/bin/srun"); }
-};
+using Rollback = GenerationTest;
 
 TEST_F(Rollback, ToAnotherVersionAndForthAgain) {
     EXPECT_EQ(keep(make("25.11.1", "1", {}, "one")), 1U);
