@@ -17,6 +17,8 @@
 #   --misc-cache DIR    what this Spack has computed from these recipes before (config:misc_cache): saves minutes
 #   --program FILE      slurm-factory, for the cases "environment" and "repository"
 #   CASE                all of them, if none is named:
+#     possible          what our list of builtin's packages names, and every edge that was published, this Spack's own
+#                       recipes let Slurm depend on
 #     listing           two mirrors, their keys, `spack install slurm@SERIES target=x86_64_v3`; from the folder; a job
 #     relocated         the same through nginx, to a tree of other names, without a word of --cache-only; a job
 #     hash              by hash: from the folder to a tree of other names, through nginx to one of the usual names
@@ -42,7 +44,7 @@ while [ $# -gt 0 ]; do
     shift
     case $option in
         --*) [ $# -gt 0 ] || usage ;;
-        listing | relocated | hash | repository | absent | environment | refused) cases="$cases $option" && continue ;;
+        possible | listing | relocated | hash | repository | absent | environment | refused) cases="$cases $option" && continue ;;
         *) usage ;;
     esac
     case $option in
@@ -61,7 +63,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 for needed in "$spack_tree" "$recipes" "$cache" "$key_file"; do [ -n "$needed" ] || usage; done
-cases=${cases:-listing relocated hash repository absent environment refused}
+cases=${cases:-possible listing relocated hash repository absent environment refused}
 
 cd "$(dirname "$0")/.."
 test_name=spack-interop
@@ -211,6 +213,45 @@ jobs() {
     cluster_start "$1" "$2"
     cluster_jobs "$tree"
     cluster_stop
+}
+
+# A Slurm with an edge to anything else the solver passes over (docs/spack-interop.md, 3.i).
+case_possible() {
+    new_home possible
+    expect 0 spack dependencies --transitive --deptype link,run slurm
+    LC_ALL=C sort -u "$work/out" >"$work/allowed"
+    for known in munge openssl; do
+        grep -qx "$known" "$work/allowed" || fail "this is no list of what Slurm may depend on: $(head -n 3 "$work/allowed")"
+    done
+    # Nor is it one of all there is.
+    if grep -qx freeipmi "$work/allowed"; then fail 'freeipmi is possible: it need be kept private no more'; fi
+    sed -n '/^constexpr std::array build_systems{$/,/^};$/p' src/cache/spack_builtin.cpp |
+        grep -o 'Row{"[^"]*"' | cut -d '"' -f 2 | LC_ALL=C sort -u >"$work/listed"
+    list_edges >"$work/named"
+    LC_ALL=C sort -u "$work/named" >"$work/edges"
+    for list in listed edges; do
+        grep -qx munge "$work/$list" || fail "munge is not in the list of what is $list: $(head -n 3 "$work/$list")"
+        grep -vx slurm "$work/$list" | LC_ALL=C comm -23 - "$work/allowed" >"$work/impossible"
+        [ ! -s "$work/impossible" ] ||
+            fail "Spack $release knows no Slurm that depends on these ($list): $(tr '\n' ' ' <"$work/impossible")"
+    done
+    say "$(wc -l <"$work/listed") packages are listed, $(wc -l <"$work/edges") were published; each of them is possible"
+    end_home
+}
+# The names of all nodes that Spack has to take for builtin's, and of what they depend on. Slurm's have no others.
+list_edges() {
+    for mirror in "$deps_mirror" "$main_mirror"; do
+        for manifest in "$cache/$mirror"/v3/manifests/spec/*/*.spec.manifest.json; do
+            spec_of "$mirror" "$manifest" >"$work/spec"
+            [ -s "$work/spec" ] || fail "$manifest names no spec"
+            jq -r '.spec.nodes | if .[0].name == "slurm" then . else map(select(.namespace == "builtin")) end |
+                .[] | .name, (.dependencies // [])[].name' "$work/spec"
+        done
+    done
+}
+spec_of() {  # spec_of MIRROR MANIFEST
+    digest=$(signed_of "$2" | jq -r '.data[] | select(.mediaType == "application/vnd.spack.spec.v5+json").checksum')
+    gzip -dc "$(blob "$cache/$1" "$digest")"
 }
 
 case_listing() {
