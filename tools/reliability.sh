@@ -38,7 +38,7 @@ suite() {
     fi
     {
         echo "$name: $what, $took s"
-        grep -E '^[A-G][0-9][A-Za-z0-9 ,]*: |^[a-z]+ makes [0-9]+ |^[a-z]+: [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
+        grep -E '^[A-GL][0-9][A-Za-z0-9 ,]*: |^[a-z]+ makes [0-9]+ |^[a-z]+: [0-9]+ faults|NOT RUN: ' "$out/$name.log" |
             sed 's/^/  /'
     } >>"$out/summary"
 }
@@ -51,7 +51,9 @@ suite A1 $suites --gtest_filter='*.A1*'
 suite A2 $suites --gtest_filter='*.A2*'
 suite A3 $suites --gtest_filter='*.A3*'
 suite B1 $suites --gtest_filter='*.B1*'
+suite C1 $suites --gtest_filter='*.C1*'
 suite C2 $suites --gtest_filter='*.C2*'
+suite C3 $suites --gtest_filter='*.C3*'
 suite D2 $suites --gtest_filter='*.D2*'
 suite D3 $suites --gtest_filter='*.D3*'
 suite D4 $suites --gtest_filter='*.D4*'
@@ -59,11 +61,13 @@ suite E2 $suites --gtest_filter='*.E2*'
 suite E3 $suites --gtest_filter='*.E3*'
 suite F1 $suites --gtest_filter='*.F1*'
 suite F2 $suites --gtest_filter='*.F2*'
-suite F3 $suites --gtest_filter='*.F3An*'
+suite F3 $suites --gtest_filter='*.F3A*'
 suite F4 $suites --gtest_filter='*.F4*'
 suite F5 $suites --gtest_filter='*.F5*'
+suite G1 $suites --gtest_filter='*.G1*'
 suite G2 $suites --gtest_filter='*.G2*'
 suite G3 $suites --gtest_filter='*.G3*'
+suite L1 $suites --gtest_filter='*.L1*'
 # at_every_call FILTER: each operation at every system call, shared out among as many processes as there are CPUs.
 # shellcheck disable=SC2317  # suite calls it
 at_every_call() {

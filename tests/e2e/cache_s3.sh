@@ -3,12 +3,15 @@
 # shellcheck disable=SC2154  # variables of machine.sh
 # How a cache in a bucket is kept, on a real S3 server (Ceph's RGW): copied there from a folder and back, verified, signed
 # afresh, its index made anew, pruned, mended; each by the name that the bucket has here. One file for a machine
-# without a network is made of it.
+# without a network is made of it. Many publishers write to one place at once, and some of them are killed.
+#
+#   cache_s3.sh PUBLISHER     PUBLISHER: small_publisher, as the build of the tests makes it
 test_name=e2e.cache_s3
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/ceph.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
+publisher=$1
 version='' key=''
 # shellcheck source=/dev/null
 . "$facts"
@@ -94,4 +97,54 @@ expect 0 client --json cache verify "$work/copy" --deep
 [ "$(told mirror_verified | jq -c 'map(.defects, .unnamed) | unique')" = '[0]' ] || fail "$(told mirror_verified)"
 expect 0 client bundle create --offline "slurm@$version" --toolchain "$toolchain" --cache bucket -o "$work/slurm.tar"
 expect 0 client bundle verify "$work/slurm.tar"
+
+say '== many publishers at once'
+# Each with a home and a version of its own; every third is killed on its way, if it has not ended by then.
+small=$work/small
+many=s3://slurm/many
+last=$((100 + ${SF_E2E_PUBLISHERS:-6}))
+expect 0 "$publisher" make "$small"
+expect 0 client key import "$small/release.asc"
+expect 0 client key trust "$(cat "$small/fingerprint")"
+expect 0 client cache add many "$many" --key "$(cat "$small/fingerprint")"
+publish_small() {  # publish_small NUMBER SECONDS: killed after so many
+    in_s3 timeout --signal=KILL "$2" "$publisher" publish "$small" "$small/machine-$1" "25.11.$1" "$many"
+}
+are_named() {  # are_named NUMBER...: asked for what is not there, the program says what is
+    expect 1 client install slurm@25.11.999999 --toolchain bookworm --cache many --prefix "$work/never" --dry-run
+    for number; do expect_said "there is: (.* )?25[.]11[.]$number(,|\$)"; done
+}
+begin=$(now_ms)
+started='' living='' dead=''
+for number in $(seq 101 "$last"); do
+    patience=600
+    [ $((number % 3)) != 0 ] || patience=0.$((number % 7 + 2))
+    publish_small "$number" "$patience" >"$small/$number.log" 2>&1 &
+    keep_pid $!
+    started="$started $!:$number"
+done
+for each in $started; do
+    number=${each#*:} code=0
+    wait "${each%:*}" || code=$?
+    case $code in
+        0) living="$living $number" ;;
+        137) dead="$dead $number" ;;
+        *)
+            cat "$small/$number.log"
+            fail "the publisher of 25.11.$number exits with $code"
+            ;;
+    esac
+done
+say "published at once after $(($(now_ms) - begin)) ms:$living; killed:${dead:- none}"
+# shellcheck disable=SC2086  # words
+are_named $living
+for number in $dead; do expect 0 publish_small "$number" 600; done
+# shellcheck disable=SC2046  # words
+are_named $(seq 101 "$last")
+expect 0 client --json cache verify many --deep
+[ "$(told mirror_verified | jq -c 'map(.defects) | unique')" = '[0]' ] || fail "$(told mirror_verified)"
+for number in 101 "$last"; do
+    expect 0 client install "slurm@25.11.$number" --toolchain bookworm --cache many --prefix "$work/small-prefix"
+    grep -q "^srun 25.11.$number" "$work/small-prefix/view/bin/srun" || fail "25.11.$number is not what was published"
+done
 machine_stop

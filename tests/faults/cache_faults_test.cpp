@@ -2,10 +2,10 @@
 // What publishes, installs, goes back and takes away, killed at every system call it makes, and
 // with every call that touches files failing once: the cache and the prefix are as before or as
 // after, nothing is ever between, and the same command once more brings them to what it should be.
-// So is what a client, or a publisher, remembers of a cache: it never goes back. Quick: it is
-// killed at every tenth call or so, every twentieth or so fails with one of nine errors in turn;
-// SF_ROUNDS=all: every call, with each of the nine. SF_SHARD=2/4: the second of four processes that
-// share them.
+// So is what a client, or a publisher, remembers of a cache: it never goes back; and so is whom a
+// client trusts, while it learns that a key is revoked. Quick: it is killed at every tenth call or
+// so, every twentieth or so fails with one of nine errors in turn; SF_ROUNDS=all: every call, with
+// each of the nine. SF_SHARD=2/4: the second of four processes that share them.
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
 
@@ -20,6 +20,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cache/snapshot.hpp"
+#include "revoked_key.hpp"
 #include "small_cache.hpp"
 #include "syscall_tracer.hpp"
 #include "trust/revocation_list.hpp"
@@ -98,6 +99,10 @@ protected:
         must(cache.heed());
         must(cache.take_back(2));
         keep("taken back");
+        // The key is revoked: a client that trusts it has the file that says so.
+        take("published");
+        must(RevokedKey(run()).prepare());
+        keep("revoked");
     }
     static void TearDownTestSuite() {
         delete x_home;
@@ -184,6 +189,12 @@ protected:
                     AnyOf("srun 25.11.11", "srun 25.11.21"));
     }
 
+    // The key is trusted still, or known to be revoked; nobody else is, and it is not forgotten.
+    static void trust_is_sound() {
+        const auto known = RevokedKey(run()).is_known();
+        ASSERT_TRUE(known) << known.error().text();
+    }
+
     // What is remembered of caches and lists, by the file's name: its number. All of it is whole.
     using Memory = std::map<std::string, std::uint64_t>;
     static Memory memory(const std::string& what) {
@@ -252,7 +263,7 @@ protected:
         return "the path " + path.native();
     }
 
-    enum class About { prefix, cache, rest, collected, memory };
+    enum class About { prefix, cache, rest, collected, memory, trust };
     // Does `what` from the state `from` with each fault; then once more without.
     void with_faults(const std::string& what, const std::string& from, About about,
                      const std::vector<Fault>& faults) {
@@ -274,6 +285,7 @@ protected:
             if (about == About::cache) cache_is_sound();
             if (about == About::rest) rest_is_sound(x_kept, x_new);
             if (about == About::collected) rest_is_sound(x_collected, x_three);
+            if (about == About::trust) trust_is_sound();
             if (HasFatalFailure()) return;
             memory_is_sound(memory(what), before, after);
             if (HasFailure()) return;
@@ -330,6 +342,10 @@ protected:
             for (const auto& [name, serial] : memory(what)) {
                 ASSERT_TRUE(name.find(".revocations.") == std::string::npos || serial == 2) << name;
             }
+        } else if (what == "import") {
+            const auto known = RevokedKey(run()).is_known();
+            ASSERT_TRUE(known) << known.error().text();
+            ASSERT_TRUE(*known) << "the key still counts";
         } else {
             const SmallCache cache(run());
             fs::remove_all(run() / "newest");
@@ -420,6 +436,8 @@ TEST_F(CacheFaults, PublishKilledAtAnyCall) { kill_at_calls("publish", "old", Ab
 TEST_F(CacheFaults, PublishWithAnyCallFailing) { fail_calls("publish", "old", About::cache, 40); }
 TEST_F(CacheFaults, HeedKilledAtAnyCall) { kill_at_calls("heed", "taken back", About::memory, 10); }
 TEST_F(CacheFaults, HeedWithAnyCallFailing) { fail_calls("heed", "taken back", About::memory, 10); }
+TEST_F(CacheFaults, ImportKilledAtAnyCall) { kill_at_calls("import", "revoked", About::trust, 20); }
+TEST_F(CacheFaults, ImportWithAnyCallFailing) { fail_calls("import", "revoked", About::trust, 20); }
 
 // The process that a fault meets.
 int act(const std::string& what, const fs::path& folder) {
@@ -433,6 +451,7 @@ int act(const std::string& what, const fs::path& folder) {
     if (what == "uninstall") done = cache.uninstall(old_version);
     if (what == "gc") done = cache.collect();
     if (what == "heed") done = cache.heed();
+    if (what == "import") done = RevokedKey(folder).learn();
     ::prctl(PR_SET_NAME, not_counted_name);
     if (!done) fmt::print("{}\n", done.error().text());
     return done ? 0 : 1;

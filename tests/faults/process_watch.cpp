@@ -50,7 +50,8 @@ void write_to(pid_t thread, std::uint64_t address, const T& value) {
 
 class Watcher {
 public:
-    Watcher(pid_t child, std::int64_t later) : x_child(child), x_later(later) {}
+    Watcher(pid_t child, const Watch& what)
+        : x_child(child), x_later(what.later), x_after(what.after) {}
 
     Watched run() {
         int status = 0;
@@ -154,22 +155,22 @@ private:
         } else if (call.number == SYS_gettimeofday && call.arguments[0] != 0) {
             shift_at<timeval>(thread, call.arguments[0]);
         } else if (call.number == SYS_time) {
+            if (!has_jumped()) return;
             if (call.arguments[0] != 0)
                 write_to(thread, call.arguments[0], std::int64_t{result + x_later});
             user_regs_struct registers{};
             check(::ptrace(PTRACE_GETREGS, thread, 0, &registers), "PTRACE_GETREGS");
             registers.rax += static_cast<unsigned long long>(x_later);
             check(::ptrace(PTRACE_SETREGS, thread, 0, &registers), "PTRACE_SETREGS");
-            ++x_seen.clocks;
         }
     }
+    bool has_jumped() { return ++x_seen.clocks > x_after; }
     template <class T>
     void shift_at(pid_t thread, std::uint64_t address) {
         T value{};
-        if (!read_from(thread, address, value)) return;
+        if (!has_jumped() || !read_from(thread, address, value)) return;
         value.tv_sec += x_later;
         write_to(thread, address, value);
-        ++x_seen.clocks;
     }
 
     // libc reads the time without a system call, in a page of the kernel's that the new program's
@@ -195,6 +196,7 @@ private:
 
     pid_t x_child;
     std::int64_t x_later;
+    std::uint64_t x_after;
     Watched x_seen;
     std::set<pid_t> x_threads;
     std::map<pid_t, Call> x_entered;
@@ -227,7 +229,7 @@ Watched watch(const Watch& what) {
         ::execve(arguments[0], arguments.data(), environment.data());
         ::_exit(127);
     }
-    Watched seen = Watcher(child, what.later).run();
+    Watched seen = Watcher(child, what).run();
     seen.said = base::read_file(what.output).value_or("");
     return seen;
 }

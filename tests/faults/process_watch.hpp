@@ -19,6 +19,7 @@ struct Watch {
     std::vector<std::string> environment;  // "HOME=/x"; all of it
     std::filesystem::path output;          // a file for what it says
     std::int64_t later = 0;                // seconds
+    std::uint64_t after = 0;               // how many times they are told the true time first
     bool without_network = false;          // in a network of its own with nothing in it; needs root
 };
 
@@ -27,7 +28,7 @@ struct Watched {
     int exit = -1;      // -1: it was killed
     std::string said;
     std::uint64_t processes = 0;  // threads are not counted
-    std::uint64_t clocks = 0;     // times that somebody was told another time
+    std::uint64_t clocks = 0;     // times that somebody asked for the time, if it is another one
     std::set<std::string> calls;  // "socket 2", "connect /run/x", "io_uring"
 };
 

@@ -90,6 +90,12 @@ Status SmallCache::copy_keys(const std::filesystem::path& publisher) const {
 }
 
 Status SmallCache::publish(const std::string& version, const std::function<void()>& ready) const {
+    cache::FileBackend place(cache());
+    return publish_to(place, version, ready);
+}
+
+Status SmallCache::publish_to(cache::Backend& place, const std::string& version,
+                              const std::function<void()>& ready) const {
     SF_TRY(const base::TempDir packages, base::TempDir::create(x_folder, "packages-"));
     const auto built = make_slurm(packages.path(), version);
     ready();
@@ -120,7 +126,6 @@ Status SmallCache::publish(const std::string& version, const std::function<void(
     push.primary = from.key.text();
     push.memory = x_publisher / "publisher";
     push.now = std::time(nullptr);
-    cache::FileBackend place(cache());
     cache::SubBackend dependencies(place, deps_mirror);
     cache::SubBackend main(place, main_mirror);
     Quiet reporter;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cache/backend.hpp"
 
 namespace sf::test {
 
@@ -31,6 +32,10 @@ public:
     // `ready` is called when the packages to be published are there.
     [[nodiscard]] base::Status publish(
         const std::string& version, const std::function<void()>& ready = [] {}) const;
+    // The same into another place than cache().
+    [[nodiscard]] base::Status publish_to(
+        cache::Backend& place, const std::string& version,
+        const std::function<void()>& ready = [] {}) const;
     // `memory`: the folder of what the client remembers, by name below this one.
     [[nodiscard]] base::Status install(const std::string& version,
                                        const std::filesystem::path& prefix,

@@ -67,6 +67,10 @@ const std::map<std::uint64_t, FileCall>& file_calls() {
         {SYS_readlink, {"readlink", 0}},
         {SYS_readlinkat, {"readlinkat", 1}},
         {SYS_copy_file_range, {"copy_file_range"}},
+        {SYS_flock, {"flock"}},
+        {SYS_chmod, {"chmod", 0}},
+        {SYS_statfs, {"statfs", 0}},
+        {SYS_utimensat, {"utimensat"}},  // by its descriptor: futimens
     };
     return calls;
 }

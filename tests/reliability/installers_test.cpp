@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/text.hpp"
 #include "reliability/soundness.hpp"
@@ -135,6 +136,7 @@ protected:
             ++x_ended;
             if (each.words[0] == "install") {
                 EXPECT_EQ(said.code, 0) << said.text();
+                x_unpacked += unpacked(said.out);
                 // Ended well is done (INV9).
                 if (!mix.removers && said.code == 0) {
                     EXPECT_TRUE(Soundness::has(prefix, each.words[1].substr(6))) << said.text();
@@ -152,6 +154,10 @@ protected:
         const double took = duration<double>(steady_clock::now() - begin).count();
         x_slowest = std::max(x_slowest, took / spread);
         EXPECT_LT(took, std::max(3 * spread, 60.0)) << "slower than one after the other";
+        // Slurm and the two that it needs, by whoever came first.
+        if (mix.one_version && !mix.removers && mix.killed == 0) {
+            EXPECT_EQ(std::exchange(x_unpacked, {}), 3U) << "packages unpacked";
+        }
         x_polls += reader.polls;
         x_misses += reader.misses;
         EXPECT_EQ(reader.relapses, 0U);
@@ -162,6 +168,14 @@ protected:
         x_sound->check_next(prefix, mix.one_version ? "25.11.3" : a_version(random));
         canary.check();
         fs::remove_all(x_site->at("around"));
+    }
+
+    // How many packages it put in place, by its own words: "...: 3 packages installed, 0 kept".
+    static std::uint64_t unpacked(const std::string& out) {
+        const std::size_t end = out.find(" packages installed, ");
+        if (end == std::string::npos) return 0;
+        const std::size_t begin = out.rfind(' ', end - 1) + 1;
+        return std::stoull(out.substr(begin, end - begin));
     }
 
     // Seconds that one installation takes alone.
@@ -216,6 +230,7 @@ protected:
     static Soundness* x_sound;
     std::map<std::string, int> x_why;
     std::uint64_t x_ended = 0, x_killed = 0, x_refused = 0, x_polls = 0, x_misses = 0;
+    std::uint64_t x_unpacked = 0;
     double x_slowest = 0;
 };
 Site* Installers::x_site = nullptr;

@@ -2,6 +2,7 @@
 // D4, E2 and E3 of the threat model: an installation is told to stop, finds no room on the disk, or
 // no memory. It ends soon, says so, leaves no process behind, and what is installed is whole.
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "reliability/small_disk.hpp"
@@ -151,6 +152,57 @@ TEST_F(Interruptions, E3LittleMemory) {
     EXPECT_GT(said_so + died, 0U);
     say("E3", fmt::format("{} installed, {} failed with a message, {} died; all whole", installed,
                           said_so, died));
+}
+
+// By failing_malloc.cpp: one allocation fails, or in every other round it and each one after it.
+TEST_F(Interruptions, E3NthAllocationFails) {
+    const std::uint64_t turns = rounds(8, 200);
+    Random random =
+        begin_suite("E3 allocations", fmt::format("{} failures", turns), x_site.folder());
+    const fs::path prefix = x_site.at("prefix");
+    const fs::path counted = x_site.at("allocations");
+    const auto install = [&](std::uint64_t at, bool all) {
+        std::vector<std::string> argv{program()};
+        const Words words = x_site.install("25.11.1", prefix);
+        argv.insert(argv.end(), words.begin(), words.end());
+        return x_site
+            .start_program(std::move(argv),
+                           {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"},
+                            {"HOME", x_site.at("home").native()},
+                            {"SLURM_FACTORY_CACHE_DIR", x_site.at("client").native()},
+                            {"LD_PRELOAD", SF_FAILING_MALLOC},
+                            {"SF_FAIL_AT", std::to_string(at)},
+                            {"SF_FAIL_ALL", all ? "1" : "0"},
+                            {"SF_ALLOCATIONS", counted.native()}})
+            .wait();
+    };
+    const Said whole = install(0, false);
+    ASSERT_EQ(whole.code, 0) << whole.text();
+    const std::uint64_t count =
+        std::strtoull(base::read_file(counted).value_or("").c_str(), nullptr, 10);
+    ASSERT_GT(count, 1000U) << "its allocations are not seen";
+    fs::remove_all(prefix);
+    std::uint64_t said_so = 0, died = 0, installed = 0;
+    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+        const std::uint64_t share = count / turns;
+        const Said said = install(1 + i * share + below(random, share), i % 2 == 1);
+        SCOPED_TRACE(said.text());
+        ASSERT_FALSE(said.hung);
+        if (said.code == 0)
+            ++installed;
+        else
+            ++(said.signal == 0 ? said_so : died);
+        if (said.code == 0) x_sound.check_has(prefix, "25.11.1", true);
+        x_sound.check(prefix);
+        if (i % 3 == 0) continue;  // the next one finds what this one left
+        x_sound.check_next(prefix, "25.11.1");
+        fs::remove_all(prefix);
+    }
+    EXPECT_GT(said_so + died, 0U);
+    say("E3 allocations",
+        fmt::format(
+            "of {}; {} installed all the same, {} failed with a message, {} died; all whole", count,
+            installed, said_so, died));
 }
 
 }  // namespace

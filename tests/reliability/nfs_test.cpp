@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// F5 of the threat model: a prefix on NFS, as nfs_shim shows it to one host or to two. Answers get
-// lost, so that what was done is said to have failed; there are no locks; what was written turns
-// out to be lost when it is closed or synced; files are stale; hosts see each other's work late.
-// Whoever ends well has done it; who does not, says why, has damaged nothing, and does it next
-// time.
+// F5 of the threat model: a prefix, or a cache, on NFS, as nfs_shim shows it to one host or to two.
+// Answers get lost, so that what was done is said to have failed; there are no locks; what was
+// written turns out to be lost when it is closed or synced; files are stale; hosts see each other's
+// work late. Whoever ends well has done it; who does not, says why, has damaged nothing, and does
+// it next time.
 #include <sys/mount.h>
 
 #include <csignal>
@@ -15,6 +15,7 @@
 
 #include "base/text.hpp"
 #include "reliability/nfs_mount.hpp"
+#include "reliability/publications.hpp"
 #include "reliability/soundness.hpp"
 #include "tree/in_use.hpp"
 
@@ -183,6 +184,42 @@ protected:
     static std::uint64_t processes(const Mix& mix) {
         if (is_nightly()) return 24;
         return mix.removers ? 8 : 6;
+    }
+    // A whole publication, by a publisher with a home of its own, into a cache on a mount.
+    static Running publisher(const fs::path& cache, std::uint64_t number,
+                             const std::string& version) {
+        const fs::path machine = x_site->at("machines") / std::to_string(number);
+        if (!base::exists(machine)) {
+            EXPECT_TRUE(x_site->small().copy_keys(machine));
+        }
+        return x_site->start_program(
+            {SF_SMALL_PUBLISHER, "publish", x_site->small().folder().native(), machine.native(),
+             version, cache.native()},
+            base::current_environment());
+    }
+    // What is remembered of a cache is remembered by its path.
+    static std::string another_cache() {
+        static int number = 0;
+        return fmt::format("cache{}", ++number);
+    }
+    // On the server: all is whole, and `published` are there.
+    static void check_cache(const std::string& name, const std::set<std::string>& published) {
+        const std::string cache = (source() / name).native();
+        const Said verified = x_site->run({"cache", "verify", cache, "--deep"});
+        EXPECT_EQ(verified.code, 0) << verified.text();
+        const std::set<std::string> there =
+            what_is_there(x_site->run(ask_what_is_there(*x_site, cache)));
+        for (const std::string& version : published)
+            EXPECT_TRUE(there.contains(version)) << version << " is lost";
+    }
+    // One publication into a new cache; the fault, if any, ends with it.
+    static Said publish_under(const NfsMount& mount, const std::string& name,
+                              const std::string& words) {
+        mount.set(words);
+        Said said = publisher(mount.at() / name, 0, "25.11.2").wait();
+        mount.settle();
+        said.err += fmt::format("({} under {}: {})", name, words, mount.counts());
+        return said;
     }
     void two_hosts(const Mix& mix, const std::string& faults, std::uint64_t turns);
     void one_round(Random& random, const Mix& mix, const std::string& faults, double serial);
@@ -491,6 +528,99 @@ TEST_F(Nfs, F5WhoRunsFromThere) {
         EXPECT_GE(mount.count("stale.seen"), files);
     }
     ASSERT_EQ(::umount2(elsewhere.c_str(), MNT_DETACH), 0);
+}
+
+// A cache that publishers on two hosts write into at once, some of them killed. (What one host
+// believes of the other's files ends when it opens them, on NFS; not on the shim, so here nothing
+// is believed.)
+TEST_F(Nfs, F5Publishers) {
+    const std::uint64_t turns = rounds(1, 8);
+    const std::uint64_t count = is_nightly() ? 24 : 6;
+    Random random = begin_suite("F5 publishers",
+                                fmt::format("{} publishers on two hosts x {} rounds", count, turns),
+                                x_site->folder());
+    const NfsMount hosts[] = {{source(), host(0), 0}, {source(), host(1), 0}};
+    const Said alone = publisher(hosts[0].at() / another_cache(), 0, "25.11.2").wait();
+    ASSERT_EQ(alone.code, 0) << alone.text();
+    const double spread = alone.seconds * static_cast<double>(count);
+    std::uint64_t killed = 0;
+    for (std::uint64_t turn = 0; turn < turns && !HasFailure(); ++turn) {
+        SCOPED_TRACE(fmt::format("round {}", turn + 1));
+        const std::string name = another_cache();
+        struct One {
+            std::string version;
+            Running process;
+            double kill_after;  // seconds; 0: never
+        };
+        std::vector<One> all;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::string version = fmt::format("25.11.{}", 100 + i);
+            const double when = between(random, 0.001, spread / 2);
+            const bool dies = between(random, 0, 1) < 0.3 && i != 0;
+            all.push_back(
+                {version, publisher(hosts[i % 2].at() / name, i, version), dies ? when : 0});
+        }
+        std::vector<Victim> victims;
+        for (One& each : all) victims.push_back({&each.process, each.kill_after});
+        kill_each(std::move(victims));
+        std::set<std::string> published;
+        for (One& each : all) {
+            const Said said = each.process.wait(std::chrono::seconds(600));
+            SCOPED_TRACE(each.version + ": " + said.text());
+            EXPECT_FALSE(said.hung);
+            if (said.signal == SIGKILL) {
+                ++killed;
+                const Said again = publisher(hosts[0].at() / name, 0, each.version).wait();
+                EXPECT_EQ(again.code, 0) << again.text();
+            } else {
+                EXPECT_EQ(said.code, 0);
+            }
+            published.insert(each.version);
+        }
+        for (const NfsMount& each : hosts) each.settle();
+        check_cache(name, published);
+    }
+    say("F5 publishers", fmt::format("none lost; {} were killed and published again", killed));
+}
+
+// Each call of a publication whose answer may be lost, and each file of it that may turn out to be
+// lost itself, one at a time.
+TEST_F(Nfs, F5FaultsOfPublications) {
+    const std::uint64_t each = rounds(2, 100);
+    Random random = begin_suite("F5 publications", fmt::format("{} calls, {} files", each, each),
+                                x_site->folder());
+    const NfsMount mount(source(), host(0), 0);
+    std::uint64_t lost = 0, told = 0;
+    for (const std::string kind : {"lost", "late"}) {
+        const std::string first = another_cache();
+        const Said good = publish_under(mount, first, kind + "=0");
+        ASSERT_EQ(good.code, 0) << good.text();
+        for (const std::uint64_t number : some_of(random, mount.count(kind + ".seen"), each)) {
+            const std::string name = another_cache();
+            const Said said = publish_under(
+                mount, name, fmt::format("seed={} {}@{}", below(random, 1U << 30U), kind, number));
+            SCOPED_TRACE(said.text());
+            const bool is_told = mount.count("late.told") != 0;
+            lost += kind == "lost" ? mount.count("lost.done") : 0;
+            told += is_told ? 1 : 0;
+            EXPECT_EQ(said.code, kind == "late" && is_told ? 1 : 0);
+            if (said.code == 1) {
+                EXPECT_THAT(said.err,
+                            AnyOf(HasSubstr(std::strerror(EIO)), HasSubstr(std::strerror(ENOSPC)),
+                                  HasSubstr(std::strerror(EDQUOT))));
+            }
+            EXPECT_EQ(mount.count("late.waiting"), 0U) << "nobody has asked whether it is there";
+            const Said again = publish_under(mount, name, kind + "=0");
+            EXPECT_EQ(again.code, 0) << again.text();
+            check_cache(name, {"25.11.2"});
+            if (HasFailure()) return;
+        }
+    }
+    say("F5 publications", fmt::format("{} lost an answer, {} were told that a file is lost; the "
+                                       "next one made all of it whole",
+                                       lost, told));
+    EXPECT_GT(lost, 0U);
+    EXPECT_GT(told, 0U);
 }
 
 // Killed anywhere; the next one, on whichever host, goes on with what the dead have left.

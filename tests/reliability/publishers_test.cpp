@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// F2, F3 and D2 of the threat model: many publishers of one cache at once, some of them killed, and
-// clients that install meanwhile. Nothing that was published is lost, whoever dies; a client always
-// gets one consistent state. The publishers are this program (main.cpp), each with a home of its
-// own, as on machines of their own; the clients, and who looks the cache over, are the real
-// program.
+// F2, F3, F4 and D2 of the threat model: many publishers of one cache at once, some of them killed
+// or stopped, and clients that install meanwhile. Nothing that was published is lost, whoever dies;
+// a client always gets one consistent state. The publishers are this program (main.cpp), each with
+// a home of its own, as on machines of their own; the clients, and who looks the cache over, are
+// the real program.
 #include <atomic>
 #include <csignal>
 #include <mutex>
 #include <set>
 #include <thread>
 
-#include "base/text.hpp"
+#include "reliability/lock_holder.hpp"
+#include "reliability/publications.hpp"
 #include "reliability/soundness.hpp"
 
 namespace sf::test {
@@ -43,21 +44,8 @@ protected:
         EXPECT_EQ(said.code, 0) << said.text();
         return said.seconds;
     }
-    // What the signed index names: asked for what is not there, the program says what is.
-    std::set<std::string> named() {
-        Words words = x_site.install("25.11.999999", x_site.at("nowhere"));
-        words.insert(words.end(), {"--dry-run"});
-        const Said said = x_site.run(words);
-        const std::size_t list = said.err.find("there is: ");
-        EXPECT_NE(list, std::string::npos) << said.text();
-        std::set<std::string> found;
-        if (list == std::string::npos) return found;
-        const std::size_t begin = list + std::string("there is: ").size();
-        for (const std::string& each :
-             base::split(said.err.substr(begin, said.err.find('\n', begin) - begin), ','))
-            found.emplace(base::trim(each));
-        return found;
-    }
+    // What the signed index names.
+    std::set<std::string> named() { return what_is_there(x_site.run(ask_what_is_there(x_site))); }
 
     struct Turn {
         std::uint64_t publishers;
@@ -226,6 +214,86 @@ TEST_F(Publishers, D2KilledAtAnyTime) {
     everything_is_there();
     strikes.check();
     say("D2 publications", strikes.text());
+}
+
+// F4: wherever a publisher is stopped, nobody waits for it but for the moment in which it changes a
+// name. Going on, it finds what others have done meanwhile; dead, it is in nobody's way.
+TEST_F(Publishers, F4StoppedAndKilledPublishers) {
+    const std::uint64_t turns = rounds(3, 30);
+    Random random =
+        begin_suite("F4 publishers", fmt::format("{} stopped publishers", turns), x_site.folder());
+    const double serial = one_alone();
+    const double patience = 5 + 5 * serial;
+    const fs::path lock = x_site.cache() / ".sf-lock";
+    std::uint64_t waited = 0;
+    for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
+        const std::string first_version = fmt::format("25.11.{}", 100 + 2 * i);
+        const std::string second_version = fmt::format("25.11.{}", 101 + 2 * i);
+        Running first = publisher(1, first_version);
+        std::this_thread::sleep_for(duration<double>(between(random, 0.001, serial)));
+        first.signal(SIGSTOP);
+        Running second = publisher(2, second_version);
+        while (!second.ended() && second.seconds() < patience)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (!second.ended()) {
+            ++waited;
+            EXPECT_TRUE(is_held(lock)) << "what does it wait for?";
+        }
+        const bool dies = below(random, 2) == 0;
+        first.signal(dies ? SIGKILL : SIGCONT);
+        const Said one = first.wait();
+        const Said other = second.wait();
+        SCOPED_TRACE(fmt::format("{}: {}\nthen {}", i + 1, one.text(), other.text()));
+        EXPECT_FALSE(one.hung || other.hung);
+        EXPECT_EQ(other.code, 0);
+        x_published.insert(second_version);
+        std::set<std::string> died;
+        if (one.signal == SIGKILL) {
+            died.insert(first_version);
+        } else {
+            EXPECT_EQ(one.code, 0);
+            x_published.insert(first_version);
+        }
+        x_killed += died.size();
+        check_published(x_site, died);
+        const std::set<std::string> there = named();
+        for (const std::string& each : x_published) EXPECT_TRUE(there.contains(each)) << each;
+    }
+    everything_is_there();
+    say("F4 publishers", fmt::format("{} stopped, {} of them killed then; {} times the second one "
+                                     "waited for the lock of the cache",
+                                     turns, x_killed, waited));
+}
+
+// F4: who holds the lock of a cache and does nothing is awaited for a minute; then that is said,
+// and nothing was changed. Once the holder is gone nothing is in the way.
+TEST_F(Publishers, F4AHeldCache) {
+    static_cast<void>(begin_suite("F4 held cache", "1 holder", x_site.folder()));
+    const double serial = one_alone();
+    const fs::path snapshot = x_site.cache() / "bookworm/slurm/25.11/_sf/snapshot.json";
+    const std::string before = base::read_file(snapshot).value();
+    LockHolder holder(x_site, x_site.cache() / ".sf-lock");
+    Running one = publisher(1, "25.11.100");
+    std::this_thread::sleep_for(duration<double>(3 * serial));
+    EXPECT_FALSE(one.ended()) << "it did not wait";
+    EXPECT_EQ(base::read_file(snapshot).value(), before);
+    const bool gives_up = is_nightly();
+    if (!gives_up) holder.kill();
+    const Said said = one.wait();
+    if (gives_up) {
+        EXPECT_EQ(said.code, 1) << said.text();
+        EXPECT_NE(said.text().find("does a writer hang?"), std::string::npos) << said.text();
+        EXPECT_EQ(base::read_file(snapshot).value(), before);
+        holder.kill();
+        const Said again = publisher(1, "25.11.100").wait();
+        EXPECT_EQ(again.code, 0) << again.text();
+    } else {
+        EXPECT_EQ(said.code, 0) << said.text();
+    }
+    x_published.insert("25.11.100");
+    check_published(x_site, {});
+    everything_is_there();
+    say("F4 held cache", gives_up ? "given up after a minute" : "awaited");
 }
 
 }  // namespace

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // G2 and F3 of the threat model: the real program installs from a web server of which a third of
 // the answers fail, in every way that a server, a proxy or a network between has; or whose snapshot
-// is behind its packages. It succeeds, or says what happened; what is installed is whole.
+// is behind its packages. It succeeds, or says what happened; what is installed is whole. And of
+// G1: a server of two addresses, at one of which nobody answers.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <poll.h>
 #include <thread>
 
 #include "reliability/soundness.hpp"
@@ -24,7 +31,8 @@ enum class Mishap {
     reset_in_between,
     cut_short,
     other_bytes,
-    portal,  // a page of somebody else's, with status 200
+    spoilt_and_cut,  // what came is not what it should be, and the rest will be asked for
+    portal,          // a page of somebody else's, with status 200
     count
 };
 
@@ -60,6 +68,7 @@ public:
               serve(request, connection);
           }) {}
     [[nodiscard]] std::string url() const { return x_server.url(""); }
+    [[nodiscard]] int port() const { return x_server.port(); }
     // That object is served as it was before.
     void hold_back(const std::string& path, std::string bytes) { x_held[path] = std::move(bytes); }
     std::atomic<std::uint64_t> answers = 0;
@@ -130,6 +139,12 @@ private:
                 connection.send(head + other);
                 break;
             }
+            case Mishap::spoilt_and_cut: {
+                std::string part = body.substr(0, some);
+                if (!part.empty()) part[part.size() / 2] ^= 1;
+                connection.send(head + part);
+                break;
+            }
             default:
                 connection.send(answer("200 OK", "Content-Type: text/html\r\n",
                                        "<html>Please log in to this network</html>"));
@@ -198,6 +213,95 @@ TEST(UnreliableServer, G2AThirdOfTheAnswersFail) {
     EXPECT_GT(mishaps * 5, answers) << "the server is too good";
     say("G2", fmt::format("{} installed of {}, {} of {} answers failed{}", installed, done, mishaps,
                           answers, reasons));
+}
+
+// At this port of [::1] nobody answers, and nobody refuses: the queue of one who takes no
+// connection is full.
+class Silence {
+public:
+    explicit Silence(int port) : x_listener(socket()) {
+        x_address.sin6_family = AF_INET6;
+        x_address.sin6_addr = in6addr_loopback;
+        x_address.sin6_port = htons(static_cast<std::uint16_t>(port));
+        const int on = 1;
+        ::setsockopt(x_listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        x_is_there = ::bind(x_listener.get(), address(), sizeof x_address) == 0 &&
+                     ::listen(x_listener.get(), 0) == 0;
+        for (base::Fd& each : x_queue)
+            if (x_is_there) each = call();
+    }
+    // False: this machine has no such address.
+    [[nodiscard]] bool is_there() const { return x_is_there; }
+    // Whoever calls now hears nothing.
+    [[nodiscard]] bool is_silent() const {
+        constexpr int patience = 300;
+        const base::Fd caller = call();
+        pollfd waiting{caller.get(), POLLOUT, 0};
+        return ::poll(&waiting, 1, patience) == 0;
+    }
+
+private:
+    static base::Fd socket() {
+        return base::Fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    }
+    [[nodiscard]] const sockaddr* address() const {
+        return reinterpret_cast<const sockaddr*>(&x_address);
+    }
+    [[nodiscard]] base::Fd call() const {
+        base::Fd caller = socket();
+        ::connect(caller.get(), address(), sizeof x_address);
+        return caller;
+    }
+    base::Fd x_listener;
+    sockaddr_in6 x_address{};
+    std::array<base::Fd, 3> x_queue;
+    bool x_is_there = false;
+};
+
+// G1: the server's name has two addresses, and at that of IPv6 nobody answers, or nothing is heard
+// at all. The other one is taken, and soon.
+TEST(UnreliableServer, G1IPv6IsDead) {
+    Site site({"25.11.1"}, room_in_memory());
+    static_cast<void>(begin_suite("G1 IPv6", "2 servers", site.folder()));
+    const fs::path hosts = site.at("hosts");
+    ASSERT_TRUE(
+        base::write_file(hosts, "127.0.0.1 localhost\n::1 dual.example\n127.0.0.1 dual.example\n"));
+    const auto with_hosts = [&](const Words& words) {
+        Words all{"/usr/bin/unshare",
+                  "--mount",
+                  "/bin/sh",
+                  "-c",
+                  "mount --bind \"$0\" /etc/hosts && exec \"$@\"",
+                  hosts.native()};
+        all.insert(all.end(), words.begin(), words.end());
+        return site
+            .start_program(std::move(all),
+                           {{"PATH", "/usr/bin:/bin:/usr/sbin:/sbin"},
+                            {"HOME", site.at("home").native()},
+                            {"SLURM_FACTORY_CACHE_DIR", site.at("client").native()}})
+            .wait();
+    };
+    if (with_hosts({"/bin/true"}).code != 0) SF_NOT_RUN("private mounts need root");
+    Unreliable server(site.cache(), 1, 0);
+    const std::string url = fmt::format("http://dual.example:{}", server.port());
+    const auto install = [&](const char* name) {
+        Words words{program()};
+        const Words its = site.install("25.11.1", site.at(name), url);
+        words.insert(words.end(), its.begin(), its.end());
+        const Said said = with_hosts(words);
+        EXPECT_EQ(said.code, 0) << said.text();
+        EXPECT_EQ(Soundness::current(site.at(name)), "25.11.1");
+        EXPECT_LT(said.seconds, 20.0) << said.text();
+        return said.seconds;
+    };
+    const double refused = install("refused");
+    const Silence silence(server.port());
+    if (!silence.is_there()) SF_NOT_RUN("this machine has no IPv6");
+    ASSERT_TRUE(silence.is_silent());
+    const double silent = install("silent");
+    say("G1 IPv6", fmt::format("installed after {:.2f} s where it is refused, {:.2f} s where "
+                               "nothing is heard",
+                               refused, silent));
 }
 
 // F3: a CDN whose copy of the snapshot is old, with all packages there are: the old state, whole,

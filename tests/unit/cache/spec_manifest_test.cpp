@@ -169,6 +169,122 @@ TEST(SpecManifest, RefusesWhatIsNotOurs) {
     EXPECT_FALSE(to_json(manifest));
 }
 
+// A6 of the threat model: blobs that are missing, more or doubled, and digests by other rules. Each
+// text is well formed but for that, and is refused for the reason that it is refused for.
+class SpecManifestBlobs : public ::testing::Test {
+protected:
+    // The record of a kind of blob, as it stands in the text.
+    std::string record(std::string_view media_type) const {
+        const std::size_t at = x_text.find(fmt::format("\"mediaType\": \"{}\"", media_type));
+        EXPECT_NE(at, std::string::npos) << media_type;
+        const std::size_t begin = x_text.rfind("{\n", at);
+        return x_text.substr(begin, x_text.find("\n}", at) + 2 - begin);
+    }
+    std::string without(std::string_view media_type) const {
+        const std::string one = record(media_type);
+        const bool first = x_text.find("[\n" + one) != std::string::npos;
+        return changed(first ? one + ",\n" : ",\n" + one, "");
+    }
+    std::string with_behind(std::string_view media_type, const std::string& more) const {
+        const std::string one = record(media_type);
+        return changed(one, one + ",\n" + more);
+    }
+    // The first `from` only.
+    std::string changed(std::string_view from, std::string_view to) const {
+        return changed(x_text, from, to);
+    }
+    static std::string changed(std::string text, std::string_view from, std::string_view to) {
+        const std::size_t at = text.find(from);
+        EXPECT_NE(at, std::string::npos) << from;
+        return text.replace(at, from.size(), to);
+    }
+    std::string algorithm(const std::string& name) const {
+        return changed(R"("checksumAlgorithm": "sha256")",
+                       R"("checksumAlgorithm": ")" + name + '"');
+    }
+    std::string digest(const std::string& hex) const { return changed(x_digest, hex); }
+
+    std::string x_text = to_json(example()).value();
+    std::string x_digest = base::sha256("i").hex();
+};
+
+TEST_F(SpecManifestBlobs, A6) {
+    const std::string no_kind = "'' is no kind of blob";
+    const std::string other_text = "not in its one text form";
+    const std::string other_algorithm = "only sha256 counts";
+    const std::string no_digest = "64 lower-case hexadecimal digits";
+    const auto as = [&](std::string_view media_type) {
+        return changed(record(media::package), media::package, media_type);
+    };
+    const std::string dev = changed(record(media::dbg), media::dbg, media::dev);
+    const std::string bill = record("application/spdx+json");
+    std::string upper = x_digest;
+    for (char& c : upper) c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+    const std::string all =
+        x_text.substr(x_text.find("[\n"), x_text.find("\n]") - x_text.find("[\n"));
+    const struct {
+        const char* name;
+        std::string text;
+        std::string reason;
+    } vectors[] = {
+        {"no blobs", changed(all, "["), no_kind},
+        {"no archive of Spack's", without(media::spack_install), no_kind},
+        {"no spec", without(media::spack_spec), no_kind},
+        {"no package", without(media::package), no_kind},
+        {"no run archive", without(media::run), "has an impossible length"},
+        {"a size without its archive", without(media::dbg), other_text},
+        {"an archive without its size", changed(R"("dbg": {)", R"("doc": {)"), "lacks 'dbg'"},
+        {"one archive more", with_behind(media::run, dev), "lacks 'dev'"},
+        {"one kind more, before its place",
+         with_behind(media::spack_install, as(media::spack_index)), "not in its place"},
+        {"one kind more, before all of ours",
+         with_behind(media::spack_install, as("application/aaa+json")), other_text},
+        {"Spack's archive twice", with_behind(media::spack_install, record(media::spack_install)),
+         other_text},
+        {"two archives of Spack's",
+         with_behind(media::spack_install, changed(record(media::spack_install), x_digest,
+                                                   base::sha256("another").hex())),
+         other_text},
+        {"the spec twice", with_behind(media::spack_spec, record(media::spack_spec)), other_text},
+        {"the package twice", with_behind(media::package, record(media::package)), other_text},
+        {"the run archive twice", with_behind(media::run, record(media::run)), other_text},
+        {"a paper twice", with_behind("application/spdx+json", bill), "is there twice"},
+        {"two in each other's places",
+         changed(without(media::spack_spec), record(media::package),
+                 record(media::package) + ",\n" + record(media::spack_spec)),
+         other_text},
+        {"MD5", algorithm("md5"), other_algorithm},
+        {"SHA-1", algorithm("sha1"), other_algorithm},
+        {"SHA-512", algorithm("sha512"), other_algorithm},
+        {"a path for an algorithm", algorithm("../sha256"), other_algorithm},
+        {"no algorithm", algorithm(""), other_algorithm},
+        {"an algorithm in capitals", algorithm("SHA256"), other_algorithm},
+        {"a blank behind an algorithm", algorithm("sha256 "), other_algorithm},
+        {"a NUL behind an algorithm", algorithm(R"(sha256\u0000)"), other_algorithm},
+        {"an algorithm in other letters", algorithm(R"(sha\u003256)"), other_text},
+        {"no word of an algorithm", changed("\"checksumAlgorithm\": \"sha256\",\n", ""),
+         "lacks 'checksumAlgorithm'"},
+        {"63 digits", digest(x_digest.substr(1)), no_digest},
+        {"65 digits", digest(x_digest + "0"), no_digest},
+        {"capitals", digest(upper), no_digest},
+        {"no digits", digest(""), no_digest},
+        {"a letter that is no digit", digest("g" + x_digest.substr(1)), no_digest},
+        {"a path for a digest", digest("../" + x_digest.substr(3)), no_digest},
+        {"a blank before a digest", digest(" " + x_digest.substr(1)), no_digest},
+        {"0x before a digest", digest("0x" + x_digest.substr(2)), no_digest},
+        {"the algorithm before a digest", digest("sha256:" + x_digest.substr(7)), no_digest},
+        {"a digest in base64", digest("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="), no_digest},
+    };
+    for (const auto& vector : vectors) {
+        const auto read = spec_manifest_from_json(vector.text, key);
+        ASSERT_FALSE(read) << vector.name;
+        EXPECT_EQ(read.error().code, base::Code::corrupt) << vector.name;
+        EXPECT_THAT(read.error().text(), HasSubstr(vector.reason)) << vector.name;
+    }
+    EXPECT_GE(std::size(vectors), 25U);
+    EXPECT_TRUE(spec_manifest_from_json(x_text, key));
+}
+
 TEST(SpecManifest, FitsItsBlobsOrNot) {
     model::Package package;
     package.name = "slurm";

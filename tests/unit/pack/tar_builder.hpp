@@ -50,9 +50,8 @@ inline std::string block_of(const RawEntry& entry) {
     const auto put = [&](std::size_t at, const std::string& text) {
         block.replace(at, text.size(), text);
     };
-    const auto claimed = entry.claimed_size != ~std::uint64_t{0}
-                             ? entry.claimed_size
-                             : static_cast<std::uint64_t>(entry.content.size());
+    std::uint64_t claimed = entry.claimed_size;
+    if (claimed == ~std::uint64_t{0}) claimed = entry.content.size();
     put(0, entry.name.substr(0, 100));
     put(100, octal(entry.mode, 7));
     put(108, octal(1000, 7));
