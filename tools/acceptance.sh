@@ -167,7 +167,7 @@ tests_json e2e.production e2e.perl e2e.host_modules e2e.docker e2e.docker.slurm 
     e2e.verify.gpu e2e.vm.confined e2e.install.first e2e.install.prefix e2e.install.init_only e2e.install.trust \
     e2e.install.refused e2e.install.two_versions e2e.install.two_at_once e2e.install.noexec e2e.install.distribution \
     e2e.install.disk_full e2e.install.accounting e2e.install.units e2e.install.systemd e2e.install.dbd \
-    e2e.install.hosts e2e.install.roles e2e.install.upgrade e2e.install.modules e2e.install.hierarchy \
+    e2e.install.hosts e2e.install.roles e2e.install.skew e2e.install.upgrade e2e.install.modules e2e.install.hierarchy \
     e2e.must_fail.usage e2e.must_fail.vulnerable e2e.must_fail.missing_tools e2e.must_fail.missing_libraries \
     e2e.must_fail.no_network e2e.must_fail.wrong_sha256 e2e.must_fail.bad_recipes e2e.must_fail.flipped_bit \
     e2e.must_fail.read_only e2e.must_fail.odd_paths e2e.must_fail.failed_step e2e.must_fail.failed_root \

@@ -123,7 +123,7 @@ Result<std::string> conf_for_dbd(const std::string& where, std::uint16_t port, b
 
 // Exact where it let itself be read, else the series; empty: nobody told.
 std::string version_of_controller(const base::Finished& done) {
-    const std::string exact = conf_value(done.out, "SLURM_VERSION");
+    std::string exact = conf_value(done.out, "SLURM_VERSION");
     if (is_version(exact)) return exact;
     if (const auto number = number_after(done.err, header_mark, 16))
         return series_of_protocol(*number);
