@@ -90,7 +90,7 @@ Status Trash::take(const std::string& path) {
     if (!there) return {};
     const fs::path to = place_of(path);
     SF_CHECK(base::make_dirs(to.parent_path()));
-    if (const Status moved = base::rename(from, to); !moved) {
+    if (Status moved = base::rename(from, to); !moved) {
         // Where nobody is kept out another may have taken it meanwhile.
         if (moved.error().code != Code::absent) return moved;
         SF_TRY(const bool still, base::is_there(from));
