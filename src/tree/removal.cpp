@@ -47,6 +47,7 @@ public:
             SF_CHECK(x_trash.take(path));
         }
         SF_CHECK(drop_dead_links());
+        SF_CHECK(hand_on_current());
         for (const std::uint64_t number : x_removal.generations) {
             SF_CHECK(step(fmt::format("generation {}", number)));
             SF_CHECK(x_trash.take(generation_path(number)));
@@ -79,6 +80,15 @@ private:
         return base::fsync_dir(link.parent_path());
     }
 
+    // In one step: it is never missing.
+    Status point(const std::string& path, const fs::path& target) {
+        const fs::path link = x_prefix / path;
+        const fs::path fresh = x_trash.place_of(".link");
+        SF_CHECK(base::make_symlink(target, fresh));
+        SF_CHECK(base::rename(fresh, link));
+        return base::fsync_dir(link.parent_path());
+    }
+
     // Links first, that lead into it; then what says that it is there; then itself.
     Status take_version(const InPlace& each) {
         const std::string& version = each.version;
@@ -108,13 +118,20 @@ private:
                 if (its.path != link.path) continue;
                 SF_TRY(const bool leads, leads_somewhere(path.parent_path() / its.target));
                 if (!leads) continue;
-                const fs::path fresh = x_trash.place_of(".link");
-                SF_CHECK(base::make_symlink(its.target, fresh));
-                SF_CHECK(base::rename(fresh, path));
-                return base::fsync_dir(path.parent_path());
+                return point(link.path, its.target);
             }
         }
         return drop_link(link.path);
+    }
+
+    // An installation that was killed between its two switches has left the link at the one before,
+    // and it is that one which goes.
+    Status hand_on_current() {
+        if (!x_contents.said || !x_removal.generations.contains(*x_contents.said)) return {};
+        const std::string path = fmt::format("{}/current", generations_folder);
+        if (!x_contents.current || x_contents.current == x_contents.said) return drop_link(path);
+        SF_CHECK(step("current"));
+        return point(path, std::to_string(*x_contents.current));
     }
 
     // Of versions that were half gone already.

@@ -30,6 +30,10 @@ public:
         : x_prefix(std::move(prefix)), x_options(options) {}
 
     Result<RepairReport> run() {
+        SF_CHECK(step("leftovers"));
+        // To the end: what is to be mended is what nobody else changes meanwhile.
+        SF_TRY(const Stages held, Stages::hold(x_prefix, x_options.waiting));
+        x_held = &held;
         SF_CHECK(clear());
         SF_TRY(const Contents contents, read_contents(x_prefix));
         SF_TRY(const CheckReport found, check_contents(x_prefix, contents, deep({})));
@@ -70,11 +74,9 @@ private:
         return x_options.on_step ? x_options.on_step(name) : Status();
     }
 
-    // Under the lock: what nobody is at work on, and what is to be out of the way.
+    // What nobody is at work on, and what is to be out of the way.
     Status clear() {
-        SF_CHECK(step("leftovers"));
-        SF_TRY(const Stages stages, Stages::hold(x_prefix, x_options.waiting));
-        SF_TRY(const std::vector<std::string> gone, stages.remove_leftovers());
+        SF_TRY(const std::vector<std::string> gone, x_held->remove_leftovers());
         for (const std::string& name : gone)
             x_report.mended.push_back(fmt::format("{}/{}, left by a run that ended, is removed",
                                                   stage_folder, base::escape_untrusted(name)));
@@ -220,7 +222,7 @@ private:
         how.switch_view = current;
         how.returns_to = current ? number : 0;
         how.leave_packages = true;
-        how.waiting = x_options.waiting;
+        how.held = x_held;
         how.on_step = x_options.on_step;
         const auto done = fit_kept(x_prefix, kept, how);
         if (!done && done.error().code == base::Code::interrupted)
@@ -237,6 +239,7 @@ private:
 
     fs::path x_prefix;
     const RepairOptions& x_options;
+    const Stages* x_held = nullptr;  // while it runs
     RepairReport x_report;
 };
 

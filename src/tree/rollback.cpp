@@ -127,13 +127,23 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
         "slurm-factory list shows those there are");
 }
 
-Result<InstallReport> return_to_generation(const fs::path& prefix, std::uint64_t number,
+Result<InstallReport> return_to_generation(const fs::path& prefix, const KeptGeneration& meant,
                                            InstallOptions options) {
     SF_TRY(const fs::path resolved, check_prefix(prefix));
+    SF_TRY(const Stages held, Stages::hold(resolved, options.waiting));
+    // Who was at work until now may have removed it, and have given its number to another.
+    const std::uint64_t number = meant.generation.number;
     SF_TRY(const KeptGeneration kept, read_generation(resolved, number));
+    if (kept.generation.manifest != meant.generation.manifest)
+        return base::fail_hint(Code::refused,
+                               fmt::format("generation {} has become another one meanwhile, of "
+                                           "version {}",
+                                           number, kept.generation.version),
+                               "slurm-factory list shows those there are");
     options.switch_view = true;
     options.record.reset();
     options.returns_to = number;
+    options.held = &held;
     return fit_kept(resolved, kept, options);
 }
 

@@ -19,9 +19,10 @@ namespace sf::tree {
 // The generation before the current one; Code::absent: there is none, or nothing is current.
 [[nodiscard]] base::Result<std::uint64_t> generation_before(const std::filesystem::path& prefix);
 
-// Makes `number` the current one. Code::absent: it, or a package of it, is there no more.
+// Makes `meant`, as read_generation gave it, the current one. Code::absent: it, or a package of it,
+// is there no more, be it that somebody has removed it since.
 [[nodiscard]] base::Result<InstallReport> return_to_generation(const std::filesystem::path& prefix,
-                                                               std::uint64_t number,
+                                                               const KeptGeneration& meant,
                                                                InstallOptions options = {});
 
 // Puts what is kept in its place again, as `options` say: as above, or beside what is current.

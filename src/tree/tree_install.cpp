@@ -60,7 +60,13 @@ public:
         SF_TRY(const fs::path made, check_prefix(x_prefix));
         if (made != x_prefix)
             return fail(Code::refused, "{} has become {} meanwhile", shown(x_prefix), shown(made));
+        if (x_options.held != nullptr) return alone(*x_options.held);
         SF_TRY(const Stages held, Stages::hold(x_prefix, x_options.waiting));
+        return alone(held);
+    }
+
+private:
+    Result<InstallReport> alone(const Stages& held) {
         SF_CHECK(held.remove_leftovers().map([](const auto&) {}));
         const fs::path& stages = held.path();
         SF_CHECK(look());
@@ -82,7 +88,6 @@ public:
         return std::move(x_report);
     }
 
-private:
     Status step(std::string_view name) {
         SF_CHECK(base::check_stop());
         return x_options.on_step ? x_options.on_step(name) : Status();

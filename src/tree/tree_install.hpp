@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "model/manifest.hpp"
 #include "tree/generations.hpp"
+#include "tree/stages.hpp"
 
 namespace sf::tree {
 
@@ -56,6 +57,8 @@ struct InstallOptions {
     std::uint64_t returns_to = 0;  // the generation that this is; 0: none yet
     // Packages are neither looked at nor filled: what else there is is mended, whatever they are.
     bool leave_packages = false;
+    // Whose stages the caller holds already, of this prefix: it goes on alone, without waiting.
+    const Stages* held = nullptr;
     std::function<void()> waiting;  // another installation is at work in this prefix
     std::function<base::Status(std::string_view step)> on_step;  // before each; an error stops
 };

@@ -31,8 +31,8 @@ base::Status run_rollback(Session& session, const Options& options) {
         session.voice.debug("{}", step);
         return base::Status();
     };
-    SF_TRY(const tree::InstallReport report, tree::return_to_generation(prefix, number, how));
-    SF_TRY(const tree::KeptGeneration kept, tree::read_generation(report.prefix, number));
+    SF_TRY(const tree::KeptGeneration kept, tree::read_generation(prefix, number));
+    SF_TRY(const tree::InstallReport report, tree::return_to_generation(prefix, kept, how));
     session.voice.line(fmt::format(
         "{}: generation {}, slurm {}, is {}", base::escape_untrusted(report.prefix.native()),
         number, kept.generation.version, report.changed ? "current again" : "current already"));

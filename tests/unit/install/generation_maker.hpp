@@ -26,7 +26,8 @@ protected:
         return report ? report->generation : 0;
     }
     base::Result<InstallReport> back(std::uint64_t number, const InstallOptions& options = {}) {
-        return tree::return_to_generation(prefix(), number, options);
+        SF_TRY(const tree::KeptGeneration meant, tree::read_generation(prefix(), number));
+        return tree::return_to_generation(prefix(), meant, options);
     }
     [[nodiscard]] std::uint64_t current() const {
         const auto generation = tree::current_generation(prefix()).value();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What verify sees of a prefix, and what fsck makes of it: every kind of damage, by hand, to real
 // folders.
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include <tuple>
@@ -241,6 +242,24 @@ TEST_F(Health, LeftoversOfTheDeadGoAndOfTheLivingStay) {
 }
 
 // Killed at any step, the next run comes to the same end; nothing it did is worse than before.
+// What it is about to mend nobody has changed since it looked.
+TEST_F(Health, FsckIsAloneToTheEnd) {
+    keep(make("25.11.1", "1", {}, "one"));
+    ASSERT_TRUE(base::remove_file(prefix() / "view"));
+    int steps = 0;
+    tree::RepairOptions options;
+    options.on_step = [&](std::string_view step) -> base::Status {
+        if (step == "leftovers") return {};
+        const base::Fd other = base::open_file(prefix() / ".sf-stage/lock", O_RDWR).value();
+        EXPECT_NE(::flock(other.get(), LOCK_EX | LOCK_NB), 0) << step;
+        ++steps;
+        return {};
+    };
+    ASSERT_TRUE(tree::repair(prefix(), options));
+    EXPECT_GT(steps, 2);
+    EXPECT_EQ(ills(), "");
+}
+
 TEST_F(Health, FsckKilledAtAnyStepGoesOn) {
     two_versions();
     const auto whole = listing(prefix());

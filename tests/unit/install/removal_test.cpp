@@ -379,6 +379,26 @@ TEST_F(Removal, SharedLinksAreHandedOn) {
     EXPECT_EQ(read(prefix() / "data/slurm_assets/slurm_install.sh"), "#!/bin/sh\n# 25.11.4\n");
 }
 
+// An installation was killed after `view` was switched and before generations/current was.
+TEST_F(Removal, WhatTheLinkStillNamesIsHandedOn) {
+    four_generations();
+    const fs::path link = prefix() / "generations/current";
+    const auto name = [&](const char* number) {
+        ASSERT_TRUE(base::remove_file(link));
+        ASSERT_TRUE(base::make_symlink(number, link));
+    };
+    name("2");
+    ASSERT_TRUE(remove("25.11.2"));
+    EXPECT_EQ(fs::read_symlink(link), "4");
+    EXPECT_EQ(ills(), "");
+    // Nothing is current.
+    name("1");
+    ASSERT_TRUE(base::remove_file(prefix() / "view"));
+    ASSERT_TRUE(remove("", 1));
+    EXPECT_FALSE(base::is_there(link).value());
+    EXPECT_THAT(generations(), ElementsAre(3, 4));
+}
+
 TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
     four_generations();
     fs::copy(prefix(), x_folder.path() / "kept", as_it_is);

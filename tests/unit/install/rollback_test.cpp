@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/text.hpp"
+#include "tree/uninstall.hpp"
 #include "unit/install/generation_maker.hpp"
 
 namespace sf::install {
@@ -111,6 +112,30 @@ TEST_F(Rollback, WhatIsGoneIsSaid) {
     EXPECT_EQ(refused.error().code, base::Code::absent);
     EXPECT_THAT(refused.error().text(), HasSubstr("package " + slurm + " of generation 1"));
     EXPECT_EQ(srun(), "srun 25.11.21");
+    EXPECT_EQ(current(), 2U);
+}
+
+// Between the choice and the turn of it somebody else was at work.
+TEST_F(Rollback, WhatWasRemovedMeanwhileIsNotReturnedTo) {
+    for (const char* version : {"25.11.1", "25.11.2", "25.11.3"})
+        ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
+    ASSERT_TRUE(back(1));
+    const auto meant = tree::read_generation(prefix(), 3).value();
+    tree::UninstallRequest request;
+    request.generation = 3;
+    ASSERT_TRUE(tree::uninstall(prefix(), request));
+    const auto gone = tree::return_to_generation(prefix(), meant);
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, base::Code::absent);
+    EXPECT_THAT(gone.error().text(), HasSubstr("has no generation 3"));
+    EXPECT_EQ(current(), 1U);
+    EXPECT_EQ(ills(), "");
+    // The number is another's now.
+    ASSERT_EQ(keep(make("25.11.4", "1", {}, "four")), 3U);
+    ASSERT_TRUE(back(2));
+    const auto another = tree::return_to_generation(prefix(), meant);
+    ASSERT_FALSE(another);
+    EXPECT_THAT(another.error().text(), HasSubstr("has become another one meanwhile"));
     EXPECT_EQ(current(), 2U);
 }
 
