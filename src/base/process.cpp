@@ -122,7 +122,8 @@ Child::~Child() {
 
 void Child::kill_group(int signal) const {
     if (x_pid <= 0 || x_exit) return;
-    ::kill(x_own_group ? -x_pid : x_pid, signal);
+    // A child that has only just been forked is not in its own group yet.
+    if (!x_own_group || ::kill(-x_pid, signal) != 0) ::kill(x_pid, signal);
 }
 
 void Child::kill_alone(int signal) const {
