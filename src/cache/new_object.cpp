@@ -13,6 +13,7 @@
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
+#include "base/text.hpp"
 #include "cache/object_folder.hpp"
 
 namespace sf::cache {
@@ -34,13 +35,23 @@ Result<std::uint64_t> nonce() {
     return value;
 }
 
+// The file behind it, for a message; it may have no name.
+std::string shown_source(int descriptor) {
+    const auto name = base::read_link("/proc/self/fd/" + std::to_string(descriptor));
+    if (!name || !*name) return "what is to be written";
+    return base::escape_untrusted((*name)->native());
+}
+
 // From offset 0 whatever the descriptor's own, which stays: other threads may read it too.
 Result<std::size_t> read_at(int descriptor, std::vector<std::byte>& room, std::uint64_t offset) {
     for (;;) {
         const ssize_t got =
             ::pread(descriptor, room.data(), room.size(), static_cast<off_t>(offset));
         if (got >= 0) return static_cast<std::size_t>(got);
-        if (errno != EINTR) return base::fail_errno(errno, "read what is to be written");
+        if (errno != EINTR) {
+            const int error = errno;  // looking for the name changes it
+            return base::fail_errno(error, "read " + shown_source(descriptor));
+        }
     }
 }
 
@@ -79,8 +90,11 @@ Result<std::int64_t> NewObject::now() const {
 
 Status NewObject::fill(const PutRequest& request) {
     struct stat source {};
-    if (::fstat(request.descriptor, &source) != 0)
-        return base::fail_errno(errno, "read what is to be written to " + x_shown);
+    if (::fstat(request.descriptor, &source) != 0) {
+        const int error = errno;
+        return base::fail_errno(error, fmt::format("read {}, to be written to {}",
+                                                   shown_source(request.descriptor), x_shown));
+    }
     if (!S_ISREG(source.st_mode))
         return fail(Code::usage, "what is to be written to {} is not a regular file", x_shown);
     std::vector<std::byte> room(std::size_t{256} << 10);
