@@ -127,6 +127,7 @@ private:
     // An installation that was killed between its two switches has left the link at the one before,
     // and it is that one which goes.
     Status hand_on_current() {
+        if (x_removal.everything) return {};
         if (!x_contents.said || !x_removal.generations.contains(*x_contents.said)) return {};
         const std::string path = fmt::format("{}/current", generations_folder);
         if (!x_contents.current || x_contents.current == x_contents.said) return drop_link(path);

@@ -391,6 +391,12 @@ TEST_F(Removal, WhatTheLinkStillNamesIsHandedOn) {
     ASSERT_TRUE(remove("25.11.2"));
     EXPECT_EQ(fs::read_symlink(link), "4");
     EXPECT_EQ(ills(), "");
+    // Of all of it nothing is left.
+    fs::copy(prefix(), x_folder.path() / "kept", as_it_is);
+    name("3");
+    ASSERT_TRUE(remove("", 0, true));
+    EXPECT_THAT(listing(prefix()), IsEmpty());
+    as_kept();
     // Nothing is current.
     name("1");
     ASSERT_TRUE(base::remove_file(prefix() / "view"));
