@@ -27,9 +27,10 @@ struct Watched {
     bool hung = false;  // and was killed for it
     int exit = -1;      // -1: it was killed
     std::string said;
-    std::uint64_t processes = 0;  // threads are not counted
-    std::uint64_t clocks = 0;     // times that somebody asked for the time, if it is another one
-    std::set<std::string> calls;  // "socket 2", "connect /run/x", "io_uring"
+    std::uint64_t processes = 0;    // threads are not counted
+    std::uint64_t clocks = 0;       // times that somebody asked for the time, if it is another one
+    std::set<std::string> calls;    // "socket 2", "connect /run/x", "io_uring"
+    std::set<std::string> folders;  // that they made, or tried to, by the names they used
 };
 
 [[nodiscard]] Watched watch(const Watch& what);

@@ -18,6 +18,7 @@
 #include <set>
 #include <stdexcept>
 #include <unistd.h>
+#include <utility>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -73,6 +74,13 @@ const std::map<std::uint64_t, FileCall>& file_calls() {
         {SYS_utimensat, {"utimensat"}},  // by its descriptor: futimens
     };
     return calls;
+}
+
+// Calls that only wait for another process, one after the other until it is there: how many they
+// are depends on how fast the machine is just then. Of a row of them the first counts.
+bool only_waits(std::uint64_t call) {
+    return call == SYS_poll || call == SYS_ppoll || call == SYS_wait4 ||
+           call == SYS_clock_nanosleep;
 }
 
 std::string text_at(pid_t thread, std::uint64_t address) {
@@ -166,6 +174,9 @@ private:
             return;
         }
         if (!x_counting) return;
+        const bool waits = only_waits(info.entry.nr);
+        const bool waited = std::exchange(x_waits[thread], waits);
+        if (waits && waited) return;
         ++x_traced.calls;
         const auto file_call = file_calls().find(info.entry.nr);
         if (file_call != file_calls().end()) ++x_traced.file_calls;
@@ -215,6 +226,7 @@ private:
     Traced x_traced;
     std::set<pid_t> x_threads;
     std::set<pid_t> x_failing;
+    std::map<pid_t, bool> x_waits;  // whether a thread's last call only waited
     bool x_counting = false;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one program under ptrace and ends it, or lets a call of it fail, at a chosen system call.
 // Counted are the calls of all its threads, from when it names itself "faults" (PR_SET_NAME) until
-// it takes another name; processes that it starts are left alone. x86-64 Linux from 5.3 on. One
-// thread, and no other children of it meanwhile.
+// it takes another name, but of waiting for a process only the first of a row (how many they are is
+// up to the machine's speed); processes that it starts are left alone. x86-64 Linux from 5.3 on.
+// One thread, and no other children of it meanwhile.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // Real processes: what a child inherits, how it ends, who outlives it.
 #include "base/process.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -122,6 +122,35 @@ TEST(Process, ADestroyedChildIsKilledAndReaped) {
         pid = child.pid();
     }
     EXPECT_NE(::kill(pid, 0), 0);
+}
+
+// Around the fork of the test below: the child is slow to go on, and its parent cannot read what
+// it reports.
+bool slow_child = false;
+int report_end = -1;
+void be_slow() {
+    if (slow_child) std::this_thread::sleep_for(std::chrono::seconds(3));
+}
+void lose_report() {
+    if (!slow_child) return;
+    const Fd unreadable(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    ::dup3(unreadable.get(), report_end, O_CLOEXEC);
+}
+
+TEST(Process, AChildThatHasOnlyJustBeenForkedIsEnded) {
+    auto dir = TempDir::create("/tmp", "sf-test-");
+    ASSERT_TRUE(dir);
+    ASSERT_EQ(::pthread_atfork(nullptr, lose_report, be_slow), 0);
+    // The lowest number that is free is the next one's.
+    report_end = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)).get();
+    slow_child = true;
+    Command command;
+    command.argv = {"touch", (dir->path() / "went on").native()};
+    const auto child = Child::spawn(command);
+    slow_child = false;
+    ASSERT_FALSE(child);
+    EXPECT_THAT(child.error().text(), ::testing::HasSubstr("learn whether touch started"));
+    EXPECT_FALSE(base::exists(dir->path() / "went on")) << "it was waited for";
 }
 
 TEST(Process, LimitsHold) {
