@@ -37,6 +37,7 @@ constexpr const char* toolchain = "bookworm";
 // The same bytes in each run, and then the end.
 class Noise : public base::Source {
 public:
+    // NOLINTNEXTLINE(cert-msc32-c,cert-msc51-cpp): predictable is what it is to be
     explicit Noise(std::uint64_t size) : x_left(size) {}
     Result<std::size_t> read(std::span<std::byte> room) override {
         const std::size_t size = std::min<std::uint64_t>(room.size(), x_left);

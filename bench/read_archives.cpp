@@ -37,6 +37,7 @@ base::Status read_all(const std::string& folder, unsigned threads,
                       const std::vector<std::string>& archives) {
     SF_TRY(const base::Fd fd, base::open_file(folder, O_RDONLY | O_DIRECTORY));
     std::vector<base::Task> tasks;
+    tasks.reserve(archives.size());
     for (const std::string& path : archives)
         tasks.emplace_back([&path, &fd] { return read_one(path, fd.get()); });
     return base::run_batch(tasks, threads);

@@ -5,7 +5,6 @@
 // in Spack's. Of a server that keeps no conditions, or one kind of them, nothing is used. The
 // publishers are programs of their own (small_publisher), each with a home of its own; who looks,
 // and installs, is the real program. The server is the tests' own; e2e.cache_s3 asks Ceph's.
-#include <csignal>
 #include <set>
 
 #include "reliability/publications.hpp"
@@ -74,15 +73,10 @@ protected:
         return FakeS3::error("409 Conflict", "ConditionalRequestConflict");
     }
 
-    struct One {
-        std::string version;
-        Running process;
-        double kill_after;  // seconds; 0: never
-    };
     void run_turn(Random& random, std::uint64_t count, double killed, double serial) {
         FakeS3 server({}, send_away);
         next_place();
-        std::vector<One> all;
+        std::vector<Publication> all;
         const double spread = serial * static_cast<double>(count);
         for (std::uint64_t i = 0; i < count; ++i) {
             const std::string version = fmt::format("25.11.{}", 100 + i);
@@ -91,20 +85,8 @@ protected:
             const bool dies = between(random, 0, 1) < killed && i != 0;
             all.push_back({version, publisher(server, i, version), dies ? when : 0});
         }
-        std::vector<Victim> victims;
-        for (One& each : all) victims.push_back({&each.process, each.kill_after});
-        kill_each(std::move(victims));
-        std::set<std::string> published, dead;
-        for (One& each : all) {
-            const Said said = each.process.wait(std::chrono::seconds(900));
-            EXPECT_FALSE(said.hung) << each.version << ": " << said.text();
-            if (said.signal == SIGKILL) {
-                dead.insert(each.version);
-                continue;
-            }
-            EXPECT_EQ(said.code, 0) << each.version << ": " << said.text();
-            published.insert(each.version);
-        }
+        std::set<std::string> published;
+        const std::set<std::string> dead = await_all(all, published);
         check_named(server, published);
         // Who died does it again, and what it had left is in nobody's way.
         for (const std::string& version : dead) {

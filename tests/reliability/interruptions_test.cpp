@@ -33,8 +33,21 @@ std::vector<std::string> processes_of(const fs::path& folder) {
 class Interruptions : public ::testing::Test {
 protected:
     Interruptions() : x_site({"25.11.1", "25.11.2"}, room_in_memory()), x_sound(x_site) {}
+
+    // E3: after an installation that may have lacked memory. `stays`: the next one finds what this
+    // one left.
+    void check_end(const Said& said, const fs::path& prefix, bool stays) {
+        ++(said.code == 0 ? x_installed : said.signal == 0 ? x_said_so : x_died);
+        if (said.code == 0) x_sound.check_has(prefix, "25.11.1", true);
+        x_sound.check(prefix);
+        if (stays) return;
+        x_sound.check_next(prefix, "25.11.1");
+        fs::remove_all(prefix);
+    }
+
     Site x_site;
     Soundness x_sound;
+    std::uint64_t x_said_so = 0, x_died = 0, x_installed = 0;  // E3
 };
 
 TEST_F(Interruptions, D4Signals) {
@@ -130,7 +143,6 @@ TEST_F(Interruptions, E3LittleMemory) {
     static_cast<void>(
         begin_suite("E3", fmt::format("{} sizes of RLIMIT_AS", sizes), x_site.folder()));
     const fs::path prefix = x_site.at("prefix");
-    std::uint64_t said_so = 0, died = 0, installed = 0;
     for (std::uint64_t i = 0; i < sizes && !HasFailure(); ++i) {
         base::Limits limits;
         // From what the loader alone needs to more than enough.
@@ -138,20 +150,12 @@ TEST_F(Interruptions, E3LittleMemory) {
         const Said said = x_site.start(x_site.install("25.11.1", prefix), {}, limits).wait();
         SCOPED_TRACE(fmt::format("{} bytes: {}", *limits.memory_bytes, said.text()));
         ASSERT_FALSE(said.hung);
-        if (said.code == 0)
-            ++installed;
-        else
-            ++(said.signal == 0 ? said_so : died);
-        if (said.code == 0) x_sound.check_has(prefix, "25.11.1", true);
-        x_sound.check(prefix);
-        if (i % 2 == 0) continue;  // the next one finds what this one left
-        x_sound.check_next(prefix, "25.11.1");
-        fs::remove_all(prefix);
+        check_end(said, prefix, i % 2 == 0);
     }
-    EXPECT_GT(installed, 0U);
-    EXPECT_GT(said_so + died, 0U);
-    say("E3", fmt::format("{} installed, {} failed with a message, {} died; all whole", installed,
-                          said_so, died));
+    EXPECT_GT(x_installed, 0U);
+    EXPECT_GT(x_said_so + x_died, 0U);
+    say("E3", fmt::format("{} installed, {} failed with a message, {} died; all whole", x_installed,
+                          x_said_so, x_died));
 }
 
 // By failing_malloc.cpp: one allocation fails, or in every other round it and each one after it.
@@ -182,27 +186,18 @@ TEST_F(Interruptions, E3NthAllocationFails) {
         std::strtoull(base::read_file(counted).value_or("").c_str(), nullptr, 10);
     ASSERT_GT(count, 1000U) << "its allocations are not seen";
     fs::remove_all(prefix);
-    std::uint64_t said_so = 0, died = 0, installed = 0;
     for (std::uint64_t i = 0; i < turns && !HasFailure(); ++i) {
         const std::uint64_t share = count / turns;
         const Said said = install(1 + i * share + below(random, share), i % 2 == 1);
         SCOPED_TRACE(said.text());
         ASSERT_FALSE(said.hung);
-        if (said.code == 0)
-            ++installed;
-        else
-            ++(said.signal == 0 ? said_so : died);
-        if (said.code == 0) x_sound.check_has(prefix, "25.11.1", true);
-        x_sound.check(prefix);
-        if (i % 3 == 0) continue;  // the next one finds what this one left
-        x_sound.check_next(prefix, "25.11.1");
-        fs::remove_all(prefix);
+        check_end(said, prefix, i % 3 == 0);
     }
-    EXPECT_GT(said_so + died, 0U);
+    EXPECT_GT(x_said_so + x_died, 0U);
     say("E3 allocations",
         fmt::format(
             "of {}; {} installed all the same, {} failed with a message, {} died; all whole", count,
-            installed, said_so, died));
+            x_installed, x_said_so, x_died));
 }
 
 }  // namespace

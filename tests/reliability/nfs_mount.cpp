@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "reliability/nfs_faults.hpp"
+#include "support/private_mounts.hpp"
 
 namespace sf::test {
 
@@ -35,9 +35,7 @@ constexpr auto pause = milliseconds(5);
 std::optional<std::string> look() {
     if (::geteuid() != 0) return "mounting an NFS shim needs root";
     if (::access("/dev/fuse", R_OK | W_OK) != 0) return "this machine has no FUSE";
-    if (::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-        return "private mounts need root";
+    if (!make_mounts_private()) return "private mounts need root";
     const base::TempDir room = base::TempDir::create("/tmp", "sfr-").value();
     try {
         fs::create_directory(room.path() / "source");

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a cache names, by the program's own words: asked for what is not there, it says what is.
-// One thread.
+// Many publishers at once, and what a cache names, by the program's own words: asked for what is
+// not there, it says what is. One thread.
 #pragma once
 
+#include <chrono>
+#include <csignal>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/text.hpp"
 #include "reliability/site.hpp"
@@ -28,6 +32,33 @@ namespace sf::test {
     const std::string all = said.err.substr(begin, said.err.find('\n', begin) - begin);
     for (const std::string& each : base::split(all, ',')) found.emplace(base::trim(each));
     return found;
+}
+
+// One that publishes a version now.
+struct Publication {
+    std::string version;
+    Running process;
+    double kill_after;  // seconds; 0: never
+};
+// Until all have ended, and those that are to be were killed. The versions of the killed; those of
+// the others, whose publication is done, go into `published`.
+[[nodiscard]] inline std::set<std::string> await_all(std::vector<Publication>& all,
+                                                     std::set<std::string>& published) {
+    std::vector<Victim> victims;
+    for (Publication& each : all) victims.push_back({&each.process, each.kill_after});
+    kill_each(std::move(victims));
+    std::set<std::string> dead;
+    for (Publication& each : all) {
+        const Said said = each.process.wait(std::chrono::seconds(900));
+        EXPECT_FALSE(said.hung) << each.version << ": " << said.text();
+        if (said.signal == SIGKILL) {
+            dead.insert(each.version);
+            continue;
+        }
+        EXPECT_EQ(said.code, 0) << each.version << ": " << said.text();
+        published.insert(each.version);
+    }
+    return dead;
 }
 
 }  // namespace sf::test

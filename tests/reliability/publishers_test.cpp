@@ -54,12 +54,7 @@ protected:
         std::uint64_t installs;  // of each client
     };
     void run_turn(Random& random, const Turn& turn, std::uint64_t first, double serial) {
-        struct One {
-            std::string version;
-            Running process;
-            double kill_after;
-        };
-        std::vector<One> all;
+        std::vector<Publication> all;
         const double spread = serial * static_cast<double>(turn.publishers);
         for (std::uint64_t i = 0; i < turn.publishers; ++i) machine(i);
         const auto begin = steady_clock::now();
@@ -105,20 +100,7 @@ protected:
                 why = said.text();
             });
         }
-        std::vector<Victim> victims;
-        for (One& each : all) victims.push_back({&each.process, each.kill_after});
-        kill_each(std::move(victims));
-        std::set<std::string> dead;
-        for (One& each : all) {
-            const Said said = each.process.wait(std::chrono::seconds(900));
-            EXPECT_FALSE(said.hung) << each.version << ": " << said.text();
-            if (said.signal == SIGKILL) {
-                dead.insert(each.version);
-                continue;
-            }
-            EXPECT_EQ(said.code, 0) << each.version << ": " << said.text();
-            x_published.insert(each.version);
-        }
+        const std::set<std::string> dead = await_all(all, x_published);
         const double took = duration<double>(steady_clock::now() - begin).count();
         x_slowest = std::max(x_slowest, took / spread);
         x_killed += dead.size();

@@ -9,13 +9,13 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "support/private_mounts.hpp"
 
 namespace sf::test {
 
@@ -42,9 +42,7 @@ void must_call(int result, const char* what) {
 
 std::optional<std::string> look() {
     if (::geteuid() != 0) return "mounting a small file system needs root";
-    if (::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-        return "private mounts need root";
+    if (!make_mounts_private()) return "private mounts need root";
     if (!base::find_program("mkfs.ext4")) return "mkfs.ext4 is not installed";
     const base::TempDir room = base::TempDir::create("/tmp", "sfr-").value();
     fs::create_directory(room.path() / "disk");

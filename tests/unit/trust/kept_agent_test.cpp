@@ -13,7 +13,6 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
-#include <sched.h>
 #include <set>
 #include <thread>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "support/pinentry.hpp"
+#include "support/private_mounts.hpp"
 #include "trust/gpg_signer.hpp"
 #include "trust/verdict.hpp"
 
@@ -50,8 +50,7 @@ protected:
         if (GetParam() == Sockets::where_they_are) return;
         // Where there is no such folder, they are in the home anyway.
         if (!base::exists(fmt::format("/run/user/{}", ::geteuid()))) return;
-        if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
-            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        if (::geteuid() != 0 || !test::make_mounts_private())
             GTEST_SKIP() << "NOT RUN: private mounts need root";
         if (::mount("tmpfs", "/run/user", "tmpfs", 0, "size=64k") != 0)
             GTEST_SKIP() << "NOT RUN: this machine does not let root mount a tmpfs";
