@@ -91,8 +91,7 @@ void add(MadeOf& to, const MadeOf& more) {
     std::ranges::sort(to, [](const TakenPackage& left, const TakenPackage& right) {
         return order(left) < order(right);
     });
-    const auto rest = std::ranges::unique(to);
-    to.erase(rest.begin(), rest.end());
+    to.erase(std::unique(to.begin(), to.end()), to.end());
 }
 
 Result<std::string> to_json(const MadeOf& made_of) {
