@@ -128,7 +128,7 @@ Status Buildcache::open_all(bool offline) {
     }
     // What is named must serve; of a list, what cannot is passed over.
     for (const ChosenCache& each : chosen) {
-        const Status serves = check_serves(each, offline);
+        Status serves = check_serves(each, offline);
         if (!serves && !x_request.caches.empty()) return serves;
         if (serves)
             SF_CHECK(open_one(each));

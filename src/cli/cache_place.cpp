@@ -23,9 +23,9 @@ using Names = std::set<std::pair<std::string, std::string>>;
 
 Result<Names> listed(cache::Backend& place, const std::vector<std::string>& toolchains) {
     const std::string end = "/" + cache::key_of(cache::FixedName::snapshot).value();
-    std::vector<std::string> fronts;
-    for (const std::string& toolchain : toolchains) fronts.push_back(toolchain + "/slurm/");
-    if (fronts.empty()) fronts.emplace_back();
+    std::vector<std::string> fronts(std::max<std::size_t>(toolchains.size(), 1));
+    std::ranges::transform(toolchains, fronts.begin(),
+                           [](const std::string& toolchain) { return toolchain + "/slurm/"; });
     Names names;
     for (const std::string& front : fronts)
         SF_CHECK(place.list(front, [&](const cache::ObjectInfo& object) -> Status {
@@ -53,7 +53,7 @@ Result<Names> probed(Session& session, cache::Backend& place, const MirrorChoice
     for (const std::string& toolchain : toolchains) {
         for (const std::string& one : series) {
             SF_TRY(const std::string folder, cache::folder_of({toolchain, one}));
-            SF_TRY(const auto there, place.look(folder + '/' + key));
+            SF_TRY(const auto there, place.look(fmt::format("{}/{}", folder, key)));
             if (there) names.emplace(toolchain, one);
         }
     }
