@@ -275,21 +275,25 @@ Result<KeptCache> open_origin(Session& session, const std::string& wanted,
 }
 
 Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen, const TrustChoice& trust,
-                              bool accept_expired, bool accept_unsigned) {
+                              bool accept_expired, bool accept_unsigned, const Advice& nobody) {
+    const auto advised = [&](base::Error error) {
+        return nobody ? nobody(std::move(error)) : std::move(error);
+    };
     CacheTrust opened;
     SF_TRY(opened.place, open_chosen(session, chosen));
     SF_TRY(trust::TrustedKeys trusted,
-           narrowed(session, trust, chosen, *opened.place, accept_unsigned));
+           narrowed(session, trust, chosen, *opened.place, accept_unsigned).map_error(advised));
     if (trusted.entries.empty() && !accept_unsigned)
-        return tl::unexpected(nobody_trusted(*opened.place));
+        return tl::unexpected(advised(nobody_trusted(*opened.place)));
     SF_TRY(trust::TrustedKeys roots, roots_of(session, trust, chosen));
     opened.max_age = max_age_of(chosen);
     SF_TRY(opened.revocations,
            revocations_of(session, chosen, *opened.place, roots, accept_expired));
     trusted.withdrawn = opened.revocations.withdrawn();
-    SF_TRY(trust::Verifier verifier, accept_unsigned && trusted.keys.empty()
-                                         ? trust::Verifier::of_nobody()
-                                         : trust::Verifier::create(trusted));
+    const bool of_nobody = accept_unsigned && trusted.keys.empty();
+    SF_TRY(trust::Verifier verifier,
+           (of_nobody ? trust::Verifier::of_nobody() : trust::Verifier::create(trusted))
+               .map_error(advised));
     opened.verifier.emplace(std::move(verifier));
     opened.trusted = std::move(trusted);
     opened.roots = std::move(roots);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ struct KeptCache {
 [[nodiscard]] base::Result<KeptCache> open_kept(Session& session, const std::string& wanted,
                                                 const TrustChoice& trust);
 
+// What is said besides where nobody, or nobody who can be believed, is trusted.
+using Advice = std::function<base::Error(base::Error)>;
+
 // What is believed of one cache; with `accept_unsigned` that may be nobody: its list of revocations
 // was read, and counts.
 struct CacheTrust {
@@ -73,7 +77,8 @@ struct CacheTrust {
 
 [[nodiscard]] base::Result<CacheTrust> open_cache(Session& session, const ChosenCache& chosen,
                                                   const TrustChoice& trust, bool accept_expired,
-                                                  bool accept_unsigned = false);
+                                                  bool accept_unsigned = false,
+                                                  const Advice& nobody = {});
 
 // A cache that unsigned packages may come from is no origin: what it holds is not copied, signed
 // afresh or passed on, signed or not.

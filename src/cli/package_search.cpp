@@ -243,10 +243,10 @@ private:
         if (x_what.is_origin) SF_CHECK(check_origin(chosen));
         FoundPackage found;
         if (chosen.named) found.cache = chosen.named->name;
-        auto trust = open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
-                                x_what.allow_unsigned);
-        if (!trust) return tl::unexpected(nobody_trusted(chosen, std::move(trust).error()));
-        found.trust = std::move(*trust);
+        SF_TRY(found.trust, open_cache(x_session, chosen, x_what.trust, x_what.accept_expired,
+                                       x_what.allow_unsigned, [&](base::Error error) {
+                                           return nobody_trusted(chosen, std::move(error));
+                                       }));
         SF_TRY(found.mirror,
                cache::folder_of({x_query.toolchain, model::series_of(x_query.version)}));
         SF_TRY(const std::string deps_folder, cache::folder_of({x_query.toolchain, ""}));

@@ -146,8 +146,10 @@ private:
         if (x_options.dry_run) {
             SF_TRY(x_record, load_record(x_host));
             const Answers answers = x_record.answers.overridden_by(x_options.answers);
+            // Before an upgrade those that are to follow are asked.
+            const bool upgrades = !x_record.version.empty();
             const bool asks = x_options.action != Action::uninstall &&
-                              (may_be_asked(answers) || others_may_be_asked(answers));
+                              (upgrades || may_be_asked(answers) || others_may_be_asked(answers));
             if (!asks) return {};
         }
         SF_CHECK(take_turn());
@@ -293,7 +295,8 @@ private:
         fits = base::during(fits, "asking which Slurm the other hosts run");
         if (fits || !x_options.no_start) return fits;
         // The others may be upgraded before it is started.
-        x_reporter.warning("{}; next: {}", fits.error().text(), fits.error().hint);
+        const std::string& hint = fits.error().hint;
+        x_reporter.warning("{}{}{}", fits.error().text(), hint.empty() ? "" : "; next: ", hint);
         return {};
     }
 
@@ -303,12 +306,20 @@ private:
         if (from.empty() || step_between(from, x_own.bundle.version) != ReleaseStep::upgrade)
             return {};
         FollowersQuestion question;
-        question.tools = x_record.prefix + "/current/bin";
+        question.tools = {x_record.prefix + "/current/bin",
+                          (x_tree / model::bundle_view_path(from) / "bin").native()};
         question.version = x_own.bundle.version;
         question.nodes = roles.contains(Role::controller) && x_facts.runs("slurmctld");
         if (roles.contains(Role::dbd) && x_facts.runs("slurmdbd"))
             question.dbd_port = x_facts.slurmdbd_port.value_or(0);
-        return others_follow(question, x_host);
+        Status follow = others_follow(question, x_host);
+        if (follow || follow.error().code != Code::absent) return follow;
+        // Nobody can be asked any more; staying would not change that.
+        x_reporter.warning(
+            "Slurm {} runs here, and is neither in {} nor in {}: its tools cannot be asked which "
+            "Slurm the other hosts run",
+            from, x_record.prefix, x_tree.native());
+        return {};
     }
 
     // What has failed may have failed for what the other hosts run: they may have been down when

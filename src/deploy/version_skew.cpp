@@ -211,9 +211,9 @@ bool is_left_behind(const std::string& version, const FollowersQuestion& questio
 }
 
 // Those that answer; what is down for good is nobody's reason to stay.
-Status nodes_follow(const FollowersQuestion& question, Host& host) {
+Status nodes_follow(const FollowersQuestion& question, const std::string& tools, Host& host) {
     SF_TRY(const base::Finished done,
-           host.run(command_of({question.tools + "/sinfo", "-h", "-r", "-N", "-o", "%N %v"})));
+           host.run(command_of({tools + "/sinfo", "-h", "-r", "-N", "-o", "%N %v"})));
     Behind behind;
     for (const std::string& line : base::split(done.out, '\n')) {
         const std::vector<std::string> words = base::split(line, ' ');
@@ -228,10 +228,10 @@ Status nodes_follow(const FollowersQuestion& question, Host& host) {
                      "their jobs would be lost to the new one");
 }
 
-Status clusters_follow(const FollowersQuestion& question, Host& host) {
+Status clusters_follow(const FollowersQuestion& question, const std::string& tools, Host& host) {
     SF_TRY(const std::string conf, conf_for_dbd("localhost", question.dbd_port, true));
-    SF_TRY(const base::Finished done, ask({question.tools + "/sacctmgr", "-n", "-P", "show",
-                                           "cluster", "format=Cluster,ControlPort,RPC"},
+    SF_TRY(const base::Finished done, ask({tools + "/sacctmgr", "-n", "-P", "show", "cluster",
+                                           "format=Cluster,ControlPort,RPC"},
                                           conf, host));
     Behind behind;
     for (const std::string& line : base::split(done.out, '\n')) {
@@ -270,9 +270,14 @@ Status goes_with_others(const VersionQuestion& question, Host& host) {
 }
 
 Status others_follow(const FollowersQuestion& question, Host& host) {
-    if (question.nodes) SF_CHECK(nodes_follow(question, host));
-    if (question.dbd_port != 0) SF_CHECK(clusters_follow(question, host));
-    return {};
+    Status followed;
+    for (const std::string& tools : question.tools) {
+        followed = {};
+        if (question.nodes) followed = nodes_follow(question, tools, host);
+        if (followed && question.dbd_port != 0) followed = clusters_follow(question, tools, host);
+        if (followed || followed.error().code != Code::absent) break;
+    }
+    return followed;
 }
 
 }  // namespace sf::deploy

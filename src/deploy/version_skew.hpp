@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "deploy/facts.hpp"
@@ -36,13 +37,16 @@ struct VersionQuestion {
 
 // Before an upgrade: who would be left behind.
 struct FollowersQuestion {
-    std::string tools;           // the folder of sinfo and sacctmgr of what runs
+    // Folders of sinfo and sacctmgr of what runs, the likeliest first: the tree may have been moved
+    // under running daemons.
+    std::vector<std::string> tools;
     std::string version;         // the one that is to take over, exact
     bool nodes = false;          // slurmctld runs here, and knows what its nodes run
     std::uint16_t dbd_port = 0;  // of slurmdbd, which knows what its clusters run; 0: none is here
 };
 
 // Code::refused: some of them are of so early a series that the new daemons talk with them no more.
+// Code::absent: those tools are nowhere, so nobody was asked.
 [[nodiscard]] base::Status others_follow(const FollowersQuestion& question, Host& host);
 
 }  // namespace sf::deploy

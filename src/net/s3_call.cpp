@@ -52,12 +52,13 @@ private:
     std::string x_text;
 };
 
-// Codes that stand for "later", whatever the status.
+// Codes that stand for "later", whatever the status. Ceph says ConcurrentModification to a
+// conditional writer that another one overtakes: next time it hears that the object has changed.
 bool is_temporary_code(const std::string& code) {
-    static const std::set<std::string> codes = {"SlowDown",         "RequestTimeout",
-                                                "InternalError",    "ServiceUnavailable",
-                                                "OperationAborted", "ConditionalRequestConflict",
-                                                "Throttling",       "RequestLimitExceeded"};
+    static const std::set<std::string> codes = {
+        "SlowDown",           "RequestTimeout",         "InternalError",
+        "ServiceUnavailable", "OperationAborted",       "ConditionalRequestConflict",
+        "Throttling",         "ConcurrentModification", "RequestLimitExceeded"};
     return codes.contains(code);
 }
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/removal.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <optional>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -81,10 +86,17 @@ private:
     }
 
     // In one step: it is never missing.
-    Status point(const std::string& path, const fs::path& target) {
+    Status point(const std::string& path, const fs::path& target,
+                 const std::optional<timespec>& time = {}) {
         const fs::path link = x_prefix / path;
         const fs::path fresh = x_trash.place_of(".link");
         SF_CHECK(base::make_symlink(target, fresh));
+        if (time) {
+            const timespec times[2] = {*time, *time};
+            if (::utimensat(AT_FDCWD, fresh.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+                return base::fail_errno(
+                    errno, "set the time of " + base::escape_untrusted(fresh.native()));
+        }
         SF_CHECK(base::rename(fresh, link));
         return base::fsync_dir(link.parent_path());
     }
@@ -125,14 +137,18 @@ private:
     }
 
     // An installation that was killed between its two switches has left the link at the one before,
-    // and it is that one which goes.
+    // and it is that one which goes. Nothing becomes current by that: leases on a shared prefix
+    // count from the link's time (leases.cpp), so it keeps that.
     Status hand_on_current() {
         if (x_removal.everything) return {};
         if (!x_contents.said || !x_removal.generations.contains(*x_contents.said)) return {};
         const std::string path = fmt::format("{}/current", generations_folder);
         if (!x_contents.current || x_contents.current == x_contents.said) return drop_link(path);
         SF_CHECK(step("current"));
-        return point(path, std::to_string(*x_contents.current));
+        struct stat before {};
+        if (::lstat((x_prefix / path).c_str(), &before) != 0)
+            return base::fail_errno(errno, "look at " + base::escape_untrusted(path));
+        return point(path, std::to_string(*x_contents.current), before.st_mtim);
     }
 
     // Of versions that were half gone already.

@@ -73,6 +73,14 @@ private:
     fs::path x_stage;
 };
 
+Status check_any(const fs::path& prefix, const std::vector<Generation>& all) {
+    if (!all.empty()) return {};
+    return base::fail_hint(
+        Code::absent,
+        fmt::format("nothing was installed to {} by install, or bundle install", shown(prefix)),
+        "say where: --prefix DIR");
+}
+
 }  // namespace
 
 std::uint64_t way_back(const std::vector<Generation>& all, const Generation& from) {
@@ -96,12 +104,7 @@ std::uint64_t way_back(const std::vector<Generation>& all, const Generation& fro
 Result<std::uint64_t> generation_before(const fs::path& prefix) {
     SF_TRY(const auto current, current_generation(prefix));
     SF_TRY(const std::vector<Generation> all, list_generations(prefix));
-    if (!current && all.empty())
-        return base::fail_hint(Code::absent,
-                               fmt::format("nothing was installed to {} by install, or bundle "
-                                           "install",
-                                           shown(prefix)),
-                               "say where: --prefix DIR");
+    SF_CHECK(check_any(prefix, all));
     if (!current)
         return base::fail_hint(
             Code::absent,
@@ -127,24 +130,37 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
         "slurm-factory list shows those there are");
 }
 
-Result<InstallReport> return_to_generation(const fs::path& prefix, const KeptGeneration& meant,
-                                           InstallOptions options) {
+Result<Returned> return_to_generation(const fs::path& prefix, std::uint64_t number,
+                                      InstallOptions options) {
     SF_TRY(const fs::path resolved, check_prefix(prefix));
+    // What is wrong from the start is said at once, and nothing is made where nothing is.
+    SF_TRY(const std::vector<Generation> all, list_generations(resolved));
+    SF_CHECK(check_any(resolved, all));
+    std::optional<std::string> meant;
+    if (number != 0) {
+        SF_TRY(const KeptGeneration named, read_generation(resolved, number));
+        SF_TRY(meant, to_json(named.generation));
+    }
     SF_TRY(const Stages held, Stages::hold(resolved, options.waiting));
+    if (number == 0) {
+        SF_TRY(number, generation_before(resolved));
+    }
     // Who was at work until now may have removed it, and have given its number to another.
-    const std::uint64_t number = meant.generation.number;
-    SF_TRY(const KeptGeneration kept, read_generation(resolved, number));
-    if (kept.generation.manifest != meant.generation.manifest)
+    Returned returned;
+    SF_TRY(returned.kept, read_generation(resolved, number));
+    SF_TRY(const std::string found, to_json(returned.kept.generation));
+    if (meant && found != *meant)
         return base::fail_hint(Code::refused,
                                fmt::format("generation {} has become another one meanwhile, of "
                                            "version {}",
-                                           number, kept.generation.version),
+                                           number, returned.kept.generation.version),
                                "slurm-factory list shows those there are");
     options.switch_view = true;
     options.record.reset();
     options.returns_to = number;
     options.held = &held;
-    return fit_kept(resolved, kept, options);
+    SF_TRY(returned.report, fit_kept(resolved, returned.kept, options));
+    return returned;
 }
 
 Result<InstallReport> fit_kept(const fs::path& prefix, const KeptGeneration& kept,

@@ -19,11 +19,17 @@ namespace sf::tree {
 // The generation before the current one; Code::absent: there is none, or nothing is current.
 [[nodiscard]] base::Result<std::uint64_t> generation_before(const std::filesystem::path& prefix);
 
-// Makes `meant`, as read_generation gave it, the current one. Code::absent: it, or a package of it,
-// is there no more, be it that somebody has removed it since.
-[[nodiscard]] base::Result<InstallReport> return_to_generation(const std::filesystem::path& prefix,
-                                                               const KeptGeneration& meant,
-                                                               InstallOptions options = {});
+struct Returned {
+    KeptGeneration kept;  // what is current now
+    InstallReport report;
+};
+
+// Makes that generation the current one; 0: the one before the current one, which is chosen once
+// nobody else is at work here. Code::absent: there is none, or it, or a package of it, is there no
+// more, be it that somebody has removed it since this was called.
+[[nodiscard]] base::Result<Returned> return_to_generation(const std::filesystem::path& prefix,
+                                                          std::uint64_t number,
+                                                          InstallOptions options = {});
 
 // Puts what is kept in its place again, as `options` say: as above, or beside what is current.
 [[nodiscard]] base::Result<InstallReport> fit_kept(const std::filesystem::path& prefix,

@@ -164,9 +164,7 @@ Status SmallCache::install(const std::string& version, const std::filesystem::pa
 }
 
 Status SmallCache::rollback() const {
-    SF_TRY(const std::uint64_t before, tree::generation_before(prefix()));
-    SF_TRY(const tree::KeptGeneration kept, tree::read_generation(prefix(), before));
-    return tree::return_to_generation(prefix(), kept).map([](const auto&) {});
+    return tree::return_to_generation(prefix(), 0).map([](const auto&) {});
 }
 
 Status SmallCache::collect() const {

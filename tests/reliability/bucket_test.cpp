@@ -70,7 +70,10 @@ protected:
         const bool conditional =
             !request.field("If-None-Match").empty() || !request.field("If-Match").empty();
         if (request.method() != "PUT" || !conditional || request.number % each != 0) return {};
-        return FakeS3::error("409 Conflict", "ConditionalRequestConflict");
+        // As AWS says it, or as Ceph does.
+        const bool aws = request.number % (2 * each) == 0;
+        return FakeS3::error("409 Conflict",
+                             aws ? "ConditionalRequestConflict" : "ConcurrentModification");
     }
 
     void run_turn(Random& random, std::uint64_t count, double killed, double serial) {

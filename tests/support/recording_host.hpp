@@ -25,7 +25,7 @@ public:
     std::map<std::string, Node> nodes;
     std::vector<std::string> done;   // effects, in order
     std::vector<std::string> calls;  // command lines, with what went to standard input
-    std::function<base::Finished(const base::Command&, std::string_view)> answer;
+    std::function<base::Result<base::Finished>(const base::Command&, std::string_view)> answer;
     std::string name = "node1";
     std::vector<std::string> addresses = {"10.9.9.1"};
     bool root = true;
@@ -126,7 +126,8 @@ public:
             nodes["/etc/group"].content +=
                 fmt::format("{}:x:{}:\n", command.argv.back(), x_next_id);
         if (command.argv[0] == "useradd") ++x_next_id;
-        return answer ? answer(command, input) : base::Finished{};
+        if (!answer) return base::Finished{};
+        return answer(command, input);
     }
     std::string host_name() override { return name; }
     std::vector<std::string> interface_addresses() override { return addresses; }

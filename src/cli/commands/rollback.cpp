@@ -19,10 +19,6 @@ struct Options {
 
 base::Status run_rollback(Session& session, const Options& options) {
     SF_TRY(const std::filesystem::path prefix, installed_prefix(options.prefix));
-    std::uint64_t number = options.number;
-    if (number == 0) {
-        SF_TRY(number, tree::generation_before(prefix));
-    }
     tree::InstallOptions how;
     how.waiting = [&session] {
         session.voice.info("an installation is at work in this prefix; waiting for it");
@@ -31,19 +27,20 @@ base::Status run_rollback(Session& session, const Options& options) {
         session.voice.debug("{}", step);
         return base::Status();
     };
-    SF_TRY(const tree::KeptGeneration kept, tree::read_generation(prefix, number));
-    SF_TRY(const tree::InstallReport report, tree::return_to_generation(prefix, kept, how));
+    SF_TRY(const tree::Returned returned, tree::return_to_generation(prefix, options.number, how));
+    const tree::Generation& current = returned.kept.generation;
+    const tree::InstallReport& report = returned.report;
     session.voice.line(fmt::format(
         "{}: generation {}, slurm {}, is {}", base::escape_untrusted(report.prefix.native()),
-        number, kept.generation.version, report.changed ? "current again" : "current already"));
+        current.number, current.version, report.changed ? "current again" : "current already"));
     session.voice.line(
         "daemons that run go on with what they have: restart them when it suits you");
-    if (kept.generation.origin.contains(tree::origin_unsigned))
+    if (current.origin.contains(tree::origin_unsigned))
         session.voice.warning("generation {} was installed UNSIGNED: nobody trusted has signed it",
-                              number);
+                              current.number);
     session.voice.event("rolled_back", {{"prefix", report.prefix.native()},
-                                        {"generation", number},
-                                        {"version", kept.generation.version},
+                                        {"generation", current.number},
+                                        {"version", current.version},
                                         {"changed", report.changed}});
     return {};
 }

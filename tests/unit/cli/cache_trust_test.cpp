@@ -83,6 +83,15 @@ TEST_F(CacheTrust, UnsignedNeedsTwoWords) {
     expect(1, "no key is listed for the cache lab", install({"--cache", "lab"}));
     expect(1, "with --allow-unsigned alone", install({"--cache", "lab"}));
     expect(1, "nothing was published to", install({"--cache", "lab", "--allow-unsigned"}));
+    // What has nothing to do with who has signed has its own advice.
+    const std::string root = make_key("Its root");
+    expect(0, "a root", {"key", "trust", "--root", root});
+    const std::string publisher = make_key("Its publisher");
+    expect(0, "trusted", {"key", "trust", publisher});
+    expect(
+        0, "is listed",
+        {"cache", "add", "rooted", place, "--allow-unsigned", "--key", publisher, "--root", root});
+    expect(1, "or list the cache without --root", install({"--cache", "rooted"}));
     // By another word than its name it is the same cache; another cache is not.
     expect(1, "nothing was published to", install({"--cache", place, "--allow-unsigned"}));
     expect(1, "is not allowed here",

@@ -78,7 +78,7 @@ protected:
 
     test::RecordingHost host;
     VersionQuestion question;
-    FollowersQuestion followers{"/t/current/bin", "25.11.2"};
+    FollowersQuestion followers{{"/t/current/bin"}, "25.11.2"};
     std::string out;
     std::string err;
     std::string conf;  // what the tool has read
@@ -243,6 +243,35 @@ TEST_F(VersionSkewTest, ClustersThatWouldBeLeftBehindAreNamed) {
     host.calls.clear();
     EXPECT_TRUE(ask_those_that_follow());
     EXPECT_THAT(host.calls, IsEmpty());
+}
+
+// The tree was moved, or is gone, while its daemons run.
+TEST_F(VersionSkewTest, TheToolsAreLookedForWhereTheyMayBe) {
+    followers.tools.emplace_back("/new/views/24.11.5/bin");
+    followers.nodes = true;
+    followers.dbd_port = 7031;
+    const auto answers = host.answer;
+    std::string there = "/new/";
+    host.answer = [&](const base::Command& command,
+                      std::string_view input) -> base::Result<base::Finished> {
+        if (!command.argv[0].starts_with(there))
+            return base::fail(base::Code::absent, "program {} is not on this machine",
+                              command.argv[0]);
+        return answers(command, input);
+    };
+    out = "n8 23.11.4\n";
+    EXPECT_THAT(text_of(ask_those_that_follow()), HasSubstr("n8 (23.11.4)"));
+    out = "gamma|6817|10240\n";
+    EXPECT_THAT(text_of(ask_those_that_follow()), HasSubstr("gamma (23.11)"));
+    there = "nowhere";
+    const base::Status nobody = ask_those_that_follow();
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.error().code, base::Code::absent);
+    // Where the likelier ones are, the others are not asked.
+    there = "/t/";
+    host.calls.clear();
+    EXPECT_FALSE(ask_those_that_follow());
+    EXPECT_THAT(host.calls, testing::Each(HasSubstr("/t/current/bin/")));
 }
 
 TEST_F(VersionSkewTest, WhatCannotBeAskedIsAnError) {

@@ -26,8 +26,8 @@ protected:
         return report ? report->generation : 0;
     }
     base::Result<InstallReport> back(std::uint64_t number, const InstallOptions& options = {}) {
-        SF_TRY(const tree::KeptGeneration meant, tree::read_generation(prefix(), number));
-        return tree::return_to_generation(prefix(), meant, options);
+        SF_TRY(tree::Returned returned, tree::return_to_generation(prefix(), number, options));
+        return std::move(returned.report);
     }
     [[nodiscard]] std::uint64_t current() const {
         const auto generation = tree::current_generation(prefix()).value();

@@ -241,7 +241,6 @@ TEST_F(Health, LeftoversOfTheDeadGoAndOfTheLivingStay) {
     EXPECT_THAT(staged(), ElementsAre("lock"));
 }
 
-// Killed at any step, the next run comes to the same end; nothing it did is worse than before.
 // What it is about to mend nobody has changed since it looked.
 TEST_F(Health, FsckIsAloneToTheEnd) {
     keep(make("25.11.1", "1", {}, "one"));
@@ -260,6 +259,7 @@ TEST_F(Health, FsckIsAloneToTheEnd) {
     EXPECT_EQ(ills(), "");
 }
 
+// Killed at any step, the next run comes to the same end; nothing it did is worse than before.
 TEST_F(Health, FsckKilledAtAnyStepGoesOn) {
     two_versions();
     const auto whole = listing(prefix());

@@ -388,8 +388,14 @@ TEST_F(Removal, WhatTheLinkStillNamesIsHandedOn) {
         ASSERT_TRUE(base::make_symlink(number, link));
     };
     name("2");
+    // Nothing becomes current by it: other hosts' leases count still.
+    const timespec then[2] = {{now - 2 * day, 5}, {now - 2 * day, 5}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, link.c_str(), then, AT_SYMLINK_NOFOLLOW), 0);
     ASSERT_TRUE(remove("25.11.2"));
     EXPECT_EQ(fs::read_symlink(link), "4");
+    struct stat handed_on {};
+    ASSERT_EQ(::lstat(link.c_str(), &handed_on), 0);
+    EXPECT_EQ(handed_on.st_mtim.tv_sec, now - 2 * day);
     EXPECT_EQ(ills(), "");
     // Of all of it nothing is left.
     fs::copy(prefix(), x_folder.path() / "kept", as_it_is);
@@ -407,6 +413,10 @@ TEST_F(Removal, WhatTheLinkStillNamesIsHandedOn) {
 
 TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
     four_generations();
+    // The installation before it was killed between its two switches.
+    const fs::path said = prefix() / "generations/current";
+    ASSERT_TRUE(base::remove_file(said));
+    ASSERT_TRUE(base::make_symlink("2", said));
     fs::copy(prefix(), x_folder.path() / "kept", as_it_is);
     for (const bool all : {false, true}) {
         end_at_every_step(
@@ -423,6 +433,10 @@ TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
             },
             [&](int end, bool done) {
                 if (!done || !all) EXPECT_EQ(ills(), "") << end;
+                // What the link says is there, as long as there is one.
+                std::error_code none;
+                const fs::path says = fs::read_symlink(said, none);
+                if (!none) EXPECT_TRUE(base::exists(prefix() / "generations" / says)) << end;
                 const auto again = remove(all ? "" : "25.11.2", 0, all);
                 EXPECT_TRUE(again || again.error().code == base::Code::absent)
                     << end << again.error().text();

@@ -5,8 +5,11 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <optional>
+
 #include "base/text.hpp"
-#include "tree/uninstall.hpp"
+#include "tree/stages.hpp"
 #include "unit/install/generation_maker.hpp"
 
 namespace sf::install {
@@ -115,28 +118,66 @@ TEST_F(Rollback, WhatIsGoneIsSaid) {
     EXPECT_EQ(current(), 2U);
 }
 
-// Between the choice and the turn of it somebody else was at work.
+// Somebody else is at work, and does `what` before he is done.
+base::Result<tree::Returned> back_after(const fs::path& prefix, std::uint64_t number,
+                                        const std::function<void()>& what) {
+    std::optional<tree::Stages> other = tree::Stages::hold(prefix).value();
+    InstallOptions options;
+    options.waiting = [&] {
+        what();
+        other.reset();
+    };
+    return tree::return_to_generation(prefix, number, options);
+}
+
 TEST_F(Rollback, WhatWasRemovedMeanwhileIsNotReturnedTo) {
     for (const char* version : {"25.11.1", "25.11.2", "25.11.3"})
         ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
     ASSERT_TRUE(back(1));
-    const auto meant = tree::read_generation(prefix(), 3).value();
-    tree::UninstallRequest request;
-    request.generation = 3;
-    ASSERT_TRUE(tree::uninstall(prefix(), request));
-    const auto gone = tree::return_to_generation(prefix(), meant);
+    const fs::path third = prefix() / "generations/3";
+    const fs::path aside = x_folder.path() / "aside";
+    const auto gone = back_after(prefix(), 3, [&] { fs::rename(third, aside); });
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().code, base::Code::absent);
     EXPECT_THAT(gone.error().text(), HasSubstr("has no generation 3"));
     EXPECT_EQ(current(), 1U);
     EXPECT_EQ(ills(), "");
-    // The number is another's now.
-    ASSERT_EQ(keep(make("25.11.4", "1", {}, "four")), 3U);
-    ASSERT_TRUE(back(2));
-    const auto another = tree::return_to_generation(prefix(), meant);
+    // The number is another's now, if only by what is said of where it came from.
+    fs::rename(aside, third);
+    const std::string record = read(third / "generation.json");
+    const auto another = back_after(prefix(), 3, [&] {
+        const std::string other = base::replace_all(record, "cache.example.org", "example.org");
+        ASSERT_NE(other, record);
+        ASSERT_TRUE(base::write_file(third / "generation.json", other));
+    });
     ASSERT_FALSE(another);
+    EXPECT_EQ(another.error().code, base::Code::refused);
     EXPECT_THAT(another.error().text(), HasSubstr("has become another one meanwhile"));
-    EXPECT_EQ(current(), 2U);
+    EXPECT_EQ(current(), 1U);
+}
+
+TEST_F(Rollback, WhichOneIsBeforeIsDecidedWhenItsTurnHasCome) {
+    for (const char* version : {"25.11.1", "25.11.2", "25.11.3"})
+        ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
+    // Another switch is on its way, from 3 to 2: nothing is current, then 2 is.
+    const fs::path view = prefix() / "view";
+    const fs::path said = prefix() / "generations/current";
+    const auto one = back_after(prefix(), 0, [&] {
+        fs::remove(view);
+        fs::create_symlink("views/25.11.2", view);
+        fs::remove(said);
+        fs::create_symlink("2", said);
+    });
+    ASSERT_TRUE(one) << one.error().text();
+    EXPECT_EQ(one->kept.generation.number, 1U);
+    EXPECT_EQ(srun(), "srun 25.11.11");
+    // Where nothing was ever installed nothing is made.
+    const fs::path empty = x_folder.path() / "empty";
+    ASSERT_TRUE(base::make_dirs(empty));
+    const auto nothing = tree::return_to_generation(empty, 0);
+    ASSERT_FALSE(nothing);
+    EXPECT_THAT(nothing.error().text(), HasSubstr("nothing was installed to"));
+    EXPECT_TRUE(fs::is_empty(empty));
 }
 
 TEST_F(Rollback, WhatWasChangedIsNotBroughtBack) {

@@ -205,6 +205,17 @@ TEST_F(S3, BusyServersAreAskedAgain) {
     EXPECT_EQ(x_client->put(request("k", "one")).value(), S3Outcome::written);
     EXPECT_EQ(count, 5);
     EXPECT_EQ(x_fake->server().seen()[4].body, "one");
+    // Another writer is at it, as AWS says it and as Ceph does: the next answer is the one.
+    count = 0;
+    start([&](const Request&) -> std::optional<std::string> {
+        switch (count++) {
+            case 0: return FakeS3::error("409 Conflict", "ConditionalRequestConflict");
+            case 1: return FakeS3::error("409 Conflict", "ConcurrentModification");
+            default: return {};
+        }
+    });
+    EXPECT_EQ(x_client->put(request("k", "one")).value(), S3Outcome::written);
+    EXPECT_EQ(count, 3);
     count = -100;
     start([&](const Request&) -> std::optional<std::string> {
         ++count;
