@@ -163,19 +163,22 @@ jq -s add opening first-light first-light.tests >"$fresh/first-light.json"
 clone=$fresh/slurm-factory
 for series in 25.11 24.11 23.11; do bundle_json "$(bundle_at "$clone/build/e2e/state" bookworm "$series")"; done >bundles
 bundle_json "$(bundle_at "$clone/build/e2e/state-noble" noble 25.11)" >>bundles
-tests_json e2e.production e2e.perl e2e.host_modules e2e.docker e2e.docker.slurm e2e.no_cache e2e.verify.proof \
-    e2e.verify.gpu e2e.vm.confined e2e.install.first e2e.install.prefix e2e.install.init_only e2e.install.trust \
+tests_json e2e.build e2e.production e2e.perl e2e.host_modules e2e.docker e2e.docker.slurm e2e.no_cache \
+    e2e.verify.proof e2e.verify.tampered e2e.verify.broken e2e.verify.gpu e2e.verify.user e2e.verify.killed \
+    e2e.vm.confined e2e.vm.no_dbus e2e.install.first e2e.install.prefix e2e.install.init_only e2e.install.trust \
     e2e.install.refused e2e.install.two_versions e2e.install.two_at_once e2e.install.noexec e2e.install.distribution \
-    e2e.install.disk_full e2e.install.accounting e2e.install.units e2e.install.systemd e2e.install.dbd \
-    e2e.install.hosts e2e.install.roles e2e.install.skew e2e.install.upgrade e2e.install.modules e2e.install.hierarchy \
+    e2e.install.disk_full e2e.install.logs e2e.install.auth_by_hand e2e.install.accounting e2e.install.no_database \
+    e2e.install.units e2e.install.systemd e2e.install.dbd e2e.install.hosts e2e.install.roles e2e.install.skew \
+    e2e.install.upgrade e2e.install.modules e2e.install.hierarchy \
     e2e.must_fail.usage e2e.must_fail.vulnerable e2e.must_fail.missing_tools e2e.must_fail.missing_libraries \
     e2e.must_fail.no_network e2e.must_fail.wrong_sha256 e2e.must_fail.bad_recipes e2e.must_fail.flipped_bit \
     e2e.must_fail.read_only e2e.must_fail.odd_paths e2e.must_fail.failed_step e2e.must_fail.failed_root \
     e2e.must_fail.two_at_once e2e.must_fail.killed e2e.must_fail.disk_full \
-    e2e.first_light.24.11 e2e.production.24.11 e2e.first_light.23.11 e2e.production.23.11 e2e.install.first.23.11 \
+    e2e.build.24.11 e2e.first_light.24.11 e2e.production.24.11 e2e.verify.proof.24.11 \
+    e2e.build.23.11 e2e.first_light.23.11 e2e.production.23.11 e2e.verify.proof.23.11 e2e.install.first.23.11 \
     e2e.install.accounting.23.11 e2e.build.noble e2e.verify.proof.noble e2e.install.first.noble \
-    e2e.install.accounting.noble e2e.install.systemd.noble e2e.install.modules.noble e2e.vm.confined.noble \
-    e2e.munge.focal e2e.munge.jammy e2e.munge.trixie e2e.munge.resolute >production.tests
+    e2e.install.accounting.noble e2e.install.no_database.noble e2e.install.systemd.noble e2e.install.modules.noble \
+    e2e.vm.confined.noble e2e.munge.focal e2e.munge.jammy e2e.munge.trixie e2e.munge.resolute >production.tests
 jq -s '{bundles: .}' bundles >production
 jq -s add opening production production.tests >"$fresh/production.json"
 

@@ -58,6 +58,8 @@ public:
             SF_CHECK(x_trash.take(generation_path(number)));
         }
         SF_CHECK(take_packages());
+        SF_CHECK(step("look again"));
+        SF_CHECK(still_unneeded());
         return still_unused();
     }
 
@@ -107,7 +109,10 @@ private:
         SF_CHECK(step("links " + version));
         for (const model::FileEntry& link : model::bundle_links(each.bundle)) {
             SF_TRY(const auto target, base::read_link(x_prefix / link.path));
-            if (target == fs::path(link.target)) SF_CHECK(hand_on_link(link));
+            if (target != fs::path(link.target)) continue;
+            // What is current is not removed: it has become so meanwhile.
+            if (link.path == model::bundle_view_link) return is_needed(link.target);
+            SF_CHECK(hand_on_link(link));
         }
         SF_CHECK(step("manifest " + version));
         SF_CHECK(x_trash.take(model::bundle_manifest_path(version)));
@@ -179,10 +184,7 @@ private:
     // What somebody without our lock has come to need meanwhile stays.
     Status take_packages() {
         SF_CHECK(step("packages"));
-        SF_TRY(const Contents now, read_contents(x_prefix));
-        if (!now.unreadable.empty())
-            return base::fail(Code::corrupt, "{}: {}", now.unreadable.front().path,
-                              now.unreadable.front().error.text());
+        SF_TRY(const Contents now, contents_now());
         const std::set<std::string> needed = needed_packages(now, x_removal);
         for (const std::string& name : x_removal.packages) {
             if (needed.contains(name)) continue;
@@ -192,9 +194,45 @@ private:
         return {};
     }
 
+    base::Result<Contents> contents_now() const {
+        SF_TRY(Contents now, read_contents(x_prefix));
+        if (!now.unreadable.empty())
+            return base::fail(Code::corrupt, "{}: {}", now.unreadable.front().path,
+                              now.unreadable.front().error.text());
+        return now;
+    }
+
+    // Whom no lock keeps out may have put links to it, or what needs it, in place meanwhile. He
+    // looks for what is gone once he has done so (tree_install.cpp): one of us sees the other.
+    Status still_unneeded() {
+        const auto now = contents_now();
+        // Of all of it nothing is there, unless somebody has come.
+        if (!now && now.error().code == Code::absent) return {};
+        SF_CHECK(now);
+        for (const std::string& version : x_removal.versions) {
+            SF_TRY(const auto view, base::read_link(x_prefix / model::bundle_view_link));
+            if (view == fs::path(model::bundle_view_path(version)))
+                return is_needed(model::bundle_view_path(version));
+        }
+        if (now->said && x_removal.generations.contains(*now->said))
+            return is_needed(generation_path(*now->said));
+        const std::set<std::string> needed = needed_packages(*now, {});
+        for (const std::string& name : x_removal.packages)
+            if (needed.contains(name) && !std::ranges::binary_search(now->packages, name))
+                return is_needed(model::bundle_store_path(name));
+        return {};
+    }
+
+    Status is_needed(const std::string& part) const {
+        return base::fail_hint(Code::refused,
+                               fmt::format("another run, which no lock keeps out of {}, has come "
+                                           "to need {} meanwhile",
+                                           base::escape_untrusted(x_prefix.native()), part),
+                               "nothing was removed; try again");
+    }
+
     // Nobody can begin to use what is out of sight: this answer stays true.
     Status still_unused() {
-        SF_CHECK(step("look again"));
         std::map<std::string, fs::path> parts;
         for (const auto& [part, path] : parts_of(x_prefix, x_removal))
             parts.emplace(part, x_trash.place_of(part));

@@ -85,7 +85,55 @@ private:
                                  std::to_string(generation)));
             x_report.generation = generation;
         }
+        SF_CHECK(look_again(generation));
         return std::move(x_report);
+    }
+
+    // Who is kept out by no lock may have taken away what the links now lead to. He looks for links
+    // to it once it is out of sight (removal.cpp), as we look for it once they are switched: where
+    // hosts see at once what others write, one of us two sees the other. It is no step: who stops
+    // it now stops what is done.
+    Status look_again(std::uint64_t generation) {
+        SF_TRY(const std::string gone, what_is_gone(generation));
+        if (gone.empty()) return {};
+        SF_CHECK(base::during(switch_back(), "switching back"));
+        return base::fail_hint(
+            Code::refused,
+            fmt::format("{} was taken away by another run meanwhile, which no lock keeps out of {}",
+                        gone, shown(x_prefix)),
+            "try again once nobody is at work there");
+    }
+
+    Result<std::string> what_is_gone(std::uint64_t generation) const {
+        const model::Bundle& bundle = x_source.bundle;
+        std::vector<std::string> paths{model::bundle_view_path(bundle.version),
+                                       model::bundle_manifest_path(bundle.version)};
+        if (generation != 0) paths.push_back(fmt::format("{}/{}", generations_folder, generation));
+        for (const std::string& path : paths) {
+            SF_TRY(const bool there, base::is_there(x_prefix / path));
+            if (!there) return path;
+        }
+        if (x_options.leave_packages) return std::string();
+        const fs::path store = x_prefix / model::bundle_store_folder;
+        SF_TRY(const std::vector<std::string> stored, base::list_dir_if_exists(store));
+        for (const model::Package& package : bundle.packages) {
+            const std::string name = package.store_name();
+            if (!std::ranges::binary_search(stored, name)) return model::bundle_store_path(name);
+        }
+        return std::string();
+    }
+
+    // To what they led to before, if that is there still.
+    Status switch_back() {
+        while (!x_switched.empty()) {
+            const auto [link, before] = std::move(x_switched.back());
+            x_switched.pop_back();
+            SF_CHECK(base::remove_file(link));
+            if (before && base::exists(link.parent_path() / *before))
+                SF_CHECK(base::make_symlink(*before, link));
+            SF_CHECK(base::fsync_dir(link.parent_path()));
+        }
+        return {};
     }
 
     Status step(std::string_view name) {
@@ -440,9 +488,9 @@ private:
         const fs::file_status status = fs::symlink_status(link, error);
         if (status.type() == fs::file_type::none)
             return base::fail_errno(error.value(), "look at " + shown(link));
-        if (status.type() == fs::file_type::symlink && fs::read_symlink(link, error) == target) {
-            return {};
-        }
+        std::optional<fs::path> before;
+        if (status.type() == fs::file_type::symlink) before = fs::read_symlink(link, error);
+        if (before && *before == target) return {};
         if (status.type() != fs::file_type::symlink && status.type() != fs::file_type::not_found) {
             return fail(Code::refused, "{} is in the way: it is not a symlink", shown(link));
         }
@@ -451,6 +499,7 @@ private:
         const fs::path fresh = room.path() / "link";
         SF_CHECK(base::make_symlink(target, fresh));
         SF_CHECK(base::rename(fresh, link));
+        x_switched.emplace_back(link, std::move(before));
         x_report.changed = true;
         return base::fsync_dir(link.parent_path());
     }
@@ -464,6 +513,8 @@ private:
     bool x_assets_same = false;
     bool x_manifest_same = false;
     std::vector<Generation> x_generations;
+    // The links, in order, and what they led to before.
+    std::vector<std::pair<fs::path, std::optional<fs::path>>> x_switched;
 };
 
 }  // namespace

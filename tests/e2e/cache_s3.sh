@@ -3,7 +3,8 @@
 # shellcheck disable=SC2154  # variables of machine.sh
 # How a cache in a bucket is kept, on a real S3 server (Ceph's RGW): copied there from a folder and back, verified, signed
 # afresh, its index made anew, pruned, mended; each by the name that the bucket has here. One file for a machine
-# without a network is made of it. Many publishers write to one place at once, and some of them are killed.
+# without a network is made of it. Many publishers write to one place at once, and some of them are killed. The
+# secret that opens the bucket stays in the file that it is read from.
 #
 #   cache_s3.sh PUBLISHER     PUBLISHER: small_publisher, as the build of the tests makes it
 test_name=e2e.cache_s3
@@ -41,6 +42,32 @@ in_s3() {
 client() { in_s3 env SLURM_FACTORY_CACHE_DIR="$work/client" "$program" "$@"; }
 keeper() { in_s3 env SLURM_FACTORY_CACHE_DIR="$own" "$program" "$@"; }
 told() { jq -s -c "map(select(.event == \"$1\"))" "$work/out"; }
+# keep_said NAME: what the last expect said, for secret_is_nowhere.
+keep_said() { cp "$work/out" "$work/said.$1.out" && cp "$work/err" "$work/said.$1.err"; }
+# The keys are lasting ones: no session token belongs to them.
+secret=$(jq -r '.keys[0].secret_key' "$work/user.json")
+# The files that hold it; but for where it belongs: what Ceph printed when it made the user, the file that was written
+# of that for the program to read, and Ceph itself, whose machine and daemons' words are no business of ours.
+holding_secret() {
+    LC_ALL=C find "$work" "$state/keys" -ignore_readdir_race \
+        \( -path "$work/user.json" -o -path "$work/credentials" -o -path "$work/machine" \
+        -o -path "$work/mon.out" -o -path "$work/osd.out" -o -path "$work/rgw.out" \) -prune \
+        -o -type f -exec grep -qF -e "$secret" {} \; -print
+}
+# In no output that was kept, in nothing that was published or copied, in no state folder: but for two copies that are
+# laid into state folders here, so that it shows that it would be found.
+secret_is_nowhere() {
+    grep -qF -e "$secret" "$work/credentials" || fail 'what is looked for is not what the file of credentials holds'
+    cp "$work/credentials" "$work/client/laid-there"
+    cp "$work/credentials" "$own/laid-there"
+    holding_secret >"$work/holding" || fail 'it is not known which files hold the secret access key'
+    rm "$work/client/laid-there" "$own/laid-there"
+    for x_folder in "$work/client" "$own"; do
+        grep -qxF -e "$x_folder/laid-there" "$work/holding" ||
+            fail "the secret that was laid into $x_folder is not found"
+    done
+    if grep -v '/laid-there$' "$work/holding"; then fail 'these files hold the secret access key'; fi
+}
 bucket=s3://slurm/site
 below=/slurm/site/$toolchain/slurm/deps
 
@@ -55,7 +82,9 @@ expect 0 client cache add bucket "$bucket" --key "$key"
 expect 2 client cache mirror folder buckt
 expect_said "no cache is called 'buckt'" 'there is: folder, bucket'
 begin=$(now_ms)
-expect 0 client --json cache mirror folder bucket
+expect 0 client -v --json cache mirror folder bucket
+expect_said '^look$' "^copying .* to $bucket/"
+keep_said mirror
 say "sent after $(($(now_ms) - begin)) ms: $(told mirrored | jq -c 'map({sent, bytes})')"
 expect 0 client --json cache mirror folder bucket
 [ "$(told mirrored | jq -c 'map(.changed, .bytes) | unique')" = '[false,0]' ] || fail "sent again: $(told mirrored)"
@@ -86,10 +115,13 @@ expect 0 client --json cache prune bucket --keep-days 0
 say '== signed afresh there'
 expect 0 keeper --json cache refresh "$bucket" --signing-key "$key"
 [ "$(told refreshed | jq -c 'map(.changed) | unique')" = '[false]' ] || fail "too early: $(told refreshed)"
-expect 0 keeper --json cache refresh "$bucket" --signing-key "$key" --force
+expect 0 keeper -v --json cache refresh "$bucket" --signing-key "$key" --force
+keep_said refresh
 [ "$(told refreshed | jq -c 'map(.changed) | unique')" = '[true]' ] || fail "not signed: $(told refreshed)"
 expect 1 client cache mirror folder bucket
 expect_said 'already, .* only number'
+keep_said refused
+secret_is_nowhere
 
 say '== from the bucket to a folder, and into one file'
 expect 0 client cache mirror bucket "$work/copy"
@@ -147,4 +179,5 @@ for number in 101 "$last"; do
     expect 0 client install "slurm@25.11.$number" --toolchain bookworm --cache many --prefix "$work/small-prefix"
     grep -q "^srun 25.11.$number" "$work/small-prefix/view/bin/srun" || fail "25.11.$number is not what was published"
 done
+secret_is_nowhere
 machine_stop

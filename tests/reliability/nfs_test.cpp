@@ -330,6 +330,10 @@ TEST_F(Nfs, F5TwoHostsWithRemovers) {
     two_hosts({"F5 two hosts with uninstall, gc, rollback and fsck", false, true, 0.2}, "",
               rounds(1, 4));
 }
+TEST_F(Nfs, F5WithoutLocksWithRemovers) {
+    two_hosts({"F5 no locks, with uninstall, gc, rollback and fsck", false, true, 0.2}, "locks=0",
+              rounds(2, 20));
+}
 TEST_F(Nfs, F5WithoutLocksOneVersion) {
     two_hosts({"F5 no locks, the same version", true, false, 0}, "locks=0", rounds(1, 8));
     EXPECT_EQ(x_waited, 0U);

@@ -411,6 +411,46 @@ TEST_F(Removal, WhatTheLinkStillNamesIsHandedOn) {
     EXPECT_THAT(generations(), ElementsAre(3, 4));
 }
 
+// By somebody whom no lock keeps out: at each step, up to where it looks again.
+TEST_F(Removal, WhatIsCurrentAgainMeanwhileIsPutBack) {
+    four_generations();
+    fs::copy(prefix(), x_folder.path() / "kept", as_it_is);
+    const auto whole = listing(prefix());
+    const auto returned = [&] {
+        fs::remove(prefix() / "view");
+        fs::create_symlink("views/25.11.2", prefix() / "view");
+    };
+    const auto named = [&] {
+        fs::remove(prefix() / "generations/current");
+        fs::create_symlink("2", prefix() / "generations/current");
+    };
+    for (const auto& what : {std::function<void()>(returned), std::function<void()>(named)}) {
+        std::set<std::string> seen;
+        for (bool last = false; !last;) {
+            as_kept();
+            std::string at;
+            tree::UninstallRequest request;
+            request.version = "25.11.2";
+            request.now = now;
+            request.options.on_step = [&](std::string_view step) -> base::Status {
+                if (!at.empty() || !seen.insert(std::string(step)).second) return {};
+                at = step;
+                what();
+                return {};
+            };
+            const auto done = tree::uninstall(prefix(), request);
+            last = at.empty() || at == "delete";
+            if (last) continue;
+            ASSERT_FALSE(done) << at;
+            EXPECT_EQ(done.error().code, base::Code::refused) << at;
+            EXPECT_THAT(done.error().text(), HasSubstr("has come to need")) << at;
+            EXPECT_EQ(listing(prefix()), whole) << at;
+            EXPECT_EQ(ills(), "") << at;
+        }
+        EXPECT_TRUE(seen.contains("look again"));
+    }
+}
+
 TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
     four_generations();
     // The installation before it was killed between its two switches.

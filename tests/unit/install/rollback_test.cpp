@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "model/bundle_layout.hpp"
 #include "tree/stages.hpp"
 #include "unit/install/generation_maker.hpp"
 
@@ -154,6 +155,34 @@ TEST_F(Rollback, WhatWasRemovedMeanwhileIsNotReturnedTo) {
     EXPECT_EQ(another.error().code, base::Code::refused);
     EXPECT_THAT(another.error().text(), HasSubstr("has become another one meanwhile"));
     EXPECT_EQ(current(), 1U);
+}
+
+// By somebody whom no lock keeps out, until the last link was switched.
+TEST_F(Rollback, WhatIsTakenAwayWhileItSwitchesIsSwitchedBack) {
+    for (const char* version : {"25.11.1", "25.11.2"})
+        ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
+    const auto kept = tree::read_generation(prefix(), 1).value();
+    const fs::path aside = x_folder.path() / "aside";
+    for (const std::string& part :
+         {std::string("views/25.11.1"), std::string("manifests/25.11.1.json"),
+          std::string("generations/1"),
+          model::bundle_store_path(kept.bundle.packages.back().store_name())}) {
+        InstallOptions options;
+        int switches = 0;
+        options.on_step = [&](std::string_view step) -> base::Status {
+            if (step == "switch" && ++switches == 2) fs::rename(prefix() / part, aside);
+            return {};
+        };
+        const auto refused = back(1, options);
+        ASSERT_FALSE(refused) << part;
+        EXPECT_EQ(refused.error().code, base::Code::refused);
+        EXPECT_THAT(refused.error().text(), HasSubstr(part + " was taken away by another run"));
+        EXPECT_EQ(srun(), "srun 25.11.21") << part;
+        EXPECT_EQ(fs::read_symlink(prefix() / "generations/current"), "2") << part;
+        fs::rename(aside, prefix() / part);
+        EXPECT_EQ(ills(), "") << part;
+    }
+    ASSERT_TRUE(back(1));
 }
 
 TEST_F(Rollback, WhichOneIsBeforeIsDecidedWhenItsTurnHasCome) {
