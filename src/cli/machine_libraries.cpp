@@ -122,7 +122,7 @@ private:
                 x_manager, base::join({packages.begin(), packages.end()}, " "), x_as_root));
         // The same release with its updates has them, another one never will.
         if (too_old)
-            mend.push_back(
+            mend.emplace_back(
                 "all updates of the distribution, or what was built for this machine's: "
                 "slurm-factory build-slurm");
         add(name, otherwise,

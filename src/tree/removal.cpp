@@ -209,11 +209,10 @@ private:
         // Of all of it nothing is there, unless somebody has come.
         if (!now && now.error().code == Code::absent) return {};
         SF_CHECK(now);
-        for (const std::string& version : x_removal.versions) {
-            SF_TRY(const auto view, base::read_link(x_prefix / model::bundle_view_link));
+        SF_TRY(const auto view, base::read_link(x_prefix / model::bundle_view_link));
+        for (const std::string& version : x_removal.versions)
             if (view == fs::path(model::bundle_view_path(version)))
                 return is_needed(model::bundle_view_path(version));
-        }
         if (now->said && x_removal.generations.contains(*now->said))
             return is_needed(generation_path(*now->said));
         const std::set<std::string> needed = needed_packages(*now, {});

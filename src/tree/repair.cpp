@@ -184,10 +184,13 @@ private:
             kept = numbered(contents, contents.said);
             if (kept != nullptr && !has_packages(*kept)) kept = nullptr;
         }
+        // Nothing is left of what the view leads to, if it leads to anything: any other will do.
+        SF_TRY(const bool leads, leads_somewhere(x_prefix / model::bundle_view_link));
+        const std::string& shown = contents.view_version;
+        const bool any = shown.empty() || (!leads && newest_of(contents, shown) == nullptr);
         for (auto each = contents.generations.rbegin();
              kept == nullptr && each != contents.generations.rend(); ++each) {
-            const bool fits =
-                contents.view_version.empty() || each->generation.version == contents.view_version;
+            const bool fits = any || each->generation.version == shown;
             if (fits && has_packages(*each)) kept = &*each;
         }
         if (kept == nullptr) return std::string();

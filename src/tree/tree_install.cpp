@@ -85,7 +85,7 @@ private:
                                  std::to_string(generation)));
             x_report.generation = generation;
         }
-        SF_CHECK(look_again(generation));
+        SF_CHECK(look_again(stages, generation));
         return std::move(x_report);
     }
 
@@ -93,10 +93,10 @@ private:
     // to it once it is out of sight (removal.cpp), as we look for it once they are switched: where
     // hosts see at once what others write, one of us two sees the other. It is no step: who stops
     // it now stops what is done.
-    Status look_again(std::uint64_t generation) {
+    Status look_again(const fs::path& stages, std::uint64_t generation) {
         SF_TRY(const std::string gone, what_is_gone(generation));
         if (gone.empty()) return {};
-        SF_CHECK(base::during(switch_back(), "switching back"));
+        SF_CHECK(base::during(switch_back(stages), "switching back"));
         return base::fail_hint(
             Code::refused,
             fmt::format("{} was taken away by another run meanwhile, which no lock keeps out of {}",
@@ -123,17 +123,29 @@ private:
         return std::string();
     }
 
-    // To what they led to before, if that is there still.
-    Status switch_back() {
-        while (!x_switched.empty()) {
-            const auto [link, before] = std::move(x_switched.back());
-            x_switched.pop_back();
-            SF_CHECK(base::remove_file(link));
-            if (before && base::exists(link.parent_path() / *before))
-                SF_CHECK(base::make_symlink(*before, link));
-            SF_CHECK(base::fsync_dir(link.parent_path()));
+    // To what they led to before, if that is there still. What another has switched since is his.
+    Status switch_back(const fs::path& stages) {
+        for (auto each = x_switched.rbegin(); each != x_switched.rend(); ++each) {
+            SF_TRY(const auto now, base::read_link(each->link));
+            if (now != each->target) continue;
+            const fs::path folder = each->link.parent_path();
+            if (each->before && base::exists(folder / *each->before)) {
+                SF_CHECK(point(stages, each->link, *each->before));
+            } else {
+                SF_CHECK(base::remove_file(each->link));
+                SF_CHECK(base::fsync_dir(folder));
+            }
         }
         return {};
+    }
+
+    // In one step: it is never missing.
+    static Status point(const fs::path& stages, const fs::path& link, const fs::path& target) {
+        SF_TRY(const base::TempDir room, base::TempDir::create(stages, "link-"));
+        const fs::path fresh = room.path() / "link";
+        SF_CHECK(base::make_symlink(target, fresh));
+        SF_CHECK(base::rename(fresh, link));
+        return base::fsync_dir(link.parent_path());
     }
 
     Status step(std::string_view name) {
@@ -488,20 +500,16 @@ private:
         const fs::file_status status = fs::symlink_status(link, error);
         if (status.type() == fs::file_type::none)
             return base::fail_errno(error.value(), "look at " + shown(link));
-        std::optional<fs::path> before;
-        if (status.type() == fs::file_type::symlink) before = fs::read_symlink(link, error);
-        if (before && *before == target) return {};
+        SF_TRY(auto before, base::read_link(link));
+        if (before == target) return {};
         if (status.type() != fs::file_type::symlink && status.type() != fs::file_type::not_found) {
             return fail(Code::refused, "{} is in the way: it is not a symlink", shown(link));
         }
         SF_CHECK(step("switch"));
-        SF_TRY(const base::TempDir room, base::TempDir::create(stages, "link-"));
-        const fs::path fresh = room.path() / "link";
-        SF_CHECK(base::make_symlink(target, fresh));
-        SF_CHECK(base::rename(fresh, link));
-        x_switched.emplace_back(link, std::move(before));
+        x_switched.push_back({link, target, std::move(before)});
+        SF_CHECK(point(stages, link, target));
         x_report.changed = true;
-        return base::fsync_dir(link.parent_path());
+        return {};
     }
 
     const TreeSource& x_source;
@@ -513,8 +521,12 @@ private:
     bool x_assets_same = false;
     bool x_manifest_same = false;
     std::vector<Generation> x_generations;
-    // The links, in order, and what they led to before.
-    std::vector<std::pair<fs::path, std::optional<fs::path>>> x_switched;
+    struct Switched {
+        fs::path link;
+        fs::path target;
+        std::optional<fs::path> before;  // what it led to
+    };
+    std::vector<Switched> x_switched;
 };
 
 }  // namespace

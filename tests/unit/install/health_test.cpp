@@ -259,6 +259,21 @@ TEST_F(Health, FsckIsAloneToTheEnd) {
     EXPECT_EQ(ills(), "");
 }
 
+// As two that worked at once where no lock keeps them apart may leave it.
+TEST_F(Health, AViewOfWhatIsGoneIsGivenToWhatIsLeft) {
+    keep(make("25.11.1", "1", {}, "one"));
+    keep(make("25.11.2", "1", {}, "two"));
+    for (const char* path : {"views/25.11.2", "generations/2", "data/slurm_assets/25.11.2"})
+        ASSERT_TRUE(base::remove_tree(prefix() / path));
+    for (const char* path : {"manifests/25.11.2.json", "manifests/25.11.2.json.asc"})
+        ASSERT_TRUE(base::remove_file(prefix() / path));
+    EXPECT_THAT(ills(), HasSubstr("view: leads nowhere"));
+    ASSERT_TRUE(tree::repair(prefix(), {}));
+    EXPECT_EQ(srun(), "srun 25.11.11");
+    EXPECT_EQ(current(), 1U);
+    EXPECT_EQ(ills(), "");
+}
+
 // Killed at any step, the next run comes to the same end; nothing it did is worse than before.
 TEST_F(Health, FsckKilledAtAnyStepGoesOn) {
     two_versions();
