@@ -108,7 +108,7 @@ Result<LeaseOptions> parse_lease(const std::vector<std::string>& words) {
 Status hold_lease(const LeaseOptions& options, base::Reporter& reporter) {
     if (options.print) return print(options);
     for (;;) {
-        const Status renewed = renew(options, reporter);
+        Status renewed = renew(options, reporter);
         if (!options.keep) return renewed;
         if (base::stop_requested()) return {};
         if (!renewed) reporter.warning("{}", renewed.error().text());

@@ -20,7 +20,6 @@ namespace sf::install {
 
 namespace fs = std::filesystem;
 using base::Code;
-using base::fail;
 using base::Result;
 using base::Status;
 
