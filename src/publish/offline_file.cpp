@@ -17,7 +17,6 @@
 
 namespace sf::publish {
 
-namespace fs = std::filesystem;
 using base::Code;
 using base::Result;
 using base::Status;

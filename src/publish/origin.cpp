@@ -24,6 +24,7 @@ std::vector<OriginFile> files_of(const Origins& origins, const std::string& stor
     }
     for (const OriginFile& file : origins.common) add(file);
     std::vector<OriginFile> sorted;
+    sorted.reserve(files.size());
     for (auto& [path, file] : files) sorted.push_back(std::move(file));
     return sorted;
 }

@@ -9,7 +9,6 @@
 
 namespace sf::publish {
 
-using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
