@@ -18,7 +18,6 @@
 
 namespace sf::trust {
 
-namespace fs = std::filesystem;
 using base::Code;
 using base::fail;
 using base::Result;
@@ -82,7 +81,7 @@ public:
                 return tl::unexpected(request.error());
             }
             if ((request->what == SignerRequest::Do::begin) == x_signer.has_value()) {
-                const Status late = fail(Code::corrupt, "a signer is begun once, and first");
+                Status late = fail(Code::corrupt, "a signer is begun once, and first");
                 SF_CHECK(answer(tl::unexpected(late.error())));
                 return late;
             }
