@@ -37,8 +37,7 @@ constexpr const char* toolchain = "bookworm";
 // The same bytes in each run, and then the end.
 class Noise : public base::Source {
 public:
-    // NOLINTNEXTLINE(cert-msc32-c,cert-msc51-cpp): predictable is what it is to be
-    explicit Noise(std::uint64_t size) : x_left(size) {}
+    Noise(std::uint64_t size, std::uint64_t seed) : x_left(size), x_random(seed) {}
     Result<std::size_t> read(std::span<std::byte> room) override {
         const std::size_t size = std::min<std::uint64_t>(room.size(), x_left);
         for (std::byte& each : room.first(size)) each = static_cast<std::byte>(x_random() & 0xff);
@@ -74,7 +73,7 @@ Status make(const fs::path& folder, std::uint64_t size) {
                out, {.compression = pack::Compression::zstd, .level = 3, .hash_files = true}));
     SF_CHECK(writer.add_directory(name));
     SF_CHECK(writer.add_memory(name + "/bin/srun", "#!/bin/sh\n", true));
-    Noise noise(size);
+    Noise noise(size, 1);
     SF_CHECK(writer.add_stream(name + "/lib/slurm/large.so", false, size, noise));
     for (model::FileEntry entry : writer.entries()) {
         if (entry.path == name) continue;

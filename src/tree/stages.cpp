@@ -101,13 +101,22 @@ Status Trash::take(const std::string& path) {
 }
 
 Status Trash::give_back() {
-    while (!x_taken.empty()) {
-        const fs::path to = x_prefix / x_taken.back();
-        SF_CHECK(base::rename(place_of(x_taken.back()), to));
-        SF_CHECK(base::fsync_dir(to.parent_path()));
-        x_taken.pop_back();
+    Status all;
+    for (; !x_taken.empty(); x_taken.pop_back()) {
+        const Status given = give_back(x_taken.back());
+        if (all && !given) all = given;
     }
-    return {};
+    return all;
+}
+
+Status Trash::give_back(const std::string& path) const {
+    const fs::path to = x_prefix / path;
+    SF_TRY(bool there, base::is_there(to));
+    if (there) return {};
+    const Status moved = base::rename(place_of(path), to);
+    if (moved) return base::fsync_dir(to.parent_path());
+    SF_TRY(there, base::is_there(to));
+    return there ? Status() : moved;
 }
 
 Status Trash::empty() {

@@ -57,13 +57,15 @@ public:
     [[nodiscard]] std::filesystem::path place_of(const std::string& path) const {
         return x_folder / path;
     }
-    // All of it, the last first.
+    // All of it, the last first; but what another has put in its place meanwhile is his. What
+    // cannot be given back keeps nothing else away.
     [[nodiscard]] base::Status give_back();
     [[nodiscard]] base::Status empty();
 
 private:
     Trash(std::filesystem::path folder, std::filesystem::path prefix)
         : x_folder(std::move(folder)), x_prefix(std::move(prefix)) {}
+    [[nodiscard]] base::Status give_back(const std::string& path) const;
     std::filesystem::path x_folder;
     std::filesystem::path x_prefix;
     std::vector<std::string> x_taken;

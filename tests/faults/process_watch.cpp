@@ -23,6 +23,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "traced_memory.hpp"
 
 namespace sf::test {
 
@@ -135,8 +136,8 @@ private:
         if (call.number == SYS_io_uring_setup) x_seen.calls.insert("io_uring");
         if (call.number == SYS_socket && call.arguments[0] != AF_UNIX)
             x_seen.calls.insert(fmt::format("socket {}", call.arguments[0]));
-        if (call.number == SYS_mkdir) note_folder(thread, call.arguments[0]);
-        if (call.number == SYS_mkdirat) note_folder(thread, call.arguments[1]);
+        if (call.number == SYS_mkdir) x_seen.folders.insert(text_at(thread, call.arguments[0]));
+        if (call.number == SYS_mkdirat) x_seen.folders.insert(text_at(thread, call.arguments[1]));
         if (call.number != SYS_connect) return;
         sockaddr_un address{};
         const std::size_t length = std::min<std::size_t>(call.arguments[2], sizeof address - 1);
@@ -146,14 +147,6 @@ private:
             x_seen.calls.insert(fmt::format("connect to family {}", address.sun_family));
         else
             x_seen.calls.insert(fmt::format("connect {}", address.sun_path));
-    }
-
-    void note_folder(pid_t thread, std::uint64_t address) {
-        char name[256] = {};
-        // Up to the end of the page only, which is there.
-        const iovec here{name, std::min<std::size_t>(sizeof name - 1, 4096 - address % 4096)};
-        const iovec there{reinterpret_cast<void*>(address), here.iov_len};  // NOLINT
-        if (::process_vm_readv(thread, &here, 1, &there, 1, 0) > 0) x_seen.folders.insert(name);
     }
 
     void shift(pid_t thread, const Call& call, std::int64_t result) {

@@ -30,7 +30,8 @@ struct Watched {
     std::uint64_t processes = 0;    // threads are not counted
     std::uint64_t clocks = 0;       // times that somebody asked for the time, if it is another one
     std::set<std::string> calls;    // "socket 2", "connect /run/x", "io_uring"
-    std::set<std::string> folders;  // that they made, or tried to, by the names they used
+    std::set<std::string> folders;  // that they made, or tried to, by the names they used; "?"
+                                    // for one that could not be read
 };
 
 [[nodiscard]] Watched watch(const Watch& what);

@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -22,6 +21,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "traced_memory.hpp"
 
 namespace sf::test {
 
@@ -81,16 +81,6 @@ const std::map<std::uint64_t, FileCall>& file_calls() {
 bool only_waits(std::uint64_t call) {
     return call == SYS_poll || call == SYS_ppoll || call == SYS_wait4 ||
            call == SYS_clock_nanosleep;
-}
-
-std::string text_at(pid_t thread, std::uint64_t address) {
-    char text[256] = {};
-    const iovec here{text, sizeof text - 1};
-    // Up to the end of the page only, which is there.
-    const std::size_t length = std::min<std::size_t>(sizeof text - 1, 4096 - address % 4096);
-    const iovec there{reinterpret_cast<void*>(address), length};  // NOLINT: it is a number to us
-    if (::process_vm_readv(thread, &here, 1, &there, 1, 0) <= 0) return "?";
-    return text;
 }
 
 std::string path_of(pid_t thread, std::uint64_t descriptor) {

@@ -42,14 +42,15 @@ struct Publication {
 };
 // Until all have ended, and those that are to be were killed. The versions of the killed; those of
 // the others, whose publication is done, go into `published`.
-[[nodiscard]] inline std::set<std::string> await_all(std::vector<Publication>& all,
-                                                     std::set<std::string>& published) {
+[[nodiscard]] inline std::set<std::string> await_all(
+    std::vector<Publication>& all, std::set<std::string>& published,
+    std::chrono::seconds patience = std::chrono::seconds(900)) {
     std::vector<Victim> victims;
     for (Publication& each : all) victims.push_back({&each.process, each.kill_after});
     kill_each(std::move(victims));
     std::set<std::string> dead;
     for (Publication& each : all) {
-        const Said said = each.process.wait(std::chrono::seconds(900));
+        const Said said = each.process.wait(patience);
         EXPECT_FALSE(said.hung) << each.version << ": " << said.text();
         if (said.signal == SIGKILL) {
             dead.insert(each.version);

@@ -451,6 +451,32 @@ TEST_F(Removal, WhatIsCurrentAgainMeanwhileIsPutBack) {
     }
 }
 
+TEST_F(Removal, WhatAnotherHasPutThereMeanwhileIsHis) {
+    four_generations();
+    const fs::path assets = prefix() / "data/slurm_assets/25.11.2";
+    const fs::path manifest = prefix() / "manifests/25.11.2.json";
+    tree::UninstallRequest request;
+    request.version = "25.11.2";
+    request.now = now;
+    request.options.on_step = [&](std::string_view step) -> base::Status {
+        if (step != "look again") return {};
+        fs::create_directory(assets);
+        EXPECT_TRUE(base::write_file(assets / "theirs", "1"));
+        fs::remove(prefix() / "view");
+        fs::create_symlink("views/25.11.2", prefix() / "view");
+        return {};
+    };
+    const auto refused = tree::uninstall(prefix(), request);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("has come to need"));
+    EXPECT_TRUE(base::exists(assets / "theirs"));
+    // All else is back.
+    EXPECT_TRUE(base::exists(manifest));
+    EXPECT_EQ(srun(), "srun 25.11.21");
+    EXPECT_THAT(generations(), ElementsAre(1, 2, 3, 4));
+    EXPECT_THAT(staged(), ElementsAre("lock"));
+}
+
 TEST_F(Removal, UninstallKilledAtAnyStepIsWell) {
     four_generations();
     // The installation before it was killed between its two switches.
