@@ -119,7 +119,7 @@ private:
             if (!x_plan.removal.generations.contains(number)) continue;
             bool has = part == view_part(kept.bundle.version) ||
                        part == model::bundle_assets_path(kept.bundle.version) ||
-                       part == fmt::format("{}/{}", generations_folder, number);
+                       part == generation_path(number);
             for (const std::string& name : packages_of(kept.bundle))
                 has = has || part == package_part(name);
             if (!has) continue;

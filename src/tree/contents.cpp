@@ -114,8 +114,7 @@ private:
             }
             base::Error error =
                 kept ? model::check_bundle(kept->bundle).error() : std::move(kept).error();
-            x_found.unreadable.push_back(
-                {fmt::format("{}/{}", generations_folder, number), std::move(error)});
+            x_found.unreadable.push_back({generation_path(number), std::move(error)});
         }
         return {};
     }

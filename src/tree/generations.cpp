@@ -77,6 +77,10 @@ Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& as
 
 }  // namespace
 
+std::string generation_path(std::uint64_t number) {
+    return fmt::format("{}/{}", generations_folder, number);
+}
+
 std::optional<std::uint64_t> generation_number(std::string_view name) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -174,7 +178,7 @@ Result<std::optional<Generation>> current_generation(const fs::path& prefix) {
 
 Result<KeptGeneration> read_generation(const fs::path& prefix, std::uint64_t number) {
     KeptGeneration kept;
-    kept.folder = prefix / generations_folder / std::to_string(number);
+    kept.folder = prefix / generation_path(number);
     SF_TRY(const fs::file_type type, base::type_of(kept.folder));
     if (type != fs::file_type::directory)
         return base::fail_hint(Code::absent,

@@ -21,6 +21,7 @@
 namespace sf::tree {
 
 inline constexpr std::string_view generations_folder = "generations";
+[[nodiscard]] std::string generation_path(std::uint64_t number);  // below the prefix
 inline constexpr const char* record_file = "generation.json";
 
 // Where it came from, in words for people and for `list`: "cache", "serial", "spec", ...

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
 #include "tree/links.hpp"
+#include "tree/version_parts.hpp"
 
 namespace sf::tree {
 
@@ -24,18 +25,15 @@ using base::Status;
 
 namespace {
 
-std::string generation_path(std::uint64_t number) {
-    return fmt::format("{}/{}", generations_folder, number);
-}
-
 class CarryOut {
 public:
     CarryOut(const fs::path& prefix, const Contents& contents, const Removal& removal,
-             const RemovalOptions& options, Trash& trash)
+             const RemovalOptions& options, bool alone, Trash& trash)
         : x_prefix(prefix),
           x_contents(contents),
           x_removal(removal),
           x_options(options),
+          x_alone(alone),
           x_trash(trash) {}
 
     Status run() {
@@ -60,6 +58,7 @@ public:
         SF_CHECK(take_packages());
         SF_CHECK(step("look again"));
         SF_CHECK(still_unneeded());
+        if (!x_alone) SF_CHECK(fit_links());
         return still_unused();
     }
 
@@ -69,10 +68,21 @@ public:
             SF_TRY(const bool there, base::is_there(link));
             if (!there) SF_CHECK(base::make_symlink(target, link));
         }
-        return {};
+        if (x_alone) return {};
+        for (const InPlace& each : x_contents.versions)
+            if (x_removal.versions.contains(each.version))
+                SF_CHECK(withdraw_unless_whole(x_trash, x_prefix, each.bundle,
+                                               !each.manifest_signature.empty()));
+        for (const KeptGeneration& kept : x_contents.generations)
+            if (x_removal.generations.contains(kept.generation.number))
+                SF_CHECK(withdraw_unless_whole(x_trash, x_prefix, kept));
+        return fit_links();
     }
 
 private:
+    // What led nowhere when one of two looked may lead somewhere by what the other put back.
+    Status fit_links() { return fit_current_links(x_prefix, x_trash.place_of(".link")); }
+
     Status step(const std::string& name) {
         SF_CHECK(base::check_stop());
         return x_options.on_step ? x_options.on_step(name) : Status();
@@ -87,20 +97,9 @@ private:
         return base::fsync_dir(link.parent_path());
     }
 
-    // In one step: it is never missing.
     Status point(const std::string& path, const fs::path& target,
                  const std::optional<timespec>& time = {}) {
-        const fs::path link = x_prefix / path;
-        const fs::path fresh = x_trash.place_of(".link");
-        SF_CHECK(base::make_symlink(target, fresh));
-        if (time) {
-            const timespec times[2] = {*time, *time};
-            if (::utimensat(AT_FDCWD, fresh.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
-                return base::fail_errno(
-                    errno, "set the time of " + base::escape_untrusted(fresh.native()));
-        }
-        SF_CHECK(base::rename(fresh, link));
-        return base::fsync_dir(link.parent_path());
+        return tree::point(x_prefix / path, target, x_trash.place_of(".link"), time);
     }
 
     // Links first, that lead into it; then what says that it is there; then itself.
@@ -213,6 +212,9 @@ private:
         for (const std::string& version : x_removal.versions)
             if (view == fs::path(model::bundle_view_path(version)))
                 return is_needed(model::bundle_view_path(version));
+        for (const InPlace& each : now->versions)
+            if (x_removal.versions.contains(each.version))
+                return is_needed(model::bundle_view_path(each.version));
         if (now->said && x_removal.generations.contains(*now->said))
             return is_needed(generation_path(*now->said));
         const std::set<std::string> needed = needed_packages(*now, {});
@@ -248,6 +250,7 @@ private:
     const Contents& x_contents;
     const Removal& x_removal;
     const RemovalOptions& x_options;
+    bool x_alone;  // a lock keeps all others out
     Trash& x_trash;
     std::vector<std::pair<fs::path, fs::path>> x_dropped;
 };
@@ -291,7 +294,7 @@ std::uint64_t bytes_of(const fs::path& prefix, const Removal& removal) {
 Status carry_out(const Stages& stages, const fs::path& prefix, const Contents& contents,
                  const Removal& removal, const RemovalOptions& options) {
     SF_TRY(Trash trash, Trash::create(stages, prefix));
-    CarryOut work(prefix, contents, removal, options, trash);
+    CarryOut work(prefix, contents, removal, options, stages.alone(), trash);
     Status done = work.run();
     if (!done) {
         SF_CHECK(base::during(work.put_back(), "putting back what was not removed"));

@@ -112,8 +112,7 @@ Result<std::uint64_t> generation_before(const fs::path& prefix) {
                         shown(prefix)),
             "say which generation is meant: rollback NUMBER; slurm-factory list shows them");
     // Collected is one thing; there and damaged is another: an older one would be a surprise.
-    const fs::path meant =
-        prefix / generations_folder / std::to_string(current->came_from) / record_file;
+    const fs::path meant = prefix / generation_path(current->came_from) / record_file;
     const bool known = std::ranges::find(all, current->came_from, &Generation::number) != all.end();
     SF_TRY(const bool there, base::is_there(meant));
     if (current->came_from != 0 && !known && there)

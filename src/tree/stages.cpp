@@ -102,9 +102,12 @@ Status Trash::take(const std::string& path) {
 
 Status Trash::give_back() {
     Status all;
-    for (; !x_taken.empty(); x_taken.pop_back()) {
-        const Status given = give_back(x_taken.back());
-        if (all && !given) all = given;
+    // Twice: what was another's at first he may have taken away, while the rest of it came back.
+    for (int turn = 0; turn < 2; ++turn) {
+        for (auto path = x_taken.rbegin(); path != x_taken.rend(); ++path) {
+            const Status given = give_back(*path);
+            if (all && !given) all = given;
+        }
     }
     return all;
 }
@@ -112,7 +115,8 @@ Status Trash::give_back() {
 Status Trash::give_back(const std::string& path) const {
     const fs::path to = x_prefix / path;
     SF_TRY(bool there, base::is_there(to));
-    if (there) return {};
+    SF_TRY(const bool here, base::is_there(place_of(path)));
+    if (there || !here) return {};
     const Status moved = base::rename(place_of(path), to);
     if (moved) return base::fsync_dir(to.parent_path());
     SF_TRY(there, base::is_there(to));

@@ -14,10 +14,12 @@
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
+#include "tree/links.hpp"
 #include "tree/prefix.hpp"
 #include "tree/public_folder.hpp"
 #include "tree/stages.hpp"
 #include "tree/tree_matcher.hpp"
+#include "tree/version_parts.hpp"
 
 namespace sf::tree {
 
@@ -85,18 +87,19 @@ private:
                                  std::to_string(generation)));
             x_report.generation = generation;
         }
-        SF_CHECK(look_again(stages, generation));
+        SF_CHECK(look_again(held, generation));
         return std::move(x_report);
     }
 
-    // Who is kept out by no lock may have taken away what the links now lead to. He looks for links
-    // to it once it is out of sight (removal.cpp), as we look for it once they are switched: where
-    // hosts see at once what others write, one of us two sees the other. It is no step: who stops
-    // it now stops what is done.
-    Status look_again(const fs::path& stages, std::uint64_t generation) {
+    // Who is kept out by no lock may have taken away what is in place now, or what it needs. He
+    // looks for what is in place once he has done so (removal.cpp), as we look for all of it once
+    // it is: where hosts see at once what others write, one of us two sees the other. It is no
+    // step: who stops it now stops what is done.
+    Status look_again(const Stages& held, std::uint64_t generation) {
         SF_TRY(const std::string gone, what_is_gone(generation));
         if (gone.empty()) return {};
-        SF_CHECK(base::during(switch_back(stages), "switching back"));
+        SF_CHECK(base::during(switch_back(held.path()), "switching back"));
+        SF_CHECK(base::during(take_back(held), "taking away what was put in place"));
         return base::fail_hint(
             Code::refused,
             fmt::format("{} was taken away by another run meanwhile, which no lock keeps out of {}",
@@ -105,47 +108,88 @@ private:
     }
 
     Result<std::string> what_is_gone(std::uint64_t generation) const {
-        const model::Bundle& bundle = x_source.bundle;
-        std::vector<std::string> paths{model::bundle_view_path(bundle.version),
-                                       model::bundle_manifest_path(bundle.version)};
-        if (generation != 0) paths.push_back(fmt::format("{}/{}", generations_folder, generation));
-        for (const std::string& path : paths) {
-            SF_TRY(const bool there, base::is_there(x_prefix / path));
-            if (!there) return path;
-        }
-        if (x_options.leave_packages) return std::string();
-        const fs::path store = x_prefix / model::bundle_store_folder;
-        SF_TRY(const std::vector<std::string> stored, base::list_dir_if_exists(store));
-        for (const model::Package& package : bundle.packages) {
-            const std::string name = package.store_name();
-            if (!std::ranges::binary_search(stored, name)) return model::bundle_store_path(name);
-        }
-        return std::string();
+        std::vector<std::string> paths = own_paths();
+        if (generation != 0) paths.push_back(generation_path(generation));
+        SF_TRY(std::string gone, first_absent(x_prefix, paths));
+        if (!gone.empty() || x_options.leave_packages) return gone;
+        return first_absent_package(x_prefix, x_source.bundle);
     }
 
-    // To what they led to before, if that is there still. What another has switched since is his.
-    Status switch_back(const fs::path& stages) {
-        for (auto each = x_switched.rbegin(); each != x_switched.rend(); ++each) {
-            SF_TRY(const auto now, base::read_link(each->link));
-            if (now != each->target) continue;
-            const fs::path folder = each->link.parent_path();
-            if (each->before && base::exists(folder / *each->before)) {
-                SF_CHECK(point(stages, each->link, *each->before));
-            } else {
-                SF_CHECK(base::remove_file(each->link));
-                SF_CHECK(base::fsync_dir(folder));
-            }
+    std::vector<std::string> own_paths() const {
+        return tree::own_paths(x_source.bundle, !x_source.manifest_signature.empty());
+    }
+
+    // What this run has put in place says that a version is there, part of which is gone. Others
+    // may have come to need it: who has made it current, and who has put its manifest back. They
+    // look for the rest once they have done so, as we do for them.
+    Status take_back(const Stages& held) {
+        SF_TRY(Trash trash, Trash::create(held, x_prefix));
+        if (x_kept != 0) SF_CHECK(trash.take(generation_path(x_kept)));
+        for (const std::string& path : own_paths())
+            if (x_put.contains(path)) SF_CHECK(trash.take(path));
+        const model::Bundle& bundle = x_source.bundle;
+        const std::string manifest = model::bundle_manifest_path(bundle.version);
+        const auto points = [&](const std::string& link, const fs::path& target) -> Result<bool> {
+            SF_TRY(const auto now, base::read_link(x_prefix / link));
+            return now == target;
+        };
+        SF_TRY(const bool said, base::is_there(x_prefix / manifest));
+        SF_TRY(const bool viewed, points(std::string(model::bundle_view_link),
+                                         model::bundle_view_path(bundle.version)));
+        SF_TRY(const bool named,
+               points(fmt::format("{}/current", generations_folder), std::to_string(x_kept)));
+        if (said || viewed || named) SF_CHECK(trash.give_back());
+        SF_CHECK(
+            withdraw_unless_whole(trash, x_prefix, bundle, !x_source.manifest_signature.empty()));
+        const fs::path fresh = trash.place_of(".link");
+        SF_CHECK(make_another_current(fresh));
+        SF_CHECK(fit_current_links(x_prefix, fresh));
+        return trash.empty();
+    }
+
+    // Where what was current before is gone as well, so that nothing is.
+    Status make_another_current(const fs::path& fresh) {
+        const fs::path view = x_prefix / model::bundle_view_link;
+        for (int attempt = 0; attempt < attempts; ++attempt) {
+            SF_TRY(const bool any, base::is_there(view));
+            if (any) return {};
+            SF_TRY(const auto whole, newest_whole(x_prefix));
+            if (!whole) return {};
+            const std::string path = model::bundle_view_path(whole->generation.version);
+            const std::string number = std::to_string(whole->generation.number);
+            SF_CHECK(tree::point(view, path, fresh));
+            SF_CHECK(tree::point(x_prefix / generations_folder / "current", number, fresh));
+            SF_TRY(const auto still, newest_whole(x_prefix));
+            SF_TRY(const auto now, base::read_link(view));
+            const bool others = now != fs::path(path);
+            if (others || (still && still->generation.number == whole->generation.number))
+                return {};
+            SF_CHECK(base::remove_file(view));
         }
         return {};
     }
 
-    // In one step: it is never missing.
+    // To what they led to before, if that is there still; which somebody may be taking away as
+    // well. What another has switched since is his.
+    Status switch_back(const fs::path& stages) {
+        for (auto each = x_switched.rbegin(); each != x_switched.rend(); ++each) {
+            SF_TRY(auto now, base::read_link(each->link));
+            if (now != each->target) continue;
+            const fs::path folder = each->link.parent_path();
+            if (each->before && base::exists(folder / *each->before)) {
+                SF_CHECK(point(stages, each->link, *each->before));
+                SF_TRY(now, base::read_link(each->link));
+                if (now != each->before || base::exists(folder / *each->before)) continue;
+            }
+            SF_CHECK(base::remove_file(each->link));
+            SF_CHECK(base::fsync_dir(folder));
+        }
+        return {};
+    }
+
     static Status point(const fs::path& stages, const fs::path& link, const fs::path& target) {
         SF_TRY(const base::TempDir room, base::TempDir::create(stages, "link-"));
-        const fs::path fresh = room.path() / "link";
-        SF_CHECK(base::make_symlink(target, fresh));
-        SF_CHECK(base::rename(fresh, link));
-        return base::fsync_dir(link.parent_path());
+        return tree::point(link, target, room.path() / "link");
     }
 
     Status step(std::string_view name) {
@@ -326,10 +370,14 @@ private:
         for (int attempt = 0; attempt < attempts; ++attempt) {
             if (match_folder(to, expected)) return base::fsync_dir(to.parent_path());
             const int free = base::rename_errno(stage / path, to);
-            if (free == 0) return base::fsync_dir(to.parent_path());
+            if (free == 0) {
+                x_put.insert(path);
+                return base::fsync_dir(to.parent_path());
+            }
             if (!is_taken(free) && free != ENOTDIR)
                 return base::fail_rename(free, stage / path, to);
             SF_CHECK(replace(stage, path));
+            x_put.insert(path);
         }
         return fail(Code::refused, "{} is put there again and again by others", shown(to));
     }
@@ -384,6 +432,7 @@ private:
             SF_CHECK(make_public_folder(x_prefix / "modules"));
             SF_CHECK(make_public_folder(x_prefix / model::bundle_modules_folder));
             SF_CHECK(base::rename(stage / modulefile(), x_prefix / modulefile()));
+            x_put.insert(modulefile());
             SF_CHECK(base::fsync_dir(x_prefix / model::bundle_modules_folder));
         }
         return base::fsync_dir(x_prefix);
@@ -397,8 +446,10 @@ private:
         // An old signature never stands beside a new manifest.
         SF_CHECK(base::remove_file(x_prefix / signature));
         SF_CHECK(base::rename(stage / manifest, x_prefix / manifest));
+        x_put.insert(manifest);
         if (!x_source.manifest_signature.empty()) {
             SF_CHECK(base::rename(stage / signature, x_prefix / signature));
+            x_put.insert(signature);
         }
         return base::fsync_dir(x_prefix / model::bundle_manifests_folder);
     }
@@ -437,11 +488,12 @@ private:
         SF_CHECK(fill_generation(room.path(), x_prefix, next, x_source.bundle,
                                  x_source.manifest_text, x_source.manifest_signature));
         SF_CHECK(make_public_folder(x_prefix / generations_folder));
-        const fs::path to = x_prefix / generations_folder / std::to_string(next.number);
+        const fs::path to = x_prefix / generation_path(next.number);
         const int error = base::rename_errno(room.path(), to);
         if (is_taken(error)) return false;
         if (error != 0) return base::fail_rename(error, room.path(), to);
         room.release();
+        x_kept = next.number;
         x_report.changed = true;
         SF_CHECK(base::fsync_dir(x_prefix / generations_folder));
         return true;
@@ -521,6 +573,9 @@ private:
     bool x_assets_same = false;
     bool x_manifest_same = false;
     std::vector<Generation> x_generations;
+    // By this run: of own_paths(), and the number of the generation; 0: none.
+    std::set<std::string> x_put;
+    std::uint64_t x_kept = 0;
     struct Switched {
         fs::path link;
         fs::path target;

@@ -451,6 +451,32 @@ TEST_F(Removal, WhatIsCurrentAgainMeanwhileIsPutBack) {
     }
 }
 
+// Installed again by somebody whom no lock keeps out, who found some of it in place still.
+TEST_F(Removal, AVersionThatIsThereAgainMeanwhileIsWhole) {
+    four_generations();
+    fs::copy(prefix(), x_folder.path() / "kept", as_it_is);
+    const auto whole = listing(prefix());
+    const std::vector<std::string> parts{"data/slurm_assets/25.11.2",
+                                         "modules/slurm/25.11.2-bookworm.lua", "views/25.11.2",
+                                         "manifests/25.11.2.json.asc", "manifests/25.11.2.json"};
+    for (std::size_t found = 0; found < parts.size(); ++found) {
+        tree::UninstallRequest request;
+        request.version = "25.11.2";
+        request.now = now;
+        request.options.on_step = [&](std::string_view step) -> base::Status {
+            if (step != "look again") return {};
+            for (std::size_t i = found; i < parts.size(); ++i)
+                fs::copy(x_folder.path() / "kept" / parts[i], prefix() / parts[i], as_it_is);
+            return {};
+        };
+        const auto refused = tree::uninstall(prefix(), request);
+        ASSERT_FALSE(refused) << parts[found];
+        EXPECT_THAT(refused.error().text(), HasSubstr("has come to need views/25.11.2"));
+        EXPECT_EQ(listing(prefix()), whole) << parts[found];
+        EXPECT_EQ(ills(), "") << parts[found];
+    }
+}
+
 TEST_F(Removal, WhatAnotherHasPutThereMeanwhileIsHis) {
     four_generations();
     const fs::path assets = prefix() / "data/slurm_assets/25.11.2";

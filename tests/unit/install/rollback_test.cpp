@@ -185,6 +185,32 @@ TEST_F(Rollback, WhatIsTakenAwayWhileItSwitchesIsSwitchedBack) {
     ASSERT_TRUE(back(1));
 }
 
+// Of a version part of which was taken away meanwhile nothing says that it is there.
+TEST_F(Rollback, WhatItHasPutThereDoesNotStayWithoutTheRest) {
+    for (const char* version : {"25.11.1", "25.11.2"})
+        ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
+    const std::vector<std::string> own{"manifests/25.11.1.json", "manifests/25.11.1.json.asc",
+                                       "views/25.11.1", "data/slurm_assets/25.11.1",
+                                       "modules/slurm/25.11.1-bookworm.lua"};
+    for (const std::string& part : own) {
+        for (const std::string& path : own) fs::remove_all(prefix() / path);
+        InstallOptions options;
+        int switches = 0;
+        options.on_step = [&](std::string_view step) -> base::Status {
+            if (step == "switch" && ++switches == 2) fs::remove_all(prefix() / part);
+            return {};
+        };
+        const auto refused = back(1, options);
+        ASSERT_FALSE(refused) << part;
+        EXPECT_THAT(refused.error().text(), HasSubstr(part + " was taken away by another run"));
+        for (const std::string& path : own) EXPECT_FALSE(base::exists(prefix() / path)) << path;
+        EXPECT_EQ(srun(), "srun 25.11.21") << part;
+        EXPECT_EQ(ills(), "") << part;
+    }
+    ASSERT_TRUE(back(1));
+    EXPECT_EQ(ills(), "");
+}
+
 TEST_F(Rollback, WhichOneIsBeforeIsDecidedWhenItsTurnHasCome) {
     for (const char* version : {"25.11.1", "25.11.2", "25.11.3"})
         ASSERT_NE(keep(make(version, "1", {}, version)), 0U);
