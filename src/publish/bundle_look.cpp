@@ -12,6 +12,7 @@
 
 #include "base/json_reader.hpp"
 #include "base/process.hpp"
+#include "base/sanitizers.hpp"
 #include "base/stop.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
@@ -153,7 +154,8 @@ Result<BundleSeen> look_apart(int descriptor) {
     command.argv = {"/proc/self/exe", std::string(look_verb)};
     command.environment = {{"LC_ALL", "C"}};
     command.pass = {{descriptor, looked_into}};
-    command.limits.memory_bytes = most_memory;
+    if (!base::has_address_sanitizer && !base::has_thread_sanitizer)
+        command.limits.memory_bytes = most_memory;
     command.limits.file_bytes = 0;
     command.deadline = std::chrono::minutes(20);
     SF_TRY(const base::Finished finished, base::run(command));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "base/sanitizers.hpp"
 #include "base/stop.hpp"
 #include "trust/gpg_signer.hpp"
 #include "trust/signer_wire.hpp"
@@ -24,13 +25,6 @@ using base::Result;
 using base::Status;
 
 namespace {
-
-// A sanitizer looks into its own process from a thread that must be let in.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool can_hide = false;
-#else
-constexpr bool can_hide = true;
-#endif
 
 struct Hashed {
     base::Digest sha256;
@@ -183,7 +177,7 @@ Status lock_signer_down() {
     if (::setrlimit(RLIMIT_CORE, &none) != 0) return base::fail_errno(errno, "forbid cores");
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return base::fail_errno(errno, "forbid new rights");
-    if (can_hide && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    if (!base::has_address_sanitizer && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return base::fail_errno(errno, "hide from others");
     // Not SIGKILL, which is set until here: gpg's agent is to be ended first.
     if (::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0)

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "base/text.hpp"
@@ -126,7 +127,9 @@ protected:
         for (const auto& each : machine.built)
             request.packages.push_back({each.package, each.folder});
         machine.manifest = model::to_json(plan_bundle(request).value()).value();
-        machine.files = write_bundle(request, at(folder) / "builds", &signs()).value();
+        auto files = write_bundle(request, at(folder) / "builds", &signs());
+        if (!files) throw std::runtime_error(files.error().text());
+        machine.files = *std::move(files);
         return machine;
     }
 
