@@ -92,6 +92,7 @@ JobBudget::~JobBudget() {
 }
 
 unsigned JobBudget::free_jobs() { return x_books.lock()->free; }
+std::size_t JobBudget::waiting() { return x_books.lock()->waiting.size(); }
 
 base::Result<std::unique_ptr<JobBudget::Share>> JobBudget::join(double priority) {
     int ends[2];

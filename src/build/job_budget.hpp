@@ -10,6 +10,7 @@
 // back when it ends. Thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -53,7 +54,8 @@ public:
     [[nodiscard]] base::Result<std::unique_ptr<Share>> join(double priority);
 
     [[nodiscard]] unsigned jobs() const { return x_jobs; }
-    [[nodiscard]] unsigned free_jobs();  // neither held nor offered
+    [[nodiscard]] unsigned free_jobs();   // neither held nor offered
+    [[nodiscard]] std::size_t waiting();  // joiners that wait for a job now
 
 private:
     struct Books {
