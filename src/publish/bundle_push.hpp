@@ -34,7 +34,8 @@ struct BundlePushRequest {
     std::filesystem::path memory;               // cache/snapshot_memory.hpp
     std::int64_t now = 0;
     std::function<base::Status(std::string_view step)> on_step;  // before each; an error stops
-    int patience = 40;  // rounds of waiting for another publisher, half a second each at most
+    // Rounds of waiting for another publisher, half a second each at most: about a minute.
+    int patience = 130;
 };
 
 class BundlePush {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/verdict.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -208,7 +210,7 @@ base::Result<Verifier> Verifier::with_keys(const TrustedKeys& trusted, VerifierO
     return Verifier(trusted, std::move(options), std::move(room));
 }
 
-base::Command Verifier::gpgv(std::vector<std::string> arguments) const {
+base::Command Verifier::gpgv(std::vector<std::string> arguments, std::uint64_t bytes) const {
     base::Command command;
     const fs::path home = x_room.path() / "home";
     command.argv = {x_options.gpgv.string(), "--homedir", home.string(), "--keyring",
@@ -216,11 +218,11 @@ base::Command Verifier::gpgv(std::vector<std::string> arguments) const {
     command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
     command.environment = gpg_environment(home);
     command.directory = home;
-    command.deadline = x_options.deadline;
+    command.deadline = x_options.deadline + std::chrono::seconds(bytes >> 20U);
     return command;
 }
 
-base::Result<Verdict> Verifier::judged(const base::Finished& finished,
+base::Result<Verdict> Verifier::judged(const base::Command& call, const base::Finished& finished,
                                        const base::Result<GpgStatus>& status, std::string_view file,
                                        Signed what) const {
     const std::string name = base::escape_untrusted(file);
@@ -228,7 +230,7 @@ base::Result<Verdict> Verifier::judged(const base::Finished& finished,
         return base::fail(
             base::Code::refused,
             "the signature of {} is not verified: gpgv did not finish within {}", name,
-            base::human_seconds(static_cast<double>(x_options.deadline.count()) / 1e3));
+            base::human_seconds(std::chrono::duration<double>(*call.deadline).count()));
     }
     if (finished.exit.signal != 0 || finished.exit.code > 2) {
         return base::fail(base::Code::refused, "the signature of {} is not verified: gpgv: {}",
@@ -269,11 +271,14 @@ base::Result<Verdict> Verifier::judge_file(int descriptor, std::string_view armo
     SF_CHECK(write_for_gpgv(signature, packets));
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
 
-    base::Command command = gpgv({"--status-fd", "1", "--", signature.string(), "-"});
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0) return base::fail_errno(errno, "look at " + name);
+    base::Command command = gpgv({"--status-fd", "1", "--", signature.string(), "-"},
+                                 static_cast<std::uint64_t>(status.st_size));
     command.stdin_fd = descriptor;
     SF_TRY(const base::Finished finished, base::run(command));
     if (::lseek(descriptor, 0, SEEK_SET) != 0) return base::fail_errno(errno, "rewind " + name);
-    return judged(finished, parse_status(finished.out), file, Signed::file);
+    return judged(command, finished, parse_status(finished.out), file, Signed::file);
 }
 
 base::Result<GoodSignature> Verifier::verify_bytes(std::string_view bytes, std::string_view armored,
@@ -319,12 +324,12 @@ base::Result<Verifier::Judged> Verifier::judge_text(std::string_view bytes,
     SF_TRY(const base::Fd status_file, base::open_file(said, O_RDWR | O_CREAT | O_TRUNC, 0600));
     constexpr int status_fd = 3;
     base::Command command =
-        gpgv({"--status-fd", std::to_string(status_fd), "--output", "-", "--", "-"});
+        gpgv({"--status-fd", std::to_string(status_fd), "--output", "-", "--", "-"}, bytes.size());
     command.pass = {{status_file.get(), status_fd}};
     SF_TRY(base::Finished finished, base::run(command, bytes));
     SF_TRY(const std::string lines, base::read_file(said));
     const base::Result<GpgStatus> status = parse_status(lines);
-    SF_TRY(Verdict verdict, judged(finished, status, file, Signed::text));
+    SF_TRY(Verdict verdict, judged(command, finished, status, file, Signed::text));
     // Cannot be, after what frame_of_clearsigned() lets pass; a GnuPG that thinks otherwise is
     // noticed here.
     if (verdict.finding == Finding::good && (status->texts != 1 || finished.out != framed)) {

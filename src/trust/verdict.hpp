@@ -74,6 +74,7 @@ using Withdrawn = std::map<Fingerprint, std::string>;
 
 struct VerifierOptions {
     std::filesystem::path gpgv{std::string(gpgv_program)};
+    // Of one gpgv, for a small text; each whole MiB that it reads adds a second.
     std::chrono::milliseconds deadline = std::chrono::seconds(30);
     std::int64_t now = 0;  // seconds since 1970; 0: this machine's clock
 };
@@ -134,10 +135,12 @@ private:
         Verdict verdict;
         std::string text;  // by our own reading; by gpgv's as well, if the verdict is good
     };
-    // gpgv with our keys and an empty home; what it is to look at is added at the end.
-    [[nodiscard]] base::Command gpgv(std::vector<std::string> arguments) const;
-    // What gpgv's end and its status lines mean.
-    [[nodiscard]] base::Result<Verdict> judged(const base::Finished& finished,
+    // gpgv with our keys and an empty home, that reads `bytes`; what it is to look at is added at
+    // the end.
+    [[nodiscard]] base::Command gpgv(std::vector<std::string> arguments, std::uint64_t bytes) const;
+    // What the end of such a call, and its status lines, mean.
+    [[nodiscard]] base::Result<Verdict> judged(const base::Command& call,
+                                               const base::Finished& finished,
                                                const base::Result<GpgStatus>& status,
                                                std::string_view file, Signed what) const;
     [[nodiscard]] base::Result<Verdict> judge_file(int descriptor, std::string_view armored,

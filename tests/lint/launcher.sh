@@ -24,12 +24,12 @@ for tool in g++ ninja pkg-config mmdebstrap bwrap newuidmap gpg gpg-agent gpgv z
 done
 cat >"$work/cmake" <<'STUB'
 #!/bin/sh
-# A configure says so; a build takes a second and makes a program that prints its arguments.
+# A configure says so; a build lasts while "hold" is there, and makes a program that prints its arguments.
 echo "cmake $*" >>"$WORK/calls"
 case $* in
     *--build*)
         [ ! -e "$WORK/break" ] || { echo 'error: the stub is broken'; exit 1; }
-        sleep 1
+        while [ -e "$WORK/hold" ]; do sleep 0.1; done
         mkdir -p build/release
         printf '#!/bin/sh\nfor word; do printf "<%%s>" "$word"; done\n' >build/release/slurm-factory
         chmod +x build/release/slurm-factory ;;
@@ -110,10 +110,25 @@ run || fail 'the call after a deletion failed'
 
 # 7. Two first calls at once: one builds, the other waits and says so, both run.
 rm -rf "$copy/build"
+touch "$work/hold"
 PATH=$work/bin sh "$copy/slurm-factory" one >"$work/one" 2>"$work/one.err" </dev/null &
 first=$!
-sleep 0.3
-run two || fail 'the second of two calls at once failed'
+await() {  # await CONDITION...: for two minutes
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 1200 ] || fail "waited in vain: $*"
+        sleep 0.1
+    done
+}
+builds() { [ "$(calls)" = 4 ]; }
+await builds
+rm -f "$work/err"
+run two &
+second=$!
+await grep -qs waiting "$work/err"
+rm "$work/hold"
+wait "$second" || fail 'the second of two calls at once failed'
 wait "$first" || fail 'the first of two calls at once failed'
 [ "$(calls)" = 4 ] || fail 'two calls at once did not build once'
 [ "$(cat "$work/one" "$work/said")" = '<one><two>' ] || fail 'two calls at once: wrong arguments'

@@ -605,6 +605,19 @@ TEST_F(Programs, gpgv_hangs_is_killed_crashes_and_lies) {
     EXPECT_THAT(verdict(trusted, signature, data, options), HasSubstr("not understood"));
 }
 
+// Whoever reads much may take long, here a minute and a second instead of a second.
+TEST_F(Programs, gpgv_has_time_for_what_it_reads) {
+    const std::string key = x_gpg.make_key("Good <good@example.org>");
+    const TrustedKeys trusted = trust({key});
+    const std::string large(std::size_t{60} << 20U, 'x');
+    VerifierOptions options;
+    options.deadline = std::chrono::seconds(1);
+    options.gpgv = script("sleep 3; exec /usr/bin/gpgv \"$@\"");
+    EXPECT_EQ(verdict(trusted, x_gpg.sign(large, {key}), large, options), "");
+    EXPECT_THAT(verdict(trusted, x_gpg.sign(data, {key}), data, options),
+                HasSubstr("did not finish within 1"));
+}
+
 TEST_F(Programs, hostile_home_and_path) {
     const std::string key = x_gpg.make_key("Listed <a@example.org>");
     const std::string other = x_gpg.make_key("Other <b@example.org>");
