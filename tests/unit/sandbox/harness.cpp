@@ -2,6 +2,7 @@
 #include "unit/sandbox/harness.hpp"
 
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@ namespace sf::sandbox {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t memory = ~std::uint64_t{0} >> 1;  // sanitizers reserve terabytes
+constexpr std::uint64_t memory = RLIM_INFINITY;  // sanitizers reserve terabytes, or ask for all
 #else
 constexpr std::uint64_t memory = std::uint64_t{1} << 30;
 #endif
