@@ -154,9 +154,10 @@ Result<BundleSeen> look_apart(int descriptor) {
     command.argv = {"/proc/self/exe", std::string(look_verb)};
     command.environment = {{"LC_ALL", "C"}};
     command.pass = {{descriptor, looked_into}};
-    if (!base::has_address_sanitizer && !base::has_thread_sanitizer)
+    if (!base::has_address_sanitizer && !base::has_thread_sanitizer) {
         command.limits.memory_bytes = most_memory;
-    command.limits.file_bytes = 0;
+        command.limits.file_bytes = 0;  // the thread sanitizer begins with a file
+    }
     command.deadline = std::chrono::minutes(20);
     SF_TRY(const base::Finished finished, base::run(command));
     if (!finished.exit.ok())
