@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <unistd.h>
 
@@ -542,15 +543,17 @@ TEST_F(CachePath, WhatIsMissingIsSaid) {
     EXPECT_TRUE(install("25.11"));
 }
 
-// What is asked of a mirror.
+// What is asked of a mirror, by several threads at once.
 struct Counting : cache::SubBackend {
     using SubBackend::SubBackend;
     base::Result<cache::Got> get(const std::string& key, const cache::GetOptions& options,
                                  net::Receiver& to) override {
         auto got = SubBackend::get(key, options, to);
+        const std::lock_guard lock(mutex);
         asked.push_back(key + (got && got->unchanged ? " unchanged" : ""));
         return got;
     }
+    std::mutex mutex;
     std::vector<std::string> asked;
 };
 
