@@ -98,7 +98,7 @@ TEST(Process, ADeadlineEndsTheWholeGroup) {
         done = *run(command);
         EXPECT_TRUE(done.timed_out);
         EXPECT_EQ(done.exit.signal, SIGKILL);
-        EXPECT_LT(std::chrono::steady_clock::now() - start, 120s);
+        EXPECT_LT(std::chrono::steady_clock::now() - start, deadline + 10s);
     }
     ASSERT_NE(done.out, "");
     const pid_t grandchild = std::stoi(done.out);
