@@ -183,7 +183,7 @@ jq -s '{bundles: .}' bundles >production
 jq -s add opening production production.tests >"$fresh/production.json"
 
 tests_json e2e.cache e2e.http_cache e2e.s3 e2e.cache_s3 e2e.cache_trust e2e.local_cache e2e.buildcache e2e.bare \
-    e2e.bare.noble e2e.offline e2e.prefix.health e2e.prefix.versions e2e.spack >cache.tests
+    e2e.bare.both e2e.offline e2e.prefix.health e2e.prefix.versions e2e.spack >cache.tests
 jq -s add opening cache.tests >"$fresh/cache.json"
 mv "$fresh/first-light.json" "$fresh/production.json" "$fresh/cache.json" "$repository/docs/evidence/"
 echo 'acceptance: written to docs/evidence/: first-light.json, production.json, cache.json'

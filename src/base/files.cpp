@@ -229,10 +229,13 @@ tl::unexpected<Error> fail_rename(int error, const fs::path& from, const fs::pat
 
 Status make_symlink(const fs::path& target, const fs::path& link) {
     if (::symlink(target.c_str(), link.c_str()) == 0) return {};
-    const int made = errno;
+    if (errno != EEXIST) return fail_errno(errno, "make symlink " + quoted(link));
     std::error_code error;
-    if (made == EEXIST && fs::read_symlink(link, error) == target && !error) return {};
-    return fail_errno(made, "make symlink " + quoted(link));
+    const fs::path there = fs::read_symlink(link, error);
+    if (!error && there == target) return {};
+    // What is there may be no link at all.
+    const bool unreadable = error && error.value() != EINVAL && error.value() != ENOENT;
+    return fail_errno(unreadable ? error.value() : EEXIST, "make symlink " + quoted(link));
 }
 
 Status close_file(Fd file, const fs::path& path) {

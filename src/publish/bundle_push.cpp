@@ -20,6 +20,7 @@
 #include "cache/objects.hpp"
 #include "cache/snapshot_memory.hpp"
 #include "model/names.hpp"
+#include "publish/conditions.hpp"
 #include "publish/mirror_index.hpp"
 #include "publish/mirror_push.hpp"
 

@@ -14,6 +14,7 @@
 #include "cache/mirror_part.hpp"
 #include "cache/objects.hpp"
 #include "cache/snapshot_memory.hpp"
+#include "publish/conditions.hpp"
 
 namespace sf::publish {
 
@@ -81,6 +82,7 @@ Result<IndexReport> MirrorIndex::add(const std::vector<cache::NewBuild>& builds,
 Result<IndexReport> MirrorIndex::refresh(bool always) {
     SF_TRY(const auto there, believed());
     if (!there) return fail(Code::absent, "nothing was published to {}", x_mirror.place());
+    SF_CHECK(check_conditions(x_mirror));
     SF_CHECK(until_undisturbed("the snapshot", [&] {
         return try_snapshot({}, nullptr, always ? Renewal::always : Renewal::when_ageing);
     }));
@@ -89,6 +91,7 @@ Result<IndexReport> MirrorIndex::refresh(bool always) {
 }
 
 Result<IndexReport> MirrorIndex::retire(const cache::BuildsByVersion& builds) {
+    SF_CHECK(check_conditions(x_mirror));
     SF_CHECK(make_young(builds));
     SF_CHECK(until_undisturbed(
         "the snapshot", [&] { return try_snapshot({}, nullptr, Renewal::when_ageing, builds); }));
@@ -278,6 +281,7 @@ Result<cache::WalkedMirror> MirrorIndex::walk() const {
 
 Result<IndexReport> MirrorIndex::remake(const KeysOf& keys_of) {
     std::set<std::string> signers;
+    SF_CHECK(check_conditions(x_mirror));
     SF_CHECK(put(name(cache::FixedName::layout), std::string(cache::layout_text)));
     SF_CHECK(until_undisturbed("Spack's index", [&]() -> Result<bool> {
         // Before the snapshot: a publisher writes the snapshot first, so what it has added since

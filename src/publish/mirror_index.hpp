@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What names the packages of a mirror: our index and snapshot, which are signed, then Spack's index
 // and keys, which are not and can be made again. Each is read, added to and written on the
-// condition that nobody has changed it meanwhile; else it begins again. One thread.
+// condition that nobody has changed it meanwhile; else it begins again. Where conditions are not
+// kept nothing is written (conditions.hpp), Code::refused; who calls add() has asked. One thread.
 #pragma once
 
 #include <chrono>

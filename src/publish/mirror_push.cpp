@@ -17,6 +17,7 @@
 #include "cache/spack_archive.hpp"
 #include "cache/spec_manifest.hpp"
 #include "cache/trusted_snapshot.hpp"
+#include "publish/conditions.hpp"
 
 namespace sf::publish {
 
@@ -385,17 +386,6 @@ private:
 };
 
 }  // namespace
-
-Status check_conditions(cache::Backend& place) {
-    SF_TRY(const bool kept, place.keeps_conditions());
-    if (kept) return {};
-    return base::fail_hint(
-        Code::refused,
-        place.place() +
-            " does not keep conditions: it writes over what another publisher wrote in the same "
-            "moment",
-        "use a server that knows If-None-Match and If-Match for writing");
-}
 
 Status check_no_part(cache::Backend& mirror) {
     auto part = cache::read_part(mirror);

@@ -87,10 +87,6 @@ struct PushReport {
 [[nodiscard]] base::Result<PushReport> push(cache::Backend& mirror, const PushRequest& request,
                                             base::Reporter& reporter);
 
-// Code::refused: it writes without the conditions that it was asked to write on. Asked before
-// anything is sent.
-[[nodiscard]] base::Status check_conditions(cache::Backend& place);
-
 // Code::refused: it is a copy of a part (cache/mirror_part.hpp), of which nobody looks for more
 // than it says that it holds. Code::corrupt: what it says of itself cannot be read.
 [[nodiscard]] base::Status check_no_part(cache::Backend& mirror);

@@ -75,8 +75,7 @@ private:
         SF_TRY(const bool has_manifest,
                base::is_there(x_prefix / model::bundle_manifest_path(shows)));
         if (has_current) {
-            SF_TRY(const bool has_folder, is_folder(fmt::format("{}/{}", generations_folder,
-                                                                x_contents.said.value_or(0))));
+            SF_TRY(const bool has_folder, is_folder(generation_path(x_contents.said.value_or(0))));
             const bool there = x_contents.said && has_folder;
             if (!there) {
                 tell(current, "leads to no generation", Mend::fsck, by_fsck);
@@ -170,9 +169,8 @@ private:
     // The copies that rolling back is filled from.
     Status check_kept(const KeptGeneration& kept) {
         note_packages(kept.bundle);
-        const std::string folder =
-            fmt::format("{}/{}/assets", generations_folder, kept.generation.number);
-        return compare(folder, with_folders(kept.bundle.assets),
+        return compare(generation_path(kept.generation.number) + "/assets",
+                       with_folders(kept.bundle.assets),
                        "install that version again to keep it anew; rolling back to this "
                        "generation is refused",
                        Mend::by_hand);
@@ -240,7 +238,7 @@ private:
         };
         for (const KeptGeneration& kept : x_contents.generations)
             judge(kept.generation.manifest, kept.manifest_text, kept.manifest_signature,
-                  fmt::format("{}/{}/manifest.json", generations_folder, kept.generation.number));
+                  generation_path(kept.generation.number) + "/manifest.json");
         for (const InPlace& each : x_contents.versions)
             judge(each.manifest, each.manifest_text, each.manifest_signature,
                   model::bundle_manifest_path(each.version));

@@ -5,17 +5,24 @@
 # GnuPG, nothing but what the distribution cannot do without: the portable program is unpacked there, the site's trust
 # folder is put there, `install` takes Slurm from a folder, from a real S3 server, and from a web server over HTTP and
 # over HTTPS with a CA of the site's own, a new machine for each; slurm_install.sh of what was installed brings a node
-# up, and jobs run.
-test_name=e2e.bare
+# up, and jobs run. SF_E2E_BARE='bookworm noble': on machines of both, from one cache, which two machines that build have
+# published to, each with a key of its own.
+test_name=e2e.bare${SF_E2E_BARE:+.both}
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 . "$(dirname "$0")/ceph.sh"
 . "$(dirname "$0")/nginx.sh"
 . "$(dirname "$0")/tls.sh"
 is_root || not_run 'a machine in namespaces of its own needs root'
-version='' key=''
-# shellcheck source=/dev/null
-. "$facts"
+toolchains=${SF_E2E_BARE:-$toolchain}
+# mean TOOLCHAIN: its machines, and what was built for it
+mean() {
+    of_toolchain "$1"
+    own=$work/state-$toolchain
+    version='' key=''
+    # shellcheck source=/dev/null
+    . "$facts"
+}
 PATH=$PATH:/usr/sbin
 
 say '== the program, to be taken along'
@@ -27,19 +34,18 @@ say "$(basename "$portable"): $(du -k "$portable" | cut -f 1) KiB"
 
 say '== publish to a folder and to S3'
 # Signatures are judged by GnuPG, the one thing that has to be there.
-machine_root "$toolchain-gpg" gpg gpg-agent gpgconf gpgv
+for each in $toolchains; do
+    mean "$each"
+    machine_root "$toolchain-gpg" gpg gpg-agent gpgconf gpgv
+done
 ceph_root
 machine_network
 ceph_start "$work/ceph" ceph 10.9.9.20
-own=$work/state
-mkdir "$own"
-for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
 publish() {
     env SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         "$vulnerable" --allow-older --publish-vulnerable --signing-key "$key" --publish all --publish-to "$1"
 }
 cache=$work/cache
-expect 0 publish "$cache"
 # A bucket is the site's to make. No client of S3 is in these roots, and curl's own signature of version 4 is not what
 # RGW wants: this one is of version 2.
 jq -r '.keys[0].access_key' "$work/user.json" >"$work/id"
@@ -55,9 +61,22 @@ publish_to_s3() {
         SLURM_FACTORY_CACHE_DIR="$own" "$program" build-slurm --slurm-version "$version" --toolchain "$toolchain" \
         "$vulnerable" --allow-older --publish-vulnerable --signing-key "$key" --publish all --publish-to s3://slurm/site
 }
-expect 0 publish_to_s3
-cat "$work/out"
-sf key export "$key" --output "$work/public.asc"
+mkdir "$work/trust"
+echo '[]' >"$work/keys"
+keys=
+for each in $toolchains; do
+    mean "$each"
+    mkdir "$own"
+    for folder in roots sources store packages keys; do ln -s "$state/$folder" "$own/$folder"; done
+    expect 0 publish "$cache"
+    expect 0 publish_to_s3
+    cat "$work/out"
+    sf key export "$key" --output "$work/trust/$key.asc"
+    jq --arg key "$key" --arg label "builds of $toolchain" '. + [{fingerprint: $key, label: $label}]' \
+        "$work/keys" >"$work/more" && mv "$work/more" "$work/keys"
+    keys="$keys --key $key"
+done
+jq '{trust: 1, keys: .}' "$work/keys" >"$work/trust/trust.json"
 
 # Of the site's own CA, which no machine knows; only under its name is the server the one that is meant.
 secure=https://cache.example:8443
@@ -84,7 +103,8 @@ tls_is_judged() {
 # A cache by its name, looked at and copied.
 tls_verbs() {
     secured() { in_machine env "SSL_CERT_FILE=$site_ca" "$tool" "$@"; }
-    expect 0 in_machine "$tool" cache add site "$secure" --key "$key"
+    # shellcheck disable=SC2086  # words
+    expect 0 in_machine "$tool" cache add site "$secure" $keys
     expect 1 in_machine "$tool" cache verify site
     expect_said "^slurm-factory: error: (.*: )?asking $secure/[^ ]*: error setting certificate" \
         'install ca-certificates'
@@ -105,19 +125,18 @@ bare_install() {
     shift 2
     say "== $way: $place"
     number=$((number + 1))
-    mkdir "$work/$way"
-    machine_start "$toolchain-gpg" "$work/$way" "$way" "10.9.9.$number"
-    echo "10.9.9.$number $way" >>"$machine/etc/hosts"
+    host=$toolchain-$way
+    mkdir "$work/$host"
+    machine_start "$toolchain-gpg" "$work/$host" "$host" "10.9.9.$number"
+    echo "10.9.9.$number $host" >>"$machine/etc/hosts"
     tar -xzf "$portable" -C "$machine/opt"
     tool=$(echo "$machine"/opt/slurm-factory-*/bin/slurm-factory)
     tool=${tool#"$machine"}
     in_machine sh -c 'for tool in curl wget python3 jq zstd ssh; do if command -v "$tool"; then exit 1; fi; done' ||
         fail 'the machine is not bare'
     # What a site's configuration management puts there.
-    mkdir -p "$machine/etc/slurm-factory/trust"
-    cp "$work/public.asc" "$machine/etc/slurm-factory/trust/$key.asc"
-    jq -n --arg key "$key" '{trust: 1, keys: [{fingerprint: $key, label: "the site"}]}' \
-        >"$machine/etc/slurm-factory/trust/trust.json"
+    mkdir "$machine/etc/slurm-factory"
+    cp -R "$work/trust" "$machine/etc/slurm-factory/trust"
     if [ "$way" = folder ]; then cp -a "$cache" "$machine/srv/cache"; fi
     if [ "$way" = s3 ]; then
         mkdir -m 700 "$machine/root/.aws"
@@ -139,18 +158,12 @@ bare_install() {
     expect 0 in_machine "$tool" list ${site:+--prefix $site}
     expect_said "^\* +1 +slurm $version"
     if [ "$way" = https ]; then tls_verbs; fi
-    (cd "$machine$there/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$way.list"
+    (cd "$machine$there/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$host.list"
+    diff "$work/$toolchain-folder.list" "$work/$host.list" || fail "what came by $way differs from what came from the folder"
     expect 0 in_machine "$there/data/slurm_assets/slurm_install.sh" --full-init --without-accounting
     expect_said 'proved: munge' 'proved: srun hostname, as nobody: ' 'proved: sbatch --array'
     machine_stop
 }
-site=
-bare_install folder /srv/cache
-site=/opt/site
-# shellcheck disable=SC2086  # words
-bare_install s3 s3://slurm/site $s3_environment
-diff "$work/folder.list" "$work/s3.list" || fail 'what came from S3 differs from what came from the folder'
-
 new_ca site
 new_ca other
 certificate site cache.example
@@ -161,9 +174,17 @@ machine_use ceph
 nginx_run in_network
 keep_pid "$nginx"
 wait_for 20 'nginx to start' nginx_answers
-bare_install http http://10.9.9.20:8080
-diff "$work/folder.list" "$work/http.list" || fail 'what came by HTTP differs from what came from the folder'
-grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'
-bare_install https "$secure" "SSL_CERT_FILE=$site_ca"
-diff "$work/folder.list" "$work/https.list" || fail 'what came by HTTPS differs from what came from the folder'
-grep -q '/blobs/[^ ]* HTTP/2.0" 200 ' "$work/nginx/access.log" || fail 'no archive came over HTTP/2'
+
+for each in $toolchains; do
+    mean "$each"
+    : >"$work/nginx/access.log"
+    site=
+    bare_install folder /srv/cache
+    site=/opt/site
+    # shellcheck disable=SC2086  # words
+    bare_install s3 s3://slurm/site $s3_environment
+    bare_install http http://10.9.9.20:8080
+    grep -q ' 200 ' "$work/nginx/access.log" || fail 'nothing came through nginx'
+    bare_install https "$secure" "SSL_CERT_FILE=$site_ca"
+    grep -q '/blobs/[^ ]* HTTP/2.0" 200 ' "$work/nginx/access.log" || fail 'no archive came over HTTP/2'
+done

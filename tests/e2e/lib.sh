@@ -7,14 +7,17 @@ set -eu
 repository=$(git rev-parse --show-toplevel)
 # What outlives one test: the state folder of the real build, and what build.sh says about it.
 e2e=${SF_E2E_DIR:-$repository/build/e2e}
-state=$e2e/state
-facts=$e2e/built.env
-# Of another distribution all is built and kept apart.
-toolchain=${SF_E2E_TOOLCHAIN:-bookworm}
-if [ "$toolchain" != bookworm ]; then
-    state=$e2e/state-$toolchain
-    facts=$e2e/built-$toolchain.env
-fi
+# of_toolchain TOOLCHAIN: which is meant from here on; of another distribution all is built and kept apart.
+of_toolchain() {
+    toolchain=$1
+    state=$e2e/state
+    facts=$e2e/built.env
+    if [ "$toolchain" != bookworm ]; then
+        state=$e2e/state-$toolchain
+        facts=$e2e/built-$toolchain.env
+    fi
+}
+of_toolchain "${SF_E2E_TOOLCHAIN:-bookworm}"
 # Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
 series=${SF_E2E_SERIES:-25.11}
 [ "$toolchain" = bookworm ] || test_name=$test_name.$toolchain

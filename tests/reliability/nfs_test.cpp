@@ -41,9 +41,9 @@ struct Operation {
 
 struct Mix {
     const char* name;
-    bool one_version;  // all install the same
-    bool removers;     // uninstall, gc, rollback and fsck among them
-    double killed;     // which part of them, unless they have ended by then
+    bool one_version = false;  // all install the same
+    bool removers = false;     // uninstall, gc, rollback and fsck among them
+    double killed = 0;         // which part of them, unless they have ended by then
     // Who dies without locks before he looks again cannot undo himself; `verify` tells of it then,
     // and what it advises makes it whole.
     bool heals = false;
@@ -348,31 +348,38 @@ void Nfs::two_hosts(const Mix& mix, const std::string& faults, std::uint64_t tur
 }
 
 TEST_F(Nfs, F5TwoHostsOneVersion) {
-    two_hosts({"F5 two hosts, the same version", true, false, 0, false, true}, "", rounds(1, 4));
+    two_hosts({.name = "F5 two hosts, the same version", .one_version = true, .waits = true}, "",
+              rounds(1, 4));
     EXPECT_GT(x_waited, 0U);
 }
 TEST_F(Nfs, F5TwoHosts) {
-    two_hosts({"F5 two hosts, some killed", false, false, 0.3}, "", rounds(1, 4));
+    two_hosts({.name = "F5 two hosts, some killed", .killed = 0.3}, "", rounds(1, 4));
 }
 TEST_F(Nfs, F5TwoHostsWithRemovers) {
-    two_hosts({"F5 two hosts with uninstall, gc, rollback and fsck", false, true, 0.2}, "",
-              rounds(1, 4));
+    two_hosts({.name = "F5 two hosts with uninstall, gc, rollback and fsck",
+               .removers = true,
+               .killed = 0.2},
+              "", rounds(1, 4));
 }
 TEST_F(Nfs, F5WithoutLocksWithRemovers) {
-    two_hosts({"F5 no locks, with uninstall, gc, rollback and fsck", false, true, 0}, "locks=0",
-              rounds(2, 20));
+    two_hosts({.name = "F5 no locks, with uninstall, gc, rollback and fsck", .removers = true},
+              "locks=0", rounds(2, 20));
     EXPECT_EQ(x_waited, 0U);
 }
 TEST_F(Nfs, F5WithoutLocksWithRemoversSomeKilled) {
-    two_hosts({"F5 no locks, with removers, some killed", false, true, 0.2, true}, "locks=0",
-              rounds(1, 20));
+    two_hosts({.name = "F5 no locks, with removers, some killed",
+               .removers = true,
+               .killed = 0.2,
+               .heals = true},
+              "locks=0", rounds(1, 20));
 }
 TEST_F(Nfs, F5WithoutLocksOneVersion) {
-    two_hosts({"F5 no locks, the same version", true, false, 0}, "locks=0", rounds(1, 8));
+    two_hosts({.name = "F5 no locks, the same version", .one_version = true}, "locks=0",
+              rounds(1, 8));
     EXPECT_EQ(x_waited, 0U);
 }
 TEST_F(Nfs, F5WithoutLocks) {
-    two_hosts({"F5 no locks, some killed", false, false, 0.3}, "locks=0", rounds(1, 8));
+    two_hosts({.name = "F5 no locks, some killed", .killed = 0.3}, "locks=0", rounds(1, 8));
     EXPECT_EQ(x_waited, 0U);
 }
 

@@ -20,6 +20,7 @@
 #include "cli/public_keys.hpp"
 #include "cli/trusted_keys.hpp"
 #include "model/names.hpp"
+#include "publish/conditions.hpp"
 #include "publish/mirror_index.hpp"
 #include "publish/mirror_prune.hpp"
 #include "publish/retirement.hpp"
@@ -96,9 +97,10 @@ public:
                 {{"mirror", mirror}, {"dry_run", x_options.dry_run}, {"packages", packages}});
     }
 
-    // A key that counts there, and mirrors without a defect.
+    // A place that keeps conditions, a key that counts there, and mirrors without a defect.
     Status get_ready() {
         if (empty()) return {};
+        SF_CHECK(publish::check_conditions(*x_kept.place));
         SF_TRY(x_signing, sign_cache(x_session, x_kept, x_options.signing, x_plan));
         for (const auto& [folder, unused] : x_builds) SF_CHECK(check(folder));
         return {};

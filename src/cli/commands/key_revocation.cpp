@@ -10,9 +10,11 @@
 #include "base/text.hpp"
 #include "cache/revocations.hpp"
 #include "cli/cache_choice.hpp"
+#include "cli/cache_place.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing_key.hpp"
 #include "cli/trusted_keys.hpp"
+#include "publish/conditions.hpp"
 #include "trust/revocation_list.hpp"
 
 namespace sf::cli {
@@ -178,6 +180,11 @@ Status run_list(Session& session, const ListOptions& options) {
     } else if (!options.reason.empty()) {
         return base::fail(Code::usage, "--reason goes with --revoke-key or --revoke-build");
     }
+    std::unique_ptr<cache::Backend> place;
+    if (!options.to.empty()) {
+        SF_TRY(place, open_place(session, options.to));
+        SF_CHECK(check_writable(*place));
+    }
     SF_TRY(const auto there, base::read_file_if_exists(options.file, 3 * trust::max_revocations));
     const bool signs = adds || options.renew || !there;
     if (signs && options.signing.fingerprints.empty())
@@ -205,8 +212,8 @@ Status run_list(Session& session, const ListOptions& options) {
         SF_CHECK(base::write_file(options.file, signed_text));
     }
     show(session, list);
-    if (options.to.empty()) return {};
-    SF_TRY(const auto place, open_place(session, options.to));
+    if (!place) return {};
+    SF_CHECK(publish::check_conditions(*place));
     SF_TRY(const bool written, cache::put_revocations(*place, signed_text, roots, now));
     session.voice.line(
         fmt::format("{} {}", place->place(), written ? "has it now" : "had it already"));

@@ -3,8 +3,7 @@
 // listed whatever comes of it, because who installs needs none.
 #include <gmock/gmock.h>
 
-#include "unit/cli/command_line.hpp"
-#include "unit/net/fake_s3.hpp"
+#include "bucket_command_line.hpp"
 
 namespace sf::cli::test {
 namespace {
@@ -15,22 +14,10 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-class CacheConditions : public CommandLine {
+class CacheConditions : public BucketCommandLine {
 protected:
-    // The bucket is named as AWS's own tools find theirs.
-    CacheConditions() {
-        set("no_proxy", "*");
-        const net::S3Credentials keys = FakeS3::keys();
-        set("AWS_ACCESS_KEY_ID", keys.access_key);
-        set("AWS_SECRET_ACCESS_KEY", keys.secret_key);
-        set("AWS_SESSION_TOKEN", keys.session_token);
-        for (const char* name :
-             {"AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION",
-              "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"})
-            set(name, std::nullopt);
-    }
     Said add(FakeS3& fake, const std::vector<std::string>& more = {}) {
-        set("AWS_ENDPOINT_URL_S3", fake.endpoint());
+        use(fake);
         std::vector<std::string> words{"cache", "add",  "bucket", "s3://bucket/cache",
                                        "--key", x_owner};
         words.insert(words.end(), more.begin(), more.end());
