@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "install/cache_install.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <functional>
 
 #include "base/atomic_file.hpp"
 #include "base/files.hpp"
@@ -43,13 +45,17 @@ public:
             SF_TRY(model::FileEntry found, tree::refill(x_stage, entry, text_of(entry.path)));
             made.push_back(std::move(found));
         }
+        std::vector<const model::Package*> missing;
+        for (const model::Package& package : bundle.packages)
+            if (wanted.packages.contains(package.store_name())) missing.push_back(&package);
+        // The largest first, or all wait for it at the end.
+        std::ranges::stable_sort(missing, std::greater(),
+                                 [](const model::Package* package) { return package->run.size; });
         std::vector<base::Task> tasks;
-        for (const model::Package& package : bundle.packages) {
-            if (!wanted.packages.contains(package.store_name())) continue;
-            tasks.emplace_back([this, &package] {
-                return base::during(get_package(package), "fetching " + package.store_name());
+        for (const model::Package* package : missing)
+            tasks.emplace_back([this, package] {
+                return base::during(get_package(*package), "fetching " + package->store_name());
             });
-        }
         if (wanted.assets && !bundle.assets.empty())
             tasks.emplace_back([this] { return base::during(get_assets(), "fetching its files"); });
         if (!wanted.packages.empty()) {

@@ -125,7 +125,7 @@ bare_install() {
     shift 2
     say "== $way: $place"
     number=$((number + 1))
-    host=$toolchain-$way
+    host=$toolchain$way
     mkdir "$work/$host"
     machine_start "$toolchain-gpg" "$work/$host" "$host" "10.9.9.$number"
     echo "10.9.9.$number $host" >>"$machine/etc/hosts"
@@ -159,7 +159,7 @@ bare_install() {
     expect_said "^\* +1 +slurm $version"
     if [ "$way" = https ]; then tls_verbs; fi
     (cd "$machine$there/store" && find . -type f -exec sha256sum {} +) | sort >"$work/$host.list"
-    diff "$work/$toolchain-folder.list" "$work/$host.list" || fail "what came by $way differs from what came from the folder"
+    diff "$work/${toolchain}folder.list" "$work/$host.list" || fail "what came by $way differs from what came from the folder"
     expect 0 in_machine "$there/data/slurm_assets/slurm_install.sh" --full-init --without-accounting
     expect_said 'proved: munge' 'proved: srun hostname, as nobody: ' 'proved: sbatch --array'
     machine_stop
