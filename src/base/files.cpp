@@ -235,7 +235,8 @@ Status make_symlink(const fs::path& target, const fs::path& link) {
     if (!error && there == target) return {};
     // What is there may be no link at all.
     const bool unreadable = error && error.value() != EINVAL && error.value() != ENOENT;
-    return fail_errno(unreadable ? error.value() : EEXIST, "make symlink " + quoted(link));
+    if (unreadable) return fail_errno(error.value(), "read what is in the way, " + quoted(link));
+    return fail_errno(EEXIST, "make symlink " + quoted(link));
 }
 
 Status close_file(Fd file, const fs::path& path) {

@@ -7,6 +7,8 @@ set -eu
 repository=$(git rev-parse --show-toplevel)
 # What outlives one test: the state folder of the real build, and what build.sh says about it.
 e2e=${SF_E2E_DIR:-$repository/build/e2e}
+# Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
+series=${SF_E2E_SERIES:-25.11}
 # of_toolchain TOOLCHAIN: which is meant from here on; of another distribution all is built and kept apart.
 of_toolchain() {
     toolchain=$1
@@ -16,13 +18,11 @@ of_toolchain() {
         state=$e2e/state-$toolchain
         facts=$e2e/built-$toolchain.env
     fi
+    [ "$series" = 25.11 ] || facts=$e2e/built-$series.env
 }
 of_toolchain "${SF_E2E_TOOLCHAIN:-bookworm}"
-# Of another series the bundle is built with the packages of 25.11's, and tested by the same scripts.
-series=${SF_E2E_SERIES:-25.11}
 [ "$toolchain" = bookworm ] || test_name=$test_name.$toolchain
 [ "$series" = 25.11 ] || test_name=$test_name.$series
-[ "$series" = 25.11 ] || facts=$e2e/built-$series.env
 
 umask 022
 work=$(mktemp -d /var/tmp/sf-e2e.XXXXXX)

@@ -98,7 +98,7 @@ void tell_conditions(Session& session, const std::string& place) {
     else
         session.voice.warning(
             "{} does not keep conditions: two publishers could lose each other's work, so nothing "
-            "is published or copied to it; installing from it works",
+            "is published or copied to it, or signed afresh in it; installing from it works",
             (*backend)->place());
     session.voice.event(
         "conditions",

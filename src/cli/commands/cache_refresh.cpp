@@ -12,6 +12,7 @@
 #include "cli/cache_signing.hpp"
 #include "cli/cache_verbs.hpp"
 #include "cli/trusted_keys.hpp"
+#include "publish/conditions.hpp"
 #include "publish/mirror_index.hpp"
 
 namespace sf::cli {
@@ -56,6 +57,8 @@ Status run(Session& session, const Options& options) {
     cache::Backend* place = kept.place.get();
     const trust::Verifier& verifier = *kept.verifier;
     SF_CHECK(check_writable(*place));
+    // Whoever looks at it every day hears of it the first day, not when half of the time is over.
+    SF_CHECK(publish::check_conditions(*place));
     SF_TRY(const auto mirrors, find_mirrors(session, *place, options.mirrors));
     publish::SigningPlan plan;
     for (const cache::MirrorName& name : mirrors) {

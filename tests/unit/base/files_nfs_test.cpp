@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ namespace {
 enum class Answer { own, lost, never_done };
 Answer answer = Answer::own;
 int close_error = 0;
+int readlink_error = 0;
 
 long through(long number, const char* from, const char* to, int error) {
     if (answer != Answer::never_done) {
@@ -35,6 +37,11 @@ int rename(const char* from, const char* to) noexcept {
 int symlink(const char* target, const char* link) noexcept {
     return static_cast<int>(through(SYS_symlink, target, link, EEXIST));
 }
+ssize_t readlink(const char* path, char* to, size_t room) noexcept {
+    if (readlink_error == 0) return static_cast<ssize_t>(::syscall(SYS_readlink, path, to, room));
+    errno = readlink_error;
+    return -1;
+}
 int close(int descriptor) {
     const long done = ::syscall(SYS_close, descriptor);
     if (close_error == 0) return static_cast<int>(done);
@@ -51,6 +58,7 @@ protected:
     void TearDown() override {
         answer = Answer::own;
         close_error = 0;
+        readlink_error = 0;
     }
     TempDir x_dir = *TempDir::create(fs::temp_directory_path(), "sf-files-");
     fs::path at(const char* name) const { return x_dir.path() / name; }
@@ -83,6 +91,19 @@ TEST_F(FilesNfs, ALinkThatIsAsItShouldBeIsMade) {
     EXPECT_EQ((*read_link(at("link")))->native(), "target");
     EXPECT_FALSE(make_symlink("other", at("link")));
     EXPECT_EQ((*read_link(at("link")))->native(), "target");
+}
+
+TEST_F(FilesNfs, ALinkInTheWayThatCannotBeReadSaysWhy) {
+    ASSERT_TRUE(make_symlink("target", at("link")));
+    readlink_error = ESTALE;
+    EXPECT_NE(make_symlink("target", at("link")).error().text().find(std::strerror(ESTALE)),
+              std::string::npos);
+    // It is gone again, or was no link: that is what is in the way.
+    for (const int error : {ENOENT, EINVAL}) {
+        readlink_error = error;
+        EXPECT_NE(make_symlink("target", at("link")).error().text().find(std::strerror(EEXIST)),
+                  std::string::npos);
+    }
 }
 
 TEST_F(FilesNfs, WhatCloseSaysIsHeard) {

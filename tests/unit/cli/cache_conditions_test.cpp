@@ -37,9 +37,11 @@ TEST_F(CacheConditions, ABucketThatKeepsNoneIsWarnedOf) {
     FakeS3 fake(flaws);
     const Said said = add(fake);
     EXPECT_THAT(said.out, HasSubstr("bucket is listed"));
-    EXPECT_THAT(said.err, HasSubstr("warning: s3://bucket/cache does not keep conditions: two "
-                                    "publishers could lose each other's work, so nothing is "
-                                    "published or copied to it; installing from it works"));
+    EXPECT_THAT(
+        said.err,
+        HasSubstr("warning: s3://bucket/cache does not keep conditions: two "
+                  "publishers could lose each other's work, so nothing is "
+                  "published or copied to it, or signed afresh in it; installing from it works"));
     const Said json = add(fake, {"--json"});
     EXPECT_THAT(json.out, HasSubstr(R"("event":"conditions","kept":false,"known":true)"));
 }

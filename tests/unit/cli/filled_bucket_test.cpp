@@ -3,6 +3,7 @@
 // nothing that is replaced there is written, as another publisher's would be written over.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <memory>
 
 #include "bucket_command_line.hpp"
@@ -28,13 +29,12 @@ protected:
         use(fake);
         net::S3Options options;
         options.endpoint = fake.endpoint();
-        const auto bucket =
-            cache::S3Backend::create({"bucket", "cache"}, options,
-                                     std::make_shared<sf::test::FixedKeys>(FakeS3::keys()))
-                .value();
+        x_bucket = cache::S3Backend::create({"bucket", "cache"}, options,
+                                            std::make_shared<sf::test::FixedKeys>(FakeS3::keys()))
+                       .value();
         for (const std::string& key : Mirrors::keys(x_folder)) {
             const std::string bytes = base::read_file(x_folder / key).value();
-            const auto put = cache::put_text(*bucket, key, bytes, "application/octet-stream");
+            const auto put = cache::put_text(*x_bucket, key, bytes, "application/octet-stream");
             ASSERT_TRUE(put) << put.error().text();
         }
     }
@@ -47,6 +47,8 @@ protected:
     Mirrors x_all{state() / "keys/gnupg"};  // whose signer is this machine's
     fs::path x_folder;
     const std::string x_place = "s3://bucket/cache";
+    std::unique_ptr<cache::S3Backend> x_bucket;  // by another tool, so to speak
+    const std::string x_index = cache::key_of(cache::FixedName::index_manifest).value();
 };
 
 TEST_F(FilledBucket, IsNotWrittenToWhereItKeepsNoConditions) {
@@ -54,12 +56,7 @@ TEST_F(FilledBucket, IsNotWrittenToWhereItKeepsNoConditions) {
                                                sf::test::FakeS3Flaws{.no_if_match = true}}) {
         FakeS3 fake(flaws);
         fill(fake);
-        // What would be written if it were.
-        const std::string index =
-            "cache/bookworm/slurm/25.11/v3/manifests/index/index.manifest."
-            "json";
         const auto before = content(fake);
-        ASSERT_TRUE(before.contains(index));
         EXPECT_EQ(run_here({"cache", "verify", x_place}).code, 0);
         for (const std::vector<std::string>& words :
              std::vector<std::vector<std::string>>{{"cache", "refresh", x_place, "--force"},
@@ -71,6 +68,7 @@ TEST_F(FilledBucket, IsNotWrittenToWhereItKeepsNoConditions) {
                                             "publisher wrote"))
                 << words[1];
             EXPECT_THAT(said.err, HasSubstr("If-None-Match and If-Match")) << words[1];
+            EXPECT_EQ(said.out, "") << words[1] << " has begun before it asked";
             EXPECT_TRUE(content(fake) == before) << words[1] << " has written";
         }
         // Nothing is retired for it.
@@ -81,15 +79,18 @@ TEST_F(FilledBucket, IsNotWrittenToWhereItKeepsNoConditions) {
 TEST_F(FilledBucket, IsWrittenToWhereItKeepsThem) {
     FakeS3 fake;
     fill(fake);
-    const auto before = content(fake);
-    for (const std::vector<std::string>& words :
-         std::vector<std::vector<std::string>>{{"cache", "refresh", x_place, "--force"},
-                                               {"cache", "index", x_place},
-                                               {"cache", "prune", x_place, "--keep", "1"}}) {
+    const auto does = [&](const std::vector<std::string>& words, const std::string& what) {
+        const auto before = content(fake);
         const Said said = run_here(words);
         EXPECT_EQ(said.code, 0) << words[1] << said.err;
-    }
-    EXPECT_FALSE(content(fake) == before);
+        EXPECT_THAT(said.out, HasSubstr(what));
+        EXPECT_FALSE(content(fake) == before) << words[1];
+    };
+    does({"cache", "refresh", x_place, "--force"}, "slurm/25.11: snapshot 3");
+    does({"cache", "prune", x_place, "--keep", "1"}, "retired slurm 25.11.2");
+    const auto removed = x_bucket->remove("bookworm/slurm/25.11/" + x_index);
+    ASSERT_TRUE(removed) << removed.error().text();
+    does({"cache", "index", x_place}, "was made anew");
     EXPECT_EQ(run_here({"cache", "verify", x_place, "--deep"}).code, 0);
 }
 
