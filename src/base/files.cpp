@@ -60,6 +60,12 @@ Status write_file(const fs::path& path, std::string_view content, unsigned mode)
     return file.commit();
 }
 
+Status write_staged(const fs::path& path, std::string_view content, unsigned mode) {
+    SF_TRY(AtomicFile file, AtomicFile::create(path, mode));
+    SF_CHECK(file.write(content));
+    return file.commit_unsynced();
+}
+
 Status write_all(int descriptor, Bytes bytes, const fs::path& path_for_errors) {
     while (!bytes.empty()) {
         const ssize_t put = ::write(descriptor, bytes.data(), bytes.size());

@@ -32,6 +32,10 @@ namespace fs = std::filesystem;
 // Appears whole and durable, or not at all (AtomicFile).
 [[nodiscard]] Status write_file(const fs::path& path, std::string_view content,
                                 unsigned mode = 0644);
+// Appears whole, or not at all, and is durable once the folder it is in is synced as a whole
+// (fsync_tree, SyncPoint): for what is staged.
+[[nodiscard]] Status write_staged(const fs::path& path, std::string_view content,
+                                  unsigned mode = 0644);
 
 [[nodiscard]] Status write_all(int descriptor, Bytes bytes, const fs::path& path_for_errors);
 // From where `from` stands to its end, `limit` bytes at most; the paths are for errors.

@@ -12,6 +12,7 @@
 #include "base/atomic_file.hpp"
 #include "base/files.hpp"
 #include "base/json_reader.hpp"
+#include "base/sync_point.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
 #include "model/names.hpp"
@@ -71,7 +72,7 @@ Status keep(const fs::path& from, const fs::path& to, const model::FileEntry& as
     SF_CHECK(base::copy_bytes(source.get(), from, target.fd(), to, asset.size + 1));
     SF_TRY(const base::Digest digest,
            base::during(base::sha256_fd(target.fd()), "reading " + shown(to)));
-    if (digest == asset.sha256) return target.commit();
+    if (digest == asset.sha256) return target.commit_unsynced();
     return fail(Code::refused, "{} was changed meanwhile", shown(from));
 }
 
@@ -203,11 +204,12 @@ Result<KeptGeneration> read_generation(const fs::path& prefix, std::uint64_t num
 Status fill_generation(const fs::path& stage, const fs::path& prefix, const Generation& generation,
                        const model::Bundle& bundle, const std::string& manifest_text,
                        const std::string& manifest_signature) {
+    SF_TRY(const base::SyncPoint synced, base::SyncPoint::open(stage));
     SF_TRY(const std::string record, to_json(generation));
-    SF_CHECK(base::write_file(stage / record_file, record));
-    SF_CHECK(base::write_file(stage / manifest_file, manifest_text));
+    SF_CHECK(base::write_staged(stage / record_file, record));
+    SF_CHECK(base::write_staged(stage / manifest_file, manifest_text));
     if (!manifest_signature.empty())
-        SF_CHECK(base::write_file(stage / signature_file, manifest_signature));
+        SF_CHECK(base::write_staged(stage / signature_file, manifest_signature));
     SF_CHECK(make_public_folder(stage / assets_folder));
     for (const model::FileEntry& asset : bundle.assets) {
         const fs::path to = stage / assets_folder / asset.path;
@@ -216,7 +218,7 @@ Status fill_generation(const fs::path& stage, const fs::path& prefix, const Gene
     }
     if (::chmod(stage.c_str(), 0755) != 0)
         return base::fail_errno(errno, "set the mode of " + shown(stage));
-    return base::fsync_tree(stage);
+    return synced.sync(stage);
 }
 
 }  // namespace sf::tree

@@ -18,7 +18,7 @@ base::Result<model::FileEntry> refill(const std::filesystem::path& stage,
     switch (entry.type) {
         case model::EntryType::directory: SF_CHECK(make_public_folder(to)); break;
         case model::EntryType::symlink: SF_CHECK(base::make_symlink(entry.target, to)); break;
-        case model::EntryType::file: SF_CHECK(base::write_file(to, text, entry.mode)); break;
+        case model::EntryType::file: SF_CHECK(base::write_staged(to, text, entry.mode)); break;
     }
     return read_entry(stage, entry.path);
 }

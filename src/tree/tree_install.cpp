@@ -11,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "base/stop.hpp"
+#include "base/sync_point.hpp"
 #include "base/task_pool.hpp"
 #include "base/text.hpp"
 #include "model/bundle_layout.hpp"
@@ -305,6 +306,7 @@ private:
     }
 
     Status unpack(const fs::path& stage) {
+        SF_TRY(const base::SyncPoint synced, base::SyncPoint::open(stage));
         SF_CHECK(step("unpack"));
         SF_TRY(const std::vector<model::FileEntry> made, x_source.fill(stage, wanted()));
         SF_CHECK(step("compare"));
@@ -312,7 +314,7 @@ private:
         for (const model::FileEntry& entry : made) SF_CHECK(matcher.see(entry));
         SF_CHECK(matcher.finish());
         SF_CHECK(step("sync"));
-        return base::fsync_tree(stage);
+        return synced.sync(stage);
     }
 
     Status put_in_place(const fs::path& stage) {
