@@ -8,9 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <fcntl.h>
 #include <optional>
+#include <sstream>
+#include <string>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -27,9 +28,12 @@ constexpr std::array<std::uint32_t, 2> known{0xEF53, 0x58465342};
 
 bool kernel_tells() {
     struct utsname names {};
+    if (::uname(&names) != 0) return false;
+    std::istringstream release(names.release);
     unsigned major = 0, minor = 0;
-    return ::uname(&names) == 0 && std::sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
-           (major > first_major || (major == first_major && minor >= first_minor));
+    char dot = 0;
+    if (!(release >> major >> dot >> minor) || dot != '.') return false;
+    return major > first_major || (major == first_major && minor >= first_minor);
 }
 
 bool file_system_tells(int folder) {
@@ -45,11 +49,12 @@ std::optional<std::uint64_t> waiting_kib() {
     if (!text) return {};
     std::uint64_t sum = 0;
     int lines = 0;
-    for (const std::string& line : split(*text, '\n')) {
-        unsigned long long kib = 0;
-        if (std::sscanf(line.c_str(), "Dirty: %llu kB", &kib) != 1 &&
-            std::sscanf(line.c_str(), "Writeback: %llu kB", &kib) != 1)
-            continue;
+    std::istringstream lines_of(*text);
+    for (std::string line; std::getline(lines_of, line);) {
+        std::istringstream of_line(line);
+        std::string name;
+        std::uint64_t kib = 0;
+        if (!(of_line >> name >> kib) || (name != "Dirty:" && name != "Writeback:")) continue;
         sum += kib;
         ++lines;
     }

@@ -52,6 +52,7 @@ public:
         std::ranges::stable_sort(missing, std::greater(),
                                  [](const model::Package* package) { return package->run.size; });
         std::vector<base::Task> tasks;
+        tasks.reserve(missing.size() + 1);
         for (const model::Package* package : missing)
             tasks.emplace_back([this, package] {
                 return base::during(get_package(*package), "fetching " + package->store_name());
