@@ -163,7 +163,9 @@ private:
         const fs::path& archive = x_context.sources.at(model::index(x_id));
         SF_TRY(const base::Fd file, base::open_file(archive, O_RDONLY));
         // Hashed here as well: what is fetched was decided before it was known what is built.
-        SF_TRY(const base::Digest digest, base::sha256_fd(file.get()));
+        SF_TRY(const base::Digest digest,
+               base::during(base::sha256_fd(file.get()),
+                            "reading " + base::escape_untrusted(archive.native())));
         if (digest != x_version.source.sha256)
             return base::fail_hint(Code::corrupt,
                                    fmt::format("{} is damaged: sha256 is {}, expected {}",

@@ -103,7 +103,8 @@ Status fetch_object(Backend& backend, const std::string& key, std::uint64_t size
 
 Status fetch_ref(Backend& backend, const std::string& key, const Ref& ref, int descriptor) {
     SF_CHECK(fetch_object(backend, key, ref.size, descriptor));
-    SF_TRY(const base::Digest got, base::sha256_fd(descriptor));
+    SF_TRY(const base::Digest got,
+           base::during(base::sha256_fd(descriptor), "reading the copy of " + named(backend, key)));
     if (::lseek(descriptor, 0, SEEK_CUR) != static_cast<off_t>(ref.size) || got != ref.sha256)
         return fail(Code::corrupt, "{} is not what it should be: its SHA-256 is {}, not {}",
                     named(backend, key), got.hex(), ref.sha256.hex());

@@ -96,7 +96,8 @@ Status check_signature(VerifiedBundle& verified, const fs::path& file, const Bun
 }
 
 Status check_digests(VerifiedBundle& verified, const fs::path& file, const BundlePolicy& policy) {
-    SF_TRY(verified.sha256, base::sha256_fd(verified.descriptor.get()));
+    SF_TRY(verified.sha256,
+           base::during(base::sha256_fd(verified.descriptor.get()), "reading " + verified.file));
     if (policy.sha256 && *policy.sha256 != verified.sha256) {
         return fail(Code::refused, "{} has SHA-256 {}, expected was {}", verified.file,
                     verified.sha256.hex(), policy.sha256->hex());

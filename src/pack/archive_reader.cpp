@@ -165,7 +165,7 @@ Status verify_archive(const ArchiveInput& archive, const model::ArchiveRecord& r
     if (static_cast<std::uint64_t>(size) != record.size) {
         return fail(Code::corrupt, "{}: {} bytes where {} were recorded", name, size, record.size);
     }
-    SF_TRY(const auto digest, base::sha256_fd(archive.descriptor));
+    SF_TRY(const auto digest, base::during(base::sha256_fd(archive.descriptor), "reading " + name));
     if (::lseek(archive.descriptor, 0, SEEK_SET) != 0)
         return base::fail_errno(errno, "read " + name);
     if (digest != record.sha256) {

@@ -117,7 +117,8 @@ Result<BundlePush::File> BundlePush::open_local(BundlePart part) const {
     if (::fstat(file.descriptor.get(), &status) != 0)
         return base::fail_errno(errno, "read " + path.string());
     file.ref.size = static_cast<std::uint64_t>(status.st_size);
-    SF_TRY(file.ref.sha256, base::sha256_fd(file.descriptor.get()));
+    SF_TRY(file.ref.sha256, base::during(base::sha256_fd(file.descriptor.get()),
+                                         "reading " + base::escape_untrusted(path.native())));
     if (part != BundlePart::archive) file.content_type = paper_of(part).content_type;
     return file;
 }
@@ -235,7 +236,8 @@ Result<BundlePush::File> BundlePush::fetch_archive(std::uint64_t size) const {
     SF_TRY(file.descriptor, base::open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0600));
     SF_CHECK(base::remove_file(path));  // the descriptor is enough
     SF_CHECK(cache::fetch_object(x_place, name, size, file.descriptor.get()));
-    SF_TRY(file.ref.sha256, base::sha256_fd(file.descriptor.get()));
+    SF_TRY(file.ref.sha256,
+           base::during(base::sha256_fd(file.descriptor.get()), "reading the copy of " + name));
     file.ref.size = size;
     return file;
 }

@@ -82,7 +82,8 @@ private:
         cache::OfflineTool tool;
         tool.name = x_contents.tool.filename().native();
         tool.archive.size = static_cast<std::uint64_t>(status.st_size);
-        SF_TRY(tool.archive.sha256, base::sha256_fd(x_tool.get()));
+        SF_TRY(tool.archive.sha256,
+               base::during(base::sha256_fd(x_tool.get()), "reading " + shown));
         if (::lseek(x_tool.get(), 0, SEEK_SET) != 0)
             return base::fail_errno(errno, "rewind " + shown);
         SF_TRY(x_tool_key, cache::tool_key(tool.name));

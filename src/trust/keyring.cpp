@@ -50,9 +50,8 @@ base::Result<std::vector<Key>> list_in(GpgSession& session, const fs::path& home
     SF_TRY(std::vector<Key> keys, list_with(session, nullptr, "--list-keys"));
     // Only the agent knows which of them we can sign with: none is started where there is no
     // secret.
-    const fs::path secrets = home / "private-keys-v1.d";
-    if (!base::is_dir(secrets)) return keys;
-    SF_TRY(const std::vector<std::string> names, base::list_dir(secrets));
+    SF_TRY(const std::vector<std::string> names,
+           base::list_dir_if_exists(home / "private-keys-v1.d"));
     if (names.empty()) return keys;
     const Passphrase nothing;
     SF_TRY(const std::vector<Key> secret, list_with(session, &nothing, "--list-secret-keys"));
