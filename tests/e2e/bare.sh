@@ -72,8 +72,9 @@ for each in $toolchains; do
     expect 0 publish_to_s3
     cat "$work/out"
     sf key export "$key" --output "$work/trust/$key.asc"
-    jq --arg key "$key" --arg label "builds of $toolchain" '. + [{fingerprint: $key, label: $label}]' \
-        "$work/keys" >"$work/more" && mv "$work/more" "$work/keys"
+    jq --arg key "$key" --arg title "builds of $toolchain" '. + [{fingerprint: $key, label: $title}]' \
+        "$work/keys" >"$work/more"
+    mv "$work/more" "$work/keys"
     keys="$keys --key $key"
 done
 jq '{trust: 1, keys: .}' "$work/keys" >"$work/trust/trust.json"
