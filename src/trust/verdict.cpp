@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/atomic_file.hpp"
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "base/unnamed_file.hpp"
 #include "trust/armor.hpp"
@@ -41,9 +41,7 @@ unsigned class_of(Signed what) { return what == Signed::file ? 0 : 1; }
 
 // In a folder of ours that goes when we do: durable for nobody.
 base::Status write_for_gpgv(const fs::path& path, std::string_view bytes) {
-    SF_TRY(auto file, base::AtomicFile::create(path, 0600));
-    SF_CHECK(file.write(bytes));
-    return file.commit_unsynced();
+    return base::write_staged(path, bytes, 0600);
 }
 
 base::Result<base::Fd> in_unnamed_file(const fs::path& folder, std::string_view bytes) {
