@@ -415,7 +415,11 @@ case_refused() {
         cache=$genuine
     done
 }
-flip() { printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+flip() {  # one bit: a byte of one's own choice may lie there already
+    x_byte=$(od -An -j "$2" -N1 -tu1 "$1" | tr -d ' ')
+    # shellcheck disable=SC2059  # the octal escape is the format
+    printf "\\$(printf %03o $((x_byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
 sign_as_a_stranger() {
     if [ ! -d "$work/stranger" ]; then
         mkdir -m 700 "$work/stranger"

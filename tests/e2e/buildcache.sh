@@ -111,7 +111,7 @@ refused() {  # refused WHAT PATTERN
     say "refused: $1"
 }
 blob=$deps/blobs/sha256/$(sha256sum "$state"/packages/zlib-*/run.tar.zst | sed 's/^\(..\)\([^ ]*\).*/\1\/\1\2/')
-printf '\377' | dd of="$blob" bs=1 seek=5000 conv=notrunc status=none
+change_bit "$blob" 5000
 refused 'a changed archive' 'taking zlib-.*is not what it should be'
 restore
 rm "$blob"

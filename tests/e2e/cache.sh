@@ -208,7 +208,6 @@ expect 0 nearby install "slurm@$version" --toolchain "$toolchain" --cache http:/
 say '== an attacker who can write to the cache, but cannot sign'
 main=$cache/$toolchain/slurm/${version%.*}
 deps=$cache/$toolchain/slurm/deps
-flip() { printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 refused() {  # refused WHAT PATTERN
     rm -rf "$work/client/caches/objects"  # what was read before is believed, by its digest
     expect 1 client install "slurm@$version" --toolchain "$toolchain" --cache "$cache" --prefix "$work/never"
@@ -218,9 +217,9 @@ refused() {  # refused WHAT PATTERN
 }
 cp -a "$cache" "$work/good"
 restore() { rm -rf "$cache" && cp -a "$work/good" "$cache"; }
-flip "$main/_sf/snapshot.json" 200; refused 'a changed snapshot' 'snapshot.json'; restore
+change_bit "$main/_sf/snapshot.json" 200; refused 'a changed snapshot' 'snapshot.json'; restore
 find "$deps/blobs" -type f -size +100k >"$work/blobs"
-while read -r blob; do flip "$blob" 5000; done <"$work/blobs"
+while read -r blob; do change_bit "$blob" 5000; done <"$work/blobs"
 refused 'changed archives' 'is not what it should be'; restore
 rm "$main"/v3/manifests/spec/slurm/*; refused 'a manifest that is gone' 'spec.manifest.json'; restore
 mv "$main/_sf/snapshot.json" "$work/snapshot"; refused 'no snapshot' 'its snapshot is gone'; restore

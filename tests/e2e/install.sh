@@ -155,7 +155,7 @@ case_trust() {
     snapshot before
     victim=$machine$tree/$(cd "$machine$tree" && echo store/slurm-*/sbin/slurmctld)
     cp -p "$victim" "$work/kept"
-    printf X | dd of="$victim" bs=1 seek=1000 conv=notrunc status=none
+    change_bit "$victim" 1000
     expect 1 in_machine "$installer" --full-init
     expect_said 'sbin/slurmctld is not what the manifest says'
     cp -p "$work/kept" "$victim"

@@ -127,6 +127,15 @@ wait_for() {
         sleep 0.1
     done
 }
+# A byte of one's own choice would change nothing wherever it lies already: one bit is turned.
+change_bit() {  # change_bit FILE OFFSET
+    x_byte=$(od -An -j "$2" -N1 -tu1 "$1" | tr -d ' ')
+    [ -n "$x_byte" ] || fail "there is no byte $2 in $1"
+    # shellcheck disable=SC2059  # the octal escape is the format
+    printf "\\$(printf %03o $((x_byte ^ (1 << ($2 % 8)))))" |
+        dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 # show_logs_of FOLDER...: of these, if the test fails.

@@ -188,7 +188,7 @@ case_flipped_bit() {
     for place in 0 10 $((size / 2)) $((size - 1)) \
         $(od -An -v -w4 -N$(((${SF_ROUNDS:-8}) * 4)) -tu4 /dev/urandom | awk -v size="$size" '{ print $1 % size }'); do
         cp "$bundle" "$copy"
-        flip "$copy" "$place"
+        change_bit "$copy" "$place"
         expect 1 sf bundle verify "$copy"
         mkdir "$work/target"
         expect 1 sf bundle install "$copy" --prefix "$work/target"
@@ -199,7 +199,7 @@ case_flipped_bit() {
     asc_size=$(stat -c %s "$copy.asc")
     for place in 0 40 $((asc_size / 2)) $((asc_size - 2)); do
         cp "$bundle.asc" "$copy.asc"
-        flip "$copy.asc" "$place"
+        change_bit "$copy.asc" "$place"
         expect 1 sf bundle verify "$copy"
     done
     cp "$bundle.asc" "$copy.asc"
@@ -213,12 +213,6 @@ case_flipped_bit() {
     cp "$bundle.asc" "$copy.asc"
     expect 1 own_sf bundle verify "$copy"
     expect_said 'trust'
-}
-flip() {  # flip FILE OFFSET: one bit
-    x_byte=$(od -An -j "$2" -N1 -tu1 "$1" | tr -d ' ')
-    # shellcheck disable=SC2059  # the octal escape is the format
-    printf "\\$(printf %03o $((x_byte ^ (1 << ($2 % 8)))))" |
-        dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 # What a person keeps secret, each part of it with the word of this run in it.

@@ -72,7 +72,7 @@ for cut in 1000 $((size / 2)) $((size - 1)); do
     expect_said 'is cut short'
 done
 cp "$work/slurm.tar" "$machine/root/bad.tar"
-printf 'X' | dd of="$machine/root/bad.tar" bs=1 seek=$((size / 2)) conv=notrunc status=none
+change_bit "$machine/root/bad.tar" $((size / 2))
 expect 1 there bundle verify /root/bad.tar --key "$key"
 expect 1 there bundle install /root/bad.tar --key "$key" --prefix /opt/never
 [ ! -e "$machine/opt/never" ] || fail 'something was installed of a file that was changed'

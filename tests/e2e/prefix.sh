@@ -39,7 +39,7 @@ nearby() {  # through nginx, which has a network of its own
 }
 well() { expect 0 client verify --deep --prefix "$prefix"; }
 # What a disk does: the same size, other bytes.
-spoil() { printf '\377\376\375' | dd of="$1" bs=1 seek=1000 conv=notrunc status=none; }
+spoil() { change_bit "$1" 1000; }
 job_runs() { in_cluster squeue -h -t R -o %i | grep -q .; }
 start_a_job() {
     cluster_start "$1" "$2"

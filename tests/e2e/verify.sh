@@ -101,7 +101,7 @@ case_tampered() {
     expect 0 build
     bundle=$(readlink -f "$alias")
     size=$(stat -c %s "$bundle")
-    printf 'X' | dd of="$bundle" bs=1 seek=$((size / 2)) conv=notrunc status=none
+    change_bit "$bundle" $((size / 2))
     wishes=--verify
     expect 1 build
     expect_said 'it was changed after signing' 'is signed, but not proven: do not publish it'
