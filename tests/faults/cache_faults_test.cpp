@@ -291,6 +291,7 @@ protected:
             if (HasFailure()) return;
             if (traced.exit == 0) done(what);
             const Traced again = run_untraced(words(what), x_home->path() / "output", sight(what));
+            ASSERT_FALSE(again.hung) << "once more, without a fault: " << again.said;
             // It may have been done before it was ended: there is nothing before the old one then.
             if (what != "rollback") {
                 ASSERT_EQ(again.exit, 0) << again.said;
