@@ -91,14 +91,14 @@ base::Result<std::optional<ReadKeys>> read_one_key(const std::string& public_key
     SF_TRY(GpgSession session, GpgSession::scratch());
     const fs::path packets = session.room() / "packets";
     const std::string whole = with_checksums(public_key);
+    const std::string import_options =
+        "import-show,import-export,no-repair-keys,keep-ownertrust,no-import-clean";
     // Another trust model asks the trust database about a revoked key, and there is none.
     SF_TRY(const base::Finished finished,
            session.run(
                {.arguments = {"--trust-model", "direct", "--with-colons", "--fixed-list-mode",
                               "--with-subkey-fingerprint", "--status-fd", "2", "--import-options",
-                              "import-show,import-export,no-repair-keys,keep-ownertrust,"
-                              "no-import-clean",
-                              "--output", packets.string(), "--import"},
+                              import_options, "--output", packets.string(), "--import"},
                 .input = whole}));
     if (!finished.exit.ok()) return std::optional<ReadKeys>();
     // One thing came in: the key, and no revocation beside it.
