@@ -127,6 +127,7 @@ wait_for() {
         sleep 0.1
     done
 }
+
 # A byte of one's own choice would change nothing wherever it lies already: one bit is turned.
 change_bit() {  # change_bit FILE OFFSET
     x_byte=$(od -An -j "$2" -N1 -tu1 "$1" | tr -d ' ')
