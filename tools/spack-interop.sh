@@ -394,7 +394,7 @@ case_refused() {
         cache=$work/spoilt
         file=$(manifest_of "$deps_mirror" "$leaf")
         case $what in
-            blob) flip "$(blob "$cache/$deps_mirror" "$digest")" 5000 ;;
+            blob) change_bit "$(blob "$cache/$deps_mirror" "$digest")" 5000 ;;
             # What is signed says another length.
             changed) sed -i '0,/"contentLength":/s/\("contentLength": *\)/\11/' "$file" ;;
             unsigned) signed_of "$file" >"$work/manifest" && cp "$work/manifest" "$file" ;;
@@ -414,11 +414,6 @@ case_refused() {
         rm -rf "$work/spoilt"
         cache=$genuine
     done
-}
-flip() {  # one bit: a byte of one's own choice may lie there already
-    x_byte=$(od -An -j "$2" -N1 -tu1 "$1" | tr -d ' ')
-    # shellcheck disable=SC2059  # the octal escape is the format
-    printf "\\$(printf %03o $((x_byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 sign_as_a_stranger() {
     if [ ! -d "$work/stranger" ]; then
